@@ -1,0 +1,169 @@
+"""Stampbook: a plugin-based rules engine for loyalty and stored-value accounts.
+
+This is the face: all that a plugin or an embedding application may import. Names are loaded when they are first
+used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stampbook.account import AccountView as AccountView
+    from stampbook.amounts import Asset as Asset
+    from stampbook.amounts import Rounding as Rounding
+    from stampbook.amounts import divide as divide
+    from stampbook.amounts import portion as portion
+    from stampbook.amounts import split as split
+    from stampbook.engine import Engine as Engine
+    from stampbook.engine import Outcome as Outcome
+    from stampbook.errors import AmountError as AmountError
+    from stampbook.errors import DuplicateEventError as DuplicateEventError
+    from stampbook.errors import EventError as EventError
+    from stampbook.errors import ExpressionError as ExpressionError
+    from stampbook.errors import InputError as InputError
+    from stampbook.errors import InvariantError as InvariantError
+    from stampbook.errors import PeriodError as PeriodError
+    from stampbook.errors import PluginError as PluginError
+    from stampbook.errors import ProgramError as ProgramError
+    from stampbook.errors import SchemaVersionError as SchemaVersionError
+    from stampbook.errors import StampbookError as StampbookError
+    from stampbook.errors import StoreBusyError as StoreBusyError
+    from stampbook.errors import StoreError as StoreError
+    from stampbook.errors import UnknownAccountError as UnknownAccountError
+    from stampbook.errors import UnknownEventError as UnknownEventError
+    from stampbook.events import Amount as Amount
+    from stampbook.events import Event as Event
+    from stampbook.events import Instant as Instant
+    from stampbook.events import Line as Line
+    from stampbook.events import Order as Order
+    from stampbook.events import PositiveAmount as PositiveAmount
+    from stampbook.events import Purchase as Purchase
+    from stampbook.events import Return as Return
+    from stampbook.events import SignedAmount as SignedAmount
+    from stampbook.events import TopUp as TopUp
+    from stampbook.expressions import Condition as Condition
+    from stampbook.expressions import Formula as Formula
+    from stampbook.hookspecs import API_VERSION as API_VERSION
+    from stampbook.hookspecs import Award as Award
+    from stampbook.hookspecs import Drawn as Drawn
+    from stampbook.hookspecs import Due as Due
+    from stampbook.hookspecs import Granted as Granted
+    from stampbook.hookspecs import Multiplier as Multiplier
+    from stampbook.hookspecs import Note as Note
+    from stampbook.hookspecs import RefundPlan as RefundPlan
+    from stampbook.hookspecs import RefundRequest as RefundRequest
+    from stampbook.hookspecs import ReturnedLine as ReturnedLine
+    from stampbook.hookspecs import hookimpl as hookimpl
+    from stampbook.ledger import Fact as Fact
+    from stampbook.ledger import Objection as Objection
+    from stampbook.ledger import Posting as Posting
+    from stampbook.ledger import Transaction as Transaction
+    from stampbook.lots import Lot as Lot
+    from stampbook.periods import NEVER as NEVER
+    from stampbook.periods import Calendar as Calendar
+    from stampbook.periods import Period as Period
+    from stampbook.periods import Window as Window
+    from stampbook.plugin import Plugin as Plugin
+    from stampbook.plugin import PluginConfig as PluginConfig
+    from stampbook.registry import Registry as Registry
+    from stampbook.registry import load as load_program
+    from stampbook.registry import load_file as load_program_file
+    from stampbook.returns import settle_share as settle_share
+    from stampbook.vocabulary import LineCondition as LineCondition
+    from stampbook.vocabulary import LineFormula as LineFormula
+    from stampbook.vocabulary import Money as Money
+    from stampbook.vocabulary import OrderCondition as OrderCondition
+    from stampbook.vocabulary import PeriodText as PeriodText
+    from stampbook.vocabulary import WindowText as WindowText
+    from stampbook.vocabulary import check_reads as check_reads
+    from stampbook.vocabulary import refuse as refuse
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "account": ("AccountView",),
+    "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
+    "engine": ("Engine", "Outcome"),
+    "errors": (
+        "AmountError",
+        "DuplicateEventError",
+        "EventError",
+        "ExpressionError",
+        "InputError",
+        "InvariantError",
+        "PeriodError",
+        "PluginError",
+        "ProgramError",
+        "SchemaVersionError",
+        "StampbookError",
+        "StoreBusyError",
+        "StoreError",
+        "UnknownAccountError",
+        "UnknownEventError",
+    ),
+    "events": (
+        "Amount",
+        "Event",
+        "Instant",
+        "Line",
+        "Order",
+        "PositiveAmount",
+        "Purchase",
+        "Return",
+        "SignedAmount",
+        "TopUp",
+    ),
+    "expressions": ("Condition", "Formula"),
+    "hookspecs": (
+        "API_VERSION",
+        "Award",
+        "Drawn",
+        "Due",
+        "Granted",
+        "Multiplier",
+        "Note",
+        "RefundPlan",
+        "RefundRequest",
+        "ReturnedLine",
+        "hookimpl",
+    ),
+    "ledger": ("Fact", "Objection", "Posting", "Transaction"),
+    "lots": ("Lot",),
+    "periods": ("NEVER", "Calendar", "Period", "Window"),
+    "plugin": ("Plugin", "PluginConfig"),
+    "registry": ("Registry",),
+    "returns": ("settle_share",),
+    "vocabulary": (
+        "LineCondition",
+        "LineFormula",
+        "Money",
+        "OrderCondition",
+        "PeriodText",
+        "WindowText",
+        "check_reads",
+        "refuse",
+    ),
+}
+_ROOM_OF = {name: (room, name) for room, names in _ROOMS.items() for name in names} | {
+    "load_program": ("registry", "load"),
+    "load_program_file": ("registry", "load_file"),
+}
+
+__all__ = ["__version__", *sorted(_ROOM_OF)]  # pyright: ignore[reportUnsupportedDunderAll]  # tested against the names above
+
+
+def __getattr__(name: str) -> object:
+    try:
+        room, inner = _ROOM_OF[name]
+    except KeyError:
+        message = f"module 'stampbook' has no attribute {name!r}"
+        raise AttributeError(message) from None
+    value = getattr(import_module(f"stampbook.{room}"), inner)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

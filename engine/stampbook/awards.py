@@ -1,0 +1,137 @@
+"""From awards to grants: stacking groups, multipliers, and one rounding by name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stampbook.amounts import LARGEST, divide, split
+from stampbook.errors import PluginError
+from stampbook.hookspecs import Award, Multiplier, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from stampbook.amounts import Asset
+
+
+class Grant(NamedTuple):
+    """A whole amount of smallest units that an award became; `by_line` are pairs of line number and amount."""
+
+    award: Award
+    units: int
+    by_line: tuple[tuple[int, int], ...]
+
+
+def settle(
+    wanted: Iterable[Award | Multiplier | Note],
+    *,
+    assets: Mapping[str, Asset],
+    stacking: Mapping[str, str],
+    multipliers: str = "product",
+) -> tuple[list[Grant], dict[str, Any]]:
+    """Turn what reward rules want into what is granted.
+
+    Awards of one group are stacked first (all, the largest, or the first), each that is left is multiplied
+    exactly, and then rounded once by its own mode.
+
+    Args:
+        wanted: awards and multipliers in the order of the program.
+        assets: the program's assets.
+        stacking: the mode of each group: ``sum``, ``best`` or ``first``.
+        multipliers: ``product`` of all that match, or the ``best`` one.
+
+    Returns:
+        the grants, and a trace: granted amounts by rule, multipliers used, rules stacked out.
+
+    Raises:
+        PluginError: an award names an asset or a group that the program does not have.
+    """
+    awards: list[Award] = []
+    factors: dict[str, list[Multiplier]] = {}
+    read: dict[str, Mapping[str, object]] = {}
+    for wish in wanted:
+        if isinstance(wish, Award):
+            awards.append(wish)
+        elif isinstance(wish, Multiplier):
+            factors.setdefault(wish.asset, []).append(wish)
+        else:
+            read[wish.rule] = wish.read
+    trace: dict[str, Any] = {"read": read} if read else {}
+    if not awards:
+        return [], trace
+    if any(award.group for award in awards):
+        awards, out = _stack(awards, stacking)
+        if out:
+            trace["stacked_out"] = out
+    grants: list[Grant] = []
+    granted: list[tuple[str, str, int]] = []
+    for award in awards:
+        asset = assets.get(award.asset)
+        if asset is None:
+            message = f"rule {award.rule} awards {award.asset!r}, which is not an asset of the program"
+            raise PluginError(message)
+        numerator, denominator = award.numerator * 10**asset.decimals, award.denominator
+        if factors:
+            used = _factors(factors.get(award.asset, ()), multipliers)
+            for factor in used:
+                numerator, denominator = numerator * factor.numerator, denominator * factor.denominator
+            if used:
+                trace["multiplied"] = [(factor.rule, f"{factor.numerator}/{factor.denominator}") for factor in used]
+        units = divide(numerator, denominator, award.rounding)
+        granted.append((award.rule, award.asset, units))
+        if units <= 0:
+            continue
+        if units > LARGEST:
+            message = f"rule {award.rule} awards {units} {award.asset}, more than any amount that is kept"
+            raise PluginError(message)
+        grants.append(Grant(award, units, _by_line(award, units)))
+    trace["awards"] = granted
+    return grants, trace
+
+
+def _factors(factors: Iterable[Multiplier], mode: str) -> list[Multiplier]:
+    chosen = list(factors)
+    if mode == "best" and len(chosen) > 1:
+        best = chosen[0]
+        for factor in chosen[1:]:
+            if factor.numerator * best.denominator > best.numerator * factor.denominator:
+                best = factor
+        return [best]
+    return chosen
+
+
+def _by_line(award: Award, units: int) -> tuple[tuple[int, int], ...]:
+    if not award.lines:
+        return ()
+    weights = [weight for _, weight in award.lines]
+    if sum(weights) <= 0 or min(weights) < 0:
+        return ()
+    return tuple(zip((line for line, _ in award.lines), split(units, weights), strict=True))
+
+
+def _stack(awards: list[Award], stacking: Mapping[str, str]) -> tuple[list[Award], list[tuple[str, str]]]:
+    groups: dict[tuple[str, str], list[Award]] = defaultdict(list)
+    for award in awards:
+        if award.group:
+            groups[award.group, award.asset].append(award)
+    out: set[int] = set()
+    for (group, _), members in groups.items():
+        mode = stacking.get(group)
+        if mode is None:
+            message = f"rule {members[0].rule} names the group {group!r}, which [stacking] does not have"
+            raise PluginError(message)
+        if mode == "sum":
+            continue
+        keep = members[0] if mode == "first" else _largest(members)
+        out.update(id(member) for member in members if member is not keep)
+    kept = [award for award in awards if id(award) not in out]
+    return kept, [(award.rule, award.group) for award in awards if id(award) in out]
+
+
+def _largest(awards: list[Award]) -> Award:
+    best = awards[0]
+    for award in awards[1:]:
+        if award.numerator * best.denominator > best.numerator * award.denominator:
+            best = award
+    return best

@@ -1,0 +1,506 @@
+"""What happened: the kinds of event, how they are read from data, and the order inside a purchase."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from stampbook.amounts import LARGEST, Asset, divide, read_units, split, write_units
+from stampbook.errors import AmountError, EventError, PeriodError, near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from stampbook.periods import Calendar
+
+OWN_SOURCE = "stampbook"
+"""The source of events that time or the engine brings; senders may not use it."""
+
+QUANTITY_DECIMALS = 6
+
+_AMOUNT_SCHEMA = {
+    "type": "string",
+    "pattern": r"^[+-]?\d+(\.\d+)?$",
+    "description": "a decimal number in whole units, in quotes",
+}
+
+
+class Reading:
+    """How to read the amounts and times of one event: the decimals of its asset and the local calendar."""
+
+    __slots__ = ("asset", "calendar", "known")
+
+    def __init__(self, asset: Asset, calendar: Calendar) -> None:
+        self.asset = asset
+        self.calendar = calendar
+        self.known: dict[object, int] = {}
+
+    def units(self, value: object) -> int:
+        """Read one amount as smallest units; text seen before is looked up."""
+        if type(value) is not str:
+            return read_units(value, self.asset.decimals)
+        units = self.known.get(value)
+        if units is None:
+            units = read_units(value, self.asset.decimals)
+            if len(self.known) < 100_000:  # noqa: PLR2004 - prices repeat; a hostile sender must not fill memory
+                self.known[value] = units
+        return units
+
+
+def _units(value: object, info: ValidationInfo) -> int:
+    if info.context is None:
+        return value if type(value) is int else _raise("read it with EventReader, which knows the asset")
+    try:
+        units: int = info.context.units(value)
+    except AmountError as error:
+        return _raise(str(error))
+    return units
+
+
+def _amount(value: object, info: ValidationInfo) -> int:
+    units = _units(value, info)
+    return units if units >= 0 else _raise(f"{value!r} is below zero")
+
+
+def _positive(value: object, info: ValidationInfo) -> int:
+    units = _units(value, info)
+    return units if units > 0 else _raise(f"{value!r} is not above zero")
+
+
+def _quantity(value: object) -> int:
+    try:
+        units = read_units(value, QUANTITY_DECIMALS)
+    except AmountError as error:
+        return _raise(str(error).replace("an amount", "a quantity"))
+    return units if units > 0 else _raise(f"{value!r} is not above zero")
+
+
+def _instant(value: object, info: ValidationInfo) -> int:
+    if info.context is None:
+        return value if type(value) is int else _raise("read it with EventReader, which knows the calendar")
+    try:
+        if isinstance(value, str):
+            instant: int = info.context.calendar.parse(value)
+        elif isinstance(value, datetime):
+            instant = info.context.calendar.instant(value)
+        else:
+            return _raise(f"{value!r} is not a time; write 2025-01-31T10:00:00+08:00")
+    except PeriodError as error:
+        return _raise(str(error))
+    return instant
+
+
+def _raise(message: str) -> int:
+    kind = "stampbook"
+    raise PydanticCustomError(kind, "{message}", {"message": message})
+
+
+Amount = Annotated[int, PlainValidator(_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+"""Smallest units of the event's asset, zero or more; decimal text in JSON."""
+PositiveAmount = Annotated[int, PlainValidator(_positive), WithJsonSchema(_AMOUNT_SCHEMA)]
+"""Smallest units of the event's asset, above zero; decimal text in JSON."""
+SignedAmount = Annotated[int, PlainValidator(_units), WithJsonSchema(_AMOUNT_SCHEMA)]
+"""Smallest units of the event's asset, of either sign; decimal text in JSON."""
+Quantity = Annotated[int, PlainValidator(_quantity), WithJsonSchema(_AMOUNT_SCHEMA)]
+"""Millionths of a piece, kilogram or litre, above zero; decimal text or a number in JSON."""
+Instant = Annotated[int, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""Microseconds since the epoch; ISO 8601 text in JSON, local time of the program where no offset is given."""
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Event(_Part):
+    """What every event has. `(source, id)` is unique for ever; `at` is when it happened."""
+
+    asset_field: ClassVar[str] = "currency"
+    """Which field names the asset of the event's amounts; the program's currency where it is absent."""
+
+    type: str
+    id: Name
+    source: Name = "default"
+    account: Name
+    at: Instant
+
+
+class AccountOpened(Event):
+    """An account begins."""
+
+    type: Literal["account.opened"] = "account.opened"
+
+
+class AccountFrozen(Event):
+    """Customers can no longer move value on the account; time and operators still can."""
+
+    type: Literal["account.frozen"] = "account.frozen"
+    reason: Text = ""
+
+
+class AccountUnfrozen(Event):
+    """A frozen account is open again."""
+
+    type: Literal["account.unfrozen"] = "account.unfrozen"
+    reason: Text = ""
+
+
+class AccountClosed(Event):
+    """An account ends; each asset's `on_close` says what becomes of what it holds."""
+
+    type: Literal["account.closed"] = "account.closed"
+    reason: Text = ""
+
+
+class OrderLine(_Part):
+    """One line of an order. `amount` is what the line costs after its own discounts."""
+
+    sku: Annotated[str, Field(max_length=255)] = ""
+    category: Annotated[str, Field(max_length=255)] = ""
+    quantity: Quantity = 10**QUANTITY_DECIMALS
+    unit_price: Amount | None = None
+    amount: Amount | None = None
+
+    @model_validator(mode="after")
+    def _priced(self) -> OrderLine:
+        if self.amount is None and self.unit_price is None:
+            _raise("a line needs its amount or its unit_price")
+        if self.amount is None and self.total > LARGEST:
+            _raise("quantity times unit_price is larger than any amount that is kept")
+        return self
+
+    @property
+    def total(self) -> int:
+        """`amount`, or quantity times unit price rounded half up."""
+        if self.amount is not None:
+            return self.amount
+        return divide(self.quantity * (self.unit_price or 0), 10**QUANTITY_DECIMALS, "half_up")
+
+
+class Tender(_Part):
+    """One means by which an order was paid; `stored_value` is drawn from the account's lots."""
+
+    kind: Name
+    amount: Amount
+
+
+class Line(NamedTuple):
+    """One line of an order as rules see it, with its share of the order's discount."""
+
+    number: int
+    sku: str
+    category: str
+    quantity: int
+    unit_price: int
+    amount: int
+    discount: int
+    net: int
+
+
+class Order(NamedTuple):
+    """A purchase as rules see it; all money in smallest units of `currency`."""
+
+    currency: str
+    lines: tuple[Line, ...]
+    gross: int
+    discount: int
+    net: int
+    tax: int
+    total: int
+    quantity: int
+    stored_value: int
+    channel: str
+    store: str
+
+    @property
+    def line_count(self) -> int:
+        """How many lines."""
+        return len(self.lines)
+
+    @property
+    def skus(self) -> frozenset[str]:
+        """The skus of all lines."""
+        return frozenset(line.sku for line in self.lines)
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The categories of all lines."""
+        return frozenset(line.category for line in self.lines)
+
+
+class Purchase(Event):
+    """Goods or services were bought. Prices include tax unless `tax_added` says that `tax` came on top."""
+
+    type: Literal["purchase"] = "purchase"
+    currency: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+    amount: Amount | None = None
+    discount: Amount = 0
+    tax: Amount = 0
+    tax_added: bool = False
+    total: Amount | None = None
+    channel: Annotated[str, Field(max_length=255)] = ""
+    store: Annotated[str, Field(max_length=255)] = ""
+    tenders: tuple[Tender, ...] = ()
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Purchase:
+        lines, gross = self.lines, self.amount
+        if (gross is None) == (not lines):
+            _raise("a purchase has either lines or one amount")
+        if gross is None:
+            gross = sum(line.total for line in lines)
+        if self.discount > gross:
+            _raise("the discount is larger than the order")
+        total = gross - self.discount + (self.tax if self.tax_added else 0)
+        if total > LARGEST:
+            _raise("the order is larger than any amount that is kept")
+        if self.total is not None and self.total != total:
+            _raise(f"total does not equal lines - discount{' + tax' if self.tax_added else ''}, which is {total} units")
+        if self.tenders and sum(tender.amount for tender in self.tenders) != total:
+            _raise(f"the tenders do not sum to the total of {total} units")
+        return self
+
+    def order_in(self, currency: str) -> Order:
+        """Return the order, in `currency` unless the event names one."""
+        if self.currency is not None:
+            currency = self.currency
+        if self.lines:
+            amounts = [line.total for line in self.lines]
+            gross = sum(amounts)
+            shares = split(self.discount, amounts) if self.discount else [0] * len(amounts)
+            lines = tuple(
+                Line(number, line.sku, line.category, line.quantity, line.unit_price or 0, amount, share, amount - share)
+                for number, (line, amount, share) in enumerate(zip(self.lines, amounts, shares, strict=True), 1)
+            )
+        else:
+            gross = self.amount or 0
+            net = gross - self.discount
+            lines = (Line(1, "", "", 10**QUANTITY_DECIMALS, gross, gross, self.discount, net),)
+        net = gross - self.discount
+        return Order(
+            currency,
+            lines,
+            gross,
+            self.discount,
+            net,
+            self.tax,
+            net + self.tax if self.tax_added else net,
+            sum([line.quantity for line in lines]),
+            sum([tender.amount for tender in self.tenders if tender.kind == "stored_value"]),
+            self.channel,
+            self.store,
+        )
+
+
+class ReturnLine(_Part):
+    """One line of a return: by its number in the purchase or by sku; all that remains of it unless counted."""
+
+    line: Annotated[int, Field(ge=1)] | None = None
+    sku: str | None = None
+    quantity: Quantity | None = None
+    amount: PositiveAmount | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> ReturnLine:
+        if (self.line is None) == (self.sku is None):
+            _raise("a returned line is named by either line or sku")
+        if self.quantity is not None and self.amount is not None:
+            _raise("a returned line is counted by either quantity or amount")
+        return self
+
+
+class Return(Event):
+    """Goods came back: named lines, an amount, or, where neither is given, all that remains of the purchase."""
+
+    type: Literal["return"] = "return"
+    currency: str | None = None
+    purchase: Name | None = None
+    purchase_source: Name | None = None
+    lines: tuple[ReturnLine, ...] = ()
+    amount: PositiveAmount | None = None
+    reason: Text = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Return:
+        if self.lines and self.amount is not None:
+            _raise("a return has either lines or one amount")
+        if self.purchase is None and self.amount is None:
+            _raise("a return names its purchase, or has an amount")
+        return self
+
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The source and id of the purchase that it names."""
+        return None if self.purchase is None else (self.purchase_source or self.source, self.purchase)
+
+
+class TopUp(Event):
+    """Money was paid in for stored value."""
+
+    type: Literal["topup"] = "topup"
+    currency: str | None = None
+    amount: PositiveAmount
+    channel: Annotated[str, Field(max_length=255)] = ""
+    store: Annotated[str, Field(max_length=255)] = ""
+
+
+class Spend(Event):
+    """Value of one asset was spent outside an order that the engine sees whole."""
+
+    asset_field: ClassVar[str] = "asset"
+
+    type: Literal["spend"] = "spend"
+    asset: str | None = None
+    amount: PositiveAmount
+    channel: Annotated[str, Field(max_length=255)] = ""
+    store: Annotated[str, Field(max_length=255)] = ""
+    reason: Text = ""
+
+
+class Adjust(Event):
+    """An operator grants (above zero) or takes (below zero) value, for a stated reason."""
+
+    asset_field: ClassVar[str] = "asset"
+
+    type: Literal["adjust"] = "adjust"
+    asset: str | None = None
+    amount: SignedAmount
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
+    operator: Annotated[str, Field(max_length=255)] = ""
+    kind: Annotated[str, Field(pattern=r"^(adjusted|earned|bonus)$")] = "adjusted"
+    expires: Instant | None = None
+
+    @model_validator(mode="after")
+    def _moves(self) -> Adjust:
+        if not self.amount:
+            _raise("an adjustment of zero moves nothing")
+        return self
+
+
+class Expiry(Event):
+    """Time brought the end of a lot; what was left of it goes to breakage. Made by the engine only."""
+
+    type: Literal["expiry"] = "expiry"
+    lot: int
+
+
+CORE_EVENTS: tuple[type[Event], ...] = (
+    AccountOpened,
+    AccountFrozen,
+    AccountUnfrozen,
+    AccountClosed,
+    Purchase,
+    Return,
+    TopUp,
+    Spend,
+    Adjust,
+)
+
+
+class EventReader:
+    """Reads events from plain data under one program: its assets, its calendar, its kinds of event."""
+
+    def __init__(
+        self,
+        *,
+        assets: Mapping[str, Asset],
+        currency: str,
+        calendar: Calendar,
+        kinds: Iterable[type[Event]] = CORE_EVENTS,
+    ) -> None:
+        self.currency = currency
+        self._readings = {code: Reading(asset, calendar) for code, asset in assets.items()}
+        self._kinds: dict[str, tuple[type[Event], str]] = {}
+        for kind in kinds:
+            self._kinds[kind.model_fields["type"].default] = (kind, kind.asset_field)
+
+    @cached_property
+    def kinds(self) -> dict[str, type[Event]]:
+        """The model of each kind of event."""
+        return {name: kind for name, (kind, _) in self._kinds.items()}
+
+    def read(self, data: Mapping[str, Any], *, own: bool = False) -> Event:
+        """Return the event that `data` describes.
+
+        Args:
+            data: keys as in the event's model; amounts as decimal text in whole units.
+            own: the engine's own events and those of plugins may use the engine's source.
+
+        Raises:
+            EventError: one line that names the event's id, each wrong key and what to do.
+        """
+        try:
+            kind, asset_field = self._kinds[data["type"]]
+        except (KeyError, TypeError):
+            raise EventError(self._unknown_kind(data)) from None
+        code = data.get(asset_field)
+        reading = self._readings.get(self.currency if code is None else code) if _is_text(code) else None
+        if reading is None:
+            known = ", ".join(self._readings)
+            message = f"event {_id(data)}: {asset_field}: {code!r} is not an asset of this program, which has {known}"
+            raise EventError(message)
+        try:
+            event = kind.model_validate(data, context=reading)
+        except ValidationError as error:
+            raise EventError(f"event {_id(data)}: {_problems(error, kind)}") from None
+        if event.source == OWN_SOURCE and not own:
+            message = f"event {_id(data)}: source: {OWN_SOURCE!r} is kept for events that time brings; name your own"
+            raise EventError(message)
+        return event
+
+    def _unknown_kind(self, data: object) -> str:
+        try:
+            name = data["type"]  # type: ignore[index]  # anything may arrive here
+        except (KeyError, TypeError, IndexError):
+            return f"event {_id(data)}: type: missing; one of {', '.join(self._kinds)}"
+        hint = near(str(name), self._kinds) or f"; one of {', '.join(self._kinds)}"
+        return f"event {_id(data)}: type: {str(name)[:60]!r} is no kind of event of this program{hint}"
+
+    def asset_code(self, event: Event) -> str:
+        """Return the code of the asset in which the event's amounts are counted."""
+        return getattr(event, type(event).asset_field, None) or self.currency
+
+
+def _is_text(code: object) -> bool:
+    return code is None or isinstance(code, str)
+
+
+def _id(data: object) -> str:
+    try:
+        return repr(str(data["id"])[:60])  # type: ignore[index]  # anything may arrive here
+    except (KeyError, TypeError, IndexError):
+        return "without an id"
+
+
+def _problems(error: ValidationError, kind: type[Event]) -> str:
+    known = {*kind.model_fields, *OrderLine.model_fields, *ReturnLine.model_fields, *Tender.model_fields}
+    problems: list[str] = []
+    for detail in error.errors(include_url=False)[:5]:
+        place = ".".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
+        if detail["type"] == "extra_forbidden":
+            problems.append(f"{place}: no such key{near(str(detail['loc'][-1]), known)}")
+        elif detail["type"] == "missing":
+            problems.append(f"{place}: missing")
+        else:
+            problems.append(f"{place}: {detail['msg']}" if place else str(detail["msg"]))
+    return "; ".join(problems)
+
+
+def amount_text(units: int, asset: Asset) -> str:
+    """Write an amount with its asset for a person: ``12.50 GBP``."""
+    return f"{write_units(units, asset.decimals)} {asset.code}"

@@ -1,0 +1,77 @@
+"""Windowed counters: what happened to an account, by local day, and sums over a window of days."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Counter:
+    """One metric of one account: values by day, with the sum of the last window asked for kept at hand."""
+
+    __slots__ = ("_first", "_last", "_sum", "days")
+
+    def __init__(self, days: dict[int, int] | None = None) -> None:
+        self.days = {} if days is None else days
+        self._first, self._last, self._sum = 0, -1, 0
+
+    def add(self, day: int, delta: int) -> None:
+        """Add to one day's value."""
+        self.days[day] = self.days.get(day, 0) + delta
+        if self._first <= day <= self._last:
+            self._sum += delta
+
+    def total(self, first: int, last: int) -> int:
+        """Return the sum over the days from `first` to `last`, both included."""
+        if first == self._first and last == self._last:
+            return self._sum
+        days = self.days
+        if first >= self._first and last >= self._last >= first and last - self._last + first - self._first < len(days):
+            for day in range(self._first, first):
+                self._sum -= days.get(day, 0)
+            for day in range(self._last + 1, last + 1):
+                self._sum += days.get(day, 0)
+        else:
+            self._sum = sum([value for day, value in days.items() if first <= day <= last])
+        self._first, self._last = first, last
+        return self._sum
+
+    def copy(self) -> Counter:
+        """Return an independent copy."""
+        return Counter(dict(self.days))
+
+
+class Metrics:
+    """All counters of one account, by the metric's name."""
+
+    __slots__ = ("counters",)
+
+    def __init__(self) -> None:
+        self.counters: dict[str, Counter] = {}
+
+    def add(self, metric: str, day: int, delta: int) -> None:
+        """Add to a metric's value of one day."""
+        counter = self.counters.get(metric)
+        if counter is None:
+            counter = self.counters[metric] = Counter()
+        counter.add(day, delta)
+
+    def total(self, metric: str, first: int, last: int) -> int:
+        """Return a metric's sum over the days from `first` to `last`, both included."""
+        counter = self.counters.get(metric)
+        return 0 if counter is None else counter.total(first, last)
+
+    def __iter__(self) -> Iterator[tuple[str, int, int]]:
+        """Yield metric, day and value of every day that is not zero, in order."""
+        for metric in sorted(self.counters):
+            for day, value in sorted(self.counters[metric].days.items()):
+                if value:
+                    yield metric, day, value
+
+    def copy(self) -> Metrics:
+        """Return an independent copy."""
+        metrics = Metrics()
+        metrics.counters = {name: counter.copy() for name, counter in self.counters.items()}
+        return metrics

@@ -1,0 +1,271 @@
+"""A program file as models: every mistake found at once, with file, line, key and a near name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stampbook.amounts import CURRENCIES, Asset, Rounding
+from stampbook.errors import Mistake, PeriodError, ProgramError, near
+from stampbook.lots import DEFAULT_ORDER, SpendKey
+from stampbook.periods import Calendar, LeapDay, Window
+from stampbook.toml_lines import Path, key_lines
+from stampbook.vocabulary import Context, LineCondition, LineFormula, WindowText, check_reads, refuse
+
+M = TypeVar("M", bound=BaseModel)
+
+_IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Header(_Table):
+    """The `[program]` table."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255, description="what customers call the programme")]
+    currency: Annotated[str, Field(description="ISO 4217 code of the money that it counts")]
+    time_zone: Annotated[str, Field(description="IANA zone in which days and months are counted")] = "UTC"
+    open_accounts: Annotated[
+        Literal["on first event", "refuse"],
+        Field(description="what an event of an unknown account does: opens it, or is refused"),
+    ] = "refuse"
+    unknown_returns: Annotated[
+        Literal["refuse", "accept"],
+        Field(description="a return that names no known purchase: refused, or kept without taking anything back"),
+    ] = "refuse"
+    leap_day: Annotated[
+        LeapDay, Field(description="where a period from 29 February ends in a common year")
+    ] = LeapDay.FEBRUARY_28
+
+
+class AssetTable(_Table):
+    """One `[assets.CODE]` table: what is counted."""
+
+    decimals: Annotated[int | None, Field(ge=0, le=6, description="digits after the point; a currency has its own")] = (
+        None
+    )
+    debt: Annotated[bool, Field(description="whether an account may owe it, as its own negative lot")] = False
+    spend_order: Annotated[
+        tuple[SpendKey, ...], Field(min_length=1, description="which lots are spent first, key by key")
+    ] = DEFAULT_ORDER
+    on_close: Annotated[
+        Literal["refuse", "forfeit"] | None,
+        Field(description="closing an account that holds it: refused (a currency's default) or forfeit (a unit's)"),
+    ] = None
+
+
+class MetricTable(_Table):
+    """One `[metrics.NAME]` table: a counter over a window, kept by local day."""
+
+    on: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of event that count")] = ("purchase",)
+    when: Annotated[LineCondition | None, Field(description="which of them count; all where absent")] = None
+    count: Annotated[bool, Field(description="add one for each")] = False
+    sum: Annotated[LineFormula | None, Field(description="add this for each")] = None
+    per: Annotated[Literal["order", "line"], Field(description="judge each order, or each of its lines")] = "order"
+    window: Annotated[WindowText, Field(description="the days that count")] = Window()  # noqa: RUF009 - frozen
+    decimals: Annotated[int | None, Field(ge=0, le=6, description="digits kept of a sum; the currency's")] = None
+    rounding: Annotated[Rounding, Field(description="how a sum is rounded to its digits")] = Rounding.HALF_UP
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> MetricTable:
+        if self.count == (self.sum is not None):
+            refuse("a metric has either count = true or sum = '…'")
+        for expression in (self.when, self.sum):
+            for name in expression.reads if expression else ():
+                if name.startswith("metric."):
+                    refuse(f"a metric cannot read {name}: metrics are counted before they are compared")
+        check_reads((self.when, self.sum), on=self.on, per_line=self.per == "line")
+        return self
+
+
+class Example(_Table):
+    """One `[[example]]` table: events in; balances, facts and refusals out. The program's own test."""
+
+    name: Annotated[str, Field(min_length=1, description="what it shows")]
+    events: Annotated[
+        tuple[dict[str, Any], ...],
+        Field(description="events in order; id, source and account are filled in where absent"),
+    ] = ()
+    at: Annotated[str | None, Field(description="the instant that is looked at; that of the last event")] = None
+    balances: Annotated[dict[str, str], Field(description="spendable balance by asset")] = {}
+    pending: Annotated[dict[str, str], Field(description="granted but not yet effective, by asset")] = {}
+    owed: Annotated[dict[str, str], Field(description="debt by asset")] = {}
+    facts: Annotated[dict[str, str], Field(description="facts such as tier")] = {}
+    refused: Annotated[tuple[str, ...], Field(description="codes of the refusals, in order")] = ()
+
+
+class Source:
+    """The text of a program file, its data, and the mistakes found so far."""
+
+    def __init__(self, text: str, file: str = "") -> None:
+        self.text = text
+        self.file = file
+        self.mistakes: list[Mistake] = []
+        try:
+            self.data: dict[str, Any] = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            position = getattr(error, "lineno", None) or _line_in(str(error))
+            raise ProgramError([Mistake(position, "", f"not valid TOML: {error}", file)]) from None
+        self._lines = key_lines(text)
+
+    @property
+    def hash(self) -> str:
+        """The content hash by which the program is known."""
+        return sha256(self.text.encode()).hexdigest()
+
+    def line(self, path: Path) -> int:
+        """Return the line of a key, or of the nearest one above it."""
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 0)
+
+    def mistake(self, path: Path, message: str) -> None:
+        """Note a mistake at a key."""
+        self.mistakes.append(Mistake(self.line(path), key_text(path), message, self.file))
+
+    def validated(self, model: type[M], data: object, path: Path, context: object = None) -> M | None:
+        """Return `data` as a model, or note every mistake in it and return None."""
+        try:
+            return model.model_validate(data, context=context)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                place = (*path, *_known_path(detail["loc"]))
+                self.mistake(place, _problem(detail, model))
+            return None
+
+    def check(self) -> None:
+        """Raise all mistakes found so far.
+
+        Raises:
+            ProgramError: there are some.
+        """
+        if self.mistakes:
+            raise ProgramError(self.mistakes)
+
+
+def key_text(path: Path) -> str:
+    """Write a path for a person: ``plugin[1].rule[2].earn``, counted from one."""
+    text = ""
+    for part in path:
+        text += f"[{part + 1}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
+    return text
+
+
+def _known_path(location: tuple[int | str, ...]) -> Path:
+    return tuple(part for part in location if isinstance(part, int) or not part.startswith(("function-", "tagged-")))
+
+
+def _line_in(message: str) -> int:
+    _, _, tail = message.partition("line ")
+    digits = tail.split(",")[0].rstrip(")")
+    return int(digits) if digits.isdigit() else 0
+
+
+def _problem(detail: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    if detail["type"] == "extra_forbidden":
+        return f"no such key{near(str(detail['loc'][-1]), _names(model))}"
+    if detail["type"] == "missing":
+        return "missing"
+    if detail["type"] in {"literal_error", "enum"}:
+        expected = str(detail["ctx"]["expected"]).replace(" or ", ", ")
+        hint = near(str(detail["input"]), [name.strip(" '") for name in expected.split(",")])
+        return f"{detail['input']!r} is not one of {expected}{hint}"
+    return str(detail["msg"])
+
+
+def _names(model: type[BaseModel]) -> set[str]:
+    names: set[str] = set()
+    pending: list[object] = [model]
+    seen: set[object] = set()
+    while pending:
+        item = pending.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        if isinstance(item, type) and issubclass(item, BaseModel):
+            names.update(item.model_fields)
+            pending.extend(field.annotation for field in item.model_fields.values())
+        else:
+            pending.extend(getattr(item, "__args__", ()))
+    return names
+
+
+class ProgramFile(_Table):
+    """A whole program file without its plugin tables, which belong to the plugins."""
+
+    program: Header
+    assets: dict[Annotated[str, Field(pattern=_IDENTIFIER)], AssetTable] = {}
+    metrics: dict[Annotated[str, Field(pattern=_IDENTIFIER)], MetricTable] = {}
+    stacking: Annotated[
+        dict[str, Literal["sum", "best", "first"]],
+        Field(description="for each group of awards: all count, only the largest, or only the first in order"),
+    ] = {}
+    multipliers: Annotated[
+        Literal["product", "best"],
+        Field(description="several multipliers on one award: multiplied together, or only the largest"),
+    ] = "product"
+    examples: tuple[Example, ...] = Field(default=(), alias="example")
+
+
+class _HeaderOnly(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    program: Header
+    assets: dict[Annotated[str, Field(pattern=_IDENTIFIER)], AssetTable] = {}
+
+
+def read_file(source: Source) -> tuple[ProgramFile | None, Context | None]:
+    """Read all but the plugin tables, noting mistakes in `source`; what could not be read is None."""
+    data = {key: value for key, value in source.data.items() if key != "plugin"}
+    head = source.validated(_HeaderOnly, data, ())
+    if head is None:
+        return None, None
+    assets = _assets(source, head)
+    if assets is None:
+        return None, None
+    try:
+        calendar = Calendar(head.program.time_zone, head.program.leap_day)
+    except PeriodError as error:
+        source.mistake(("program", "time_zone"), str(error))
+        return None, None
+    currency = assets[head.program.currency]
+    metrics = data.get("metrics")
+    places = _metric_places(metrics, currency.decimals) if isinstance(metrics, dict) else {}
+    context = Context(
+        name=head.program.name, currency=currency, assets=assets, calendar=calendar, metric_decimals=places
+    )
+    file = source.validated(ProgramFile, data, (), context)
+    if file is not None:
+        context.windows = {name: table.window for name, table in file.metrics.items()}
+    return file, context
+
+
+def _assets(source: Source, head: _HeaderOnly) -> dict[str, Asset] | None:
+    code = head.program.currency
+    if code not in CURRENCIES:
+        message = f"{code!r} is not an ISO 4217 currency{near(code.upper(), CURRENCIES)}"
+        source.mistake(("program", "currency"), message)
+        return None
+    assets = {code: Asset(code, CURRENCIES[code])}
+    for name, table in head.assets.items():
+        decimals = CURRENCIES.get(name, 0) if table.decimals is None else table.decimals
+        if decimals != CURRENCIES.get(name, decimals):
+            source.mistake(("assets", name, "decimals"), f"{name} is a currency of {CURRENCIES[name]} decimals")
+        assets[name] = Asset(name, decimals, table.debt)
+    return assets
+
+
+def _metric_places(metrics: Mapping[str, Any], decimals: int) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for name, table in metrics.items():
+        if isinstance(table, Mapping) and not table.get("count"):
+            declared = table.get("decimals")
+            places[name] = declared if isinstance(declared, int) else decimals
+        else:
+            places[name] = 0
+    return places

@@ -1,0 +1,152 @@
+"""How much of a purchase comes back: from a return event to money by line, never above what was bought."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.amounts import portion, split
+from stampbook.hookspecs import ReturnedLine
+from stampbook.ledger import Objection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stampbook.events import Line, Order, Return, ReturnLine
+    from stampbook.hookspecs import RefundRequest
+
+Came = tuple[int, int, int]
+"""A line's number, the quantity of it that came back (millionths) and the value of it, in money units."""
+
+
+def line_values(order: Order) -> list[int]:
+    """Return what each line cost, tax that came on top shared out; the values sum to the order's total."""
+    values = [line.net for line in order.lines]
+    added = order.total - order.net
+    if added:
+        weights = values if any(values) else [1] * len(values)
+        values = [value + share for value, share in zip(values, split(added, weights), strict=True)]
+    return values
+
+
+def measure(event: Return, order: Order, earlier: Iterable[Came]) -> tuple[list[ReturnedLine], list[Came], list[Objection]]:
+    """Return what comes back by line.
+
+    Args:
+        event: the return.
+        order: the purchase that it names.
+        earlier: what came back by earlier returns.
+
+    Returns:
+        each line with its value, what came back before and what comes back now; what this return brings, to be
+        remembered; and objections: ``nothing_left``, ``no_such_line``, ``over_return``.
+    """
+    values = line_values(order)
+    quantities, returned = [0] * len(values), [0] * len(values)
+    for number, quantity, value in earlier:
+        quantities[number - 1] += quantity
+        returned[number - 1] += value
+    objections: list[Objection] = []
+    now: dict[int, tuple[int, int]] = {}
+    if event.amount is not None:
+        left = [value - before for value, before in zip(values, returned, strict=True)]
+        if event.amount > sum(left):
+            objections.append(_over(f"{event.amount} units of money", sum(left)))
+        else:
+            now = {place: (0, share) for place, share in enumerate(split(event.amount, left)) if share}
+    elif event.lines:
+        for asked in event.lines:
+            _line(asked, order, values, _State(quantities, returned, now), objections)
+    else:
+        for place, line in enumerate(order.lines):
+            rest = (line.quantity - quantities[place], values[place] - returned[place])
+            if rest[0] > 0 or rest[1] > 0:
+                now[place] = rest
+        if not now:
+            objections.append(Objection("nothing_left", "all of that purchase came back before"))
+    lines = []
+    for place, line in enumerate(order.lines):
+        quantity, value = now.get(place, (0, 0))
+        part, whole = returned[place] + value, values[place]
+        if not whole:
+            part, whole = quantities[place] + quantity, line.quantity
+        lines.append(ReturnedLine(place + 1, values[place], returned[place], value, part, whole))
+    came = [(place + 1, quantity, value) for place, (quantity, value) in sorted(now.items())]
+    return lines, came, objections
+
+
+class _State:
+    __slots__ = ("now", "quantities", "returned")
+
+    def __init__(self, quantities: list[int], returned: list[int], now: dict[int, tuple[int, int]]) -> None:
+        self.quantities = quantities
+        self.returned = returned
+        self.now = now
+
+    def quantity(self, place: int) -> int:
+        return self.quantities[place] + self.now.get(place, (0, 0))[0]
+
+    def value(self, place: int) -> int:
+        return self.returned[place] + self.now.get(place, (0, 0))[1]
+
+    def add(self, place: int, quantity: int, value: int) -> None:
+        before = self.now.get(place, (0, 0))
+        self.now[place] = (before[0] + quantity, before[1] + value)
+
+
+def _line(
+    asked: ReturnLine, order: Order, values: list[int], state: _State, objections: list[Objection]
+) -> None:
+    places = _places(asked, order.lines)
+    if not places:
+        what = f"line {asked.line}" if asked.line is not None else f"a line of sku {asked.sku!r}"
+        objections.append(Objection("no_such_line", f"the purchase has no {what}"))
+        return
+    if asked.amount is not None:
+        rest = asked.amount
+        for place in places:
+            take = min(rest, values[place] - state.value(place))
+            if take > 0:
+                state.add(place, 0, take)
+                rest -= take
+        if rest:
+            objections.append(_over(f"{asked.amount} units of money", asked.amount - rest))
+        return
+    wanted = asked.quantity
+    found = False
+    for place in places:
+        left = order.lines[place].quantity - state.quantity(place)
+        take = left if wanted is None else min(wanted, left)
+        if take <= 0:
+            continue
+        found = True
+        come = state.quantity(place) + take
+        value = portion(values[place], come, order.lines[place].quantity, state.value(place))
+        state.add(place, take, value)
+        if wanted is not None:
+            wanted -= take
+    if wanted or (wanted is None and not found):
+        objections.append(_over("more pieces", 0))
+
+
+def _places(asked: ReturnLine, lines: tuple[Line, ...]) -> list[int]:
+    if asked.line is not None:
+        return [asked.line - 1] if asked.line <= len(lines) else []
+    return [place for place, line in enumerate(lines) if line.sku == asked.sku]
+
+
+def _over(what: str, left: int) -> Objection:
+    return Objection("over_return", f"{what} came back than the purchase has left ({left})")
+
+
+def settle_share(amount: int, by_line: tuple[tuple[int, int], ...], request: RefundRequest) -> int:
+    """Return how much of a grant belongs to all that has come back so far, the return at hand included.
+
+    Args:
+        amount: the whole grant.
+        by_line: pairs of line number and the part of the grant that it earned; empty for the whole order.
+        request: the return.
+    """
+    if not by_line:
+        return portion(amount, request.part, request.whole, 0)
+    lines = {line.line: line for line in request.lines}
+    return sum(portion(part, lines[number].part, lines[number].whole, 0) for number, part in by_line)

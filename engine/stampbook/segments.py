@@ -1,0 +1,319 @@
+"""Segments, set-based: the history of all accounts in, one segment an account and scheme out.
+
+A scheme is a plugin with a `segment` hook, known by the name of its table in the program. It sees the
+history up to the instant of the run and nothing later, and answers for every account in it exactly once; an
+answer that does not is refused as a whole. History may be a Polars frame or a narwhals frame over any
+engine; results come back in Polars, sorted by account, so that the order of a history's rows never shows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.util import find_spec
+from inspect import signature
+from time import perf_counter_ns
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from stampbook.errors import InputError, PeriodError, PluginError, StampbookError, near
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    import narwhals as nw
+    import polars as pl
+
+    from stampbook.plugin import Plugin
+
+HISTORY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "account": "String",
+        "at": "Datetime",
+        "kind": "String",
+        "amount": "Int64",
+        "event": "String",
+        "about": "String",
+    }
+)
+"""The columns of a history and their types, one row a purchase or return.
+
+`at` bears a time zone; `kind` is "purchase" or "return"; `amount` is in minor units and never negative, that
+of a return being what it takes off; `event` is the id, unique within its account; `about` is the event id of
+the purchase that a return names, or null.
+"""
+
+RESULT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType({"account": "String", "segment": "String"})
+"""The columns that every scheme returns; others are scores: numbers, texts, truth values, dates or times."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRun:
+    """What one scheme said about every account at one instant.
+
+    Attributes:
+        scheme: the name of the plugin in the program.
+        at: the instant as of which it judged, in UTC.
+        definition: a hash of the scheme, its options and its definition version; equal hashes, equal meaning.
+        frame: one row an account, sorted by account: account, segment, then the scheme's scores.
+        took_ms: milliseconds from the call of the hook to the checked result.
+        rows: purchases and returns up to `at`.
+        accounts: accounts that have any.
+    """
+
+    scheme: str
+    at: datetime
+    definition: str
+    frame: pl.DataFrame
+    took_ms: float
+    rows: int
+    accounts: int
+
+
+def run_segments(
+    plugins: Iterable[tuple[str, Plugin[Any]]],
+    history: pl.LazyFrame | nw.LazyFrame[Any],
+    at: datetime,
+    schemes: Collection[str] | None = None,
+) -> list[SegmentRun]:
+    """Run the `segment` hooks over a history as of `at`, in the order of `plugins`.
+
+    Args:
+        plugins: name and plugin; those without a `segment` hook are passed over.
+        history: `HISTORY_COLUMNS`, in any order; it is read twice, and once more for each further scheme.
+        at: an instant with a time zone; rows after it are hidden from the schemes.
+        schemes: names of those to run; None runs all.
+
+    Raises:
+        PluginError: no scheme of a name, or a result that breaks the contract; the message names the plugin.
+        InputError: a history without the right columns.
+        PeriodError: `at` has no time zone.
+    """
+    chosen = _choose(plugins, schemes)
+    if not chosen:
+        return []
+    moment = _utc(at)
+    rows = _rows_until(history, moment)
+    accounts, row_count = _population(rows)
+    runs = []
+    for scheme, plugin in chosen:
+        start_ns = perf_counter_ns()
+        frame = check_result(scheme, _ask(scheme, plugin, rows, moment), accounts)
+        took_ms = (perf_counter_ns() - start_ns) / 1e6
+        runs.append(
+            SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, row_count, len(accounts))
+        )
+    return runs
+
+
+def definition(scheme: str, plugin: Plugin[Any]) -> str:
+    """Return 64 hexadecimal digits that stand for what a scheme means.
+
+    They change with its name, its class, any option, and the plugin's `definition_version`, a number that its
+    author raises when the same options come to mean something else; without one it counts as 1.
+    """
+    kind = type(plugin)
+    meaning = {
+        "scheme": scheme,
+        "plugin": f"{kind.__module__}:{kind.__qualname__}",
+        "version": getattr(plugin, "definition_version", 1),
+        "config": plugin.config.model_dump(mode="json"),
+    }
+    text = json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def check_result(scheme: str, result: object, accounts: pl.Series) -> pl.DataFrame:
+    """Return what a `segment` hook returned as a Polars frame sorted by account, if it keeps its promise.
+
+    The promise: a narwhals LazyFrame with `RESULT_COLUMNS`, every account of the history exactly once and no
+    other, no empty segment, scores of plain types without NaN.
+
+    Args:
+        scheme: the name of the plugin, for the message.
+        result: what the hook returned; it is evaluated here.
+        accounts: each account of the history once.
+
+    Raises:
+        PluginError: the first promise that is broken, with an account or column as witness.
+    """
+    import narwhals as nw
+    import polars as pl
+    from narwhals.exceptions import NarwhalsError
+
+    if not isinstance(result, nw.LazyFrame):
+        kind = type(result)
+        given = (
+            kind.__name__
+            if kind.__module__ == "builtins"
+            else f"{kind.__name__} of {kind.__module__.partition('.')[0]}"
+        )
+        raise PluginError(f"plugin {scheme!r}: segment returned {given}, not a narwhals LazyFrame")
+    try:
+        frame: pl.DataFrame = result.collect("polars").to_native()
+    except (NarwhalsError, pl.exceptions.PolarsError) as error:
+        line = str(error).strip().partition("\n")[0]
+        raise PluginError(f"plugin {scheme!r}: segment failed with {type(error).__name__}: {line}") from error
+    problem = _wrong_columns(frame) or _wrong_accounts(frame, accounts) or _wrong_values(frame)
+    if problem:
+        raise PluginError(f"plugin {scheme!r}: {problem}")
+    scores = [column for column in frame.columns if column not in RESULT_COLUMNS]
+    return frame.select(*RESULT_COLUMNS, *scores).sort("account")
+
+
+def share_table(run: SegmentRun, history: pl.LazyFrame | nw.LazyFrame[Any]) -> pl.DataFrame:
+    """Return what each segment is worth, the best first.
+
+    All of the history up to the run counts, whatever window the scheme looks at. One row a segment:
+
+    * `segment`, `accounts`, `accounts_percent`;
+    * `revenue`, in minor units: purchases less returns; `revenue_percent`, null if there is none in total;
+    * `orders`: purchases, returned or not; `mean_order_value`, in minor units a purchase, before returns;
+    * `mean_recency_days`: whole days of 86,400 s from an account's last purchase to the instant of the run,
+      the mean over the accounts that bought.
+    """
+    import narwhals as nw
+    import polars as pl
+
+    bought = nw.col("kind") == "purchase"
+    spent: pl.DataFrame = (
+        _rows_until(history, run.at)
+        .with_columns(
+            revenue=nw.when(bought).then(nw.col("amount")).otherwise(-nw.col("amount")),
+            ordered=nw.when(bought).then(nw.col("amount")).otherwise(0),
+            orders=nw.when(bought).then(1).otherwise(0),
+            bought_at=nw.when(bought).then(nw.col("at")),
+        )
+        .group_by("account")
+        .agg(nw.col("revenue", "ordered", "orders").sum(), nw.col("bought_at").max())
+        .collect("polars")
+        .to_native()
+    )
+    elapsed = pl.lit(run.at) - pl.col("bought_at")
+    return (
+        run.frame.select("account", "segment")
+        .join(spent, on="account", how="left")
+        .group_by("segment")
+        .agg(
+            pl.len().cast(pl.Int64).alias("accounts"),
+            pl.col("revenue", "ordered", "orders").sum().cast(pl.Int64),
+            (elapsed.dt.total_seconds() // 86_400).mean().alias("mean_recency_days"),
+        )
+        .sort(["revenue", "segment"], descending=[True, False])
+        .select(
+            "segment",
+            "accounts",
+            (100 * pl.col("accounts") / pl.col("accounts").sum()).alias("accounts_percent"),
+            "revenue",
+            pl.when(pl.col("revenue").sum() > 0)
+            .then(100 * pl.col("revenue") / pl.col("revenue").sum())
+            .alias("revenue_percent"),
+            "orders",
+            pl.when(pl.col("orders") > 0)
+            .then(pl.col("ordered") / pl.col("orders"))
+            .alias("mean_order_value"),
+            "mean_recency_days",
+        )
+    )
+
+
+def _choose(
+    plugins: Iterable[tuple[str, Plugin[Any]]], schemes: Collection[str] | None
+) -> list[tuple[str, Plugin[Any]]]:
+    known = [(scheme, plugin) for scheme, plugin in plugins if callable(getattr(plugin, "segment", None))]
+    names = [scheme for scheme, _ in known]
+    for scheme in schemes or ():
+        if scheme not in names:
+            have = f"; the program has {', '.join(names)}" if names else "; the program has none"
+            raise PluginError(f"no segmentation scheme {scheme!r}{near(scheme, names)}{have}")
+    return [(scheme, plugin) for scheme, plugin in known if schemes is None or scheme in schemes]
+
+
+def _utc(at: datetime) -> datetime:
+    if at.utcoffset() is None:
+        raise PeriodError(f"segments are as of an instant, and {at.isoformat()} has no time zone")
+    return at.astimezone(UTC)
+
+
+def _rows_until(history: pl.LazyFrame | nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+    if not (find_spec("narwhals") and find_spec("polars")):
+        raise StampbookError("segments need the analytics extra: pip install 'stampbook[analytics]'")
+    import narwhals as nw
+
+    frame: nw.LazyFrame[Any] = nw.from_native(history).lazy()
+    schema = frame.collect_schema()
+    for column, expected in HISTORY_COLUMNS.items():
+        if column not in schema:
+            raise InputError(f"history: no column {column!r}{near(column, schema)}")
+        found = schema[column]
+        if type(found).__name__ != expected:
+            raise InputError(f"history: column {column!r} is {found}, not {expected}")
+        if isinstance(found, nw.Datetime) and found.time_zone is None:
+            raise InputError(f"history: column {column!r} has no time zone")
+    return frame.filter(nw.col("at") <= at)
+
+
+def _population(rows: nw.LazyFrame[Any]) -> tuple[pl.Series, int]:
+    import narwhals as nw
+
+    counted = rows.group_by("account").agg(rows=nw.len()).collect("polars").to_native()
+    return counted["account"], int(counted["rows"].sum())
+
+
+def _ask(scheme: str, plugin: Any, rows: nw.LazyFrame[Any], at: datetime) -> object:
+    arguments = {"history": rows, "at": at}
+    wanted = signature(plugin.segment).parameters
+    try:
+        return plugin.segment(**{name: value for name, value in arguments.items() if name in wanted})
+    except Exception as error:
+        error.add_note(f"in the segment hook of plugin {scheme!r}")
+        raise
+
+
+def _wrong_columns(frame: pl.DataFrame) -> str:
+    import polars as pl
+
+    for column, expected in RESULT_COLUMNS.items():
+        if column not in frame.columns:
+            return f"segment returned no column {column!r}{near(column, frame.columns)}"
+        if frame.schema[column] != pl.String:
+            return f"column {column!r} is {frame.schema[column]}, not {expected}"
+    for column, dtype in frame.schema.items():
+        if not (dtype.is_numeric() or dtype.is_temporal() or dtype in {pl.String, pl.Boolean}):
+            return f"column {column!r} is {dtype}, not a number, text, truth value, date or time"
+    return ""
+
+
+def _wrong_accounts(frame: pl.DataFrame, accounts: pl.Series) -> str:
+    import polars as pl
+
+    given = frame["account"]
+    if given.n_unique() < len(given):
+        twice = given.filter(given.is_duplicated()).sort()
+        return f"account {twice[0]!r} has {(twice.eq_missing(twice[0])).sum()} rows instead of one"
+    known = pl.DataFrame({"account": accounts})
+    extra = frame.select("account").join(known, on="account", how="anti", nulls_equal=True)["account"].sort()
+    if len(extra):
+        return f"account {extra[0]!r} is not in the history{_and_more(len(extra))}"
+    if len(given) < len(accounts):
+        missing = known.join(frame, on="account", how="anti", nulls_equal=True)["account"].sort()
+        return f"account {missing[0]!r} of the history has no segment{_and_more(len(missing))}"
+    return ""
+
+
+def _wrong_values(frame: pl.DataFrame) -> str:
+    import polars as pl
+
+    unnamed = frame.filter(pl.col("segment").str.strip_chars().fill_null("") == "")["account"].sort()
+    if len(unnamed):
+        return f"account {unnamed[0]!r} has an empty segment{_and_more(len(unnamed))}"
+    for column, dtype in frame.schema.items():
+        if dtype.is_float() and frame[column].is_nan().any():
+            return f"column {column!r} holds NaN; a score that is not known is null"
+    return ""
+
+
+def _and_more(count: int) -> str:
+    return f" (and {count - 1} more)" if count > 1 else ""

@@ -1,0 +1,224 @@
+"""What conditions, formulas and options of a program may name, and the types of its fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+from pydantic_core import PydanticCustomError, core_schema
+
+from stampbook.amounts import Asset, read_units
+from stampbook.errors import AmountError, ExpressionError, PeriodError, near
+from stampbook.expressions import Condition, Formula, compile_condition, compile_formula
+from stampbook.expressions import Field as Name
+from stampbook.expressions import Kind as K
+from stampbook.periods import Calendar, Period, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from stampbook.expressions import Scope
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise `message` from within a validator; it is reported with file, line and key."""
+    kind = "stampbook"
+    raise PydanticCustomError(kind, "{message}", {"message": message})
+
+
+class Context:
+    """What a program's texts are read against: its assets, its calendar, and the names that it may use."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        currency: Asset,
+        assets: Mapping[str, Asset],
+        calendar: Calendar,
+        metric_decimals: Mapping[str, int] | None = None,
+        windows: Mapping[str, Window] | None = None,
+    ) -> None:
+        self.name = name
+        self.currency = currency
+        self.assets = assets
+        self.calendar = calendar
+        self.metric_decimals = metric_decimals or {}
+        self.windows = windows or {}
+        self.scope = vocabulary(currency.decimals, self.metric_decimals)
+
+    def asset(self, code: str) -> Asset:
+        """Return a declared asset.
+
+        Raises:
+            AmountError: the program declares no asset of that code.
+        """
+        try:
+            return self.assets[code]
+        except KeyError:
+            message = f"{code!r} is not an asset of this program, which has {', '.join(self.assets)}"
+            raise AmountError(message + near(code, self.assets)) from None
+
+
+    def metric_asset(self, name: str) -> Asset:
+        """Return the units in which a metric counts: its decimals under its own name."""
+        return Asset(name, self.metric_decimals[name])
+
+    def reader(self, names: Iterable[str]) -> Callable[..., dict[str, object]]:
+        """Return a function of event, order, line, account that reads names such as ``order.net`` as kept.
+
+        Money comes in smallest units, as the names' scale says; names of lines are left out.
+        """
+        parts = []
+        for name in sorted(set(names)):
+            root, _, field = name.partition(".")
+            if root != "line":
+                parts.append(f"{name!r}: {_PLAIN.get(self.scope[root][field].kind, '')}({self.scope[root][field].code})")
+        code = f"lambda event, order, line, account: {{{', '.join(parts)}}}"
+        function: Callable[..., dict[str, object]] = eval(code, {"sorted": sorted})  # noqa: S307 - built from the scope's own codes
+        return function
+
+
+_PLAIN = {K.TEXTS: "sorted"}
+
+
+def vocabulary(decimals: int, metrics: Mapping[str, int]) -> Scope:
+    """Return the names that conditions and formulas may use.
+
+    Args:
+        decimals: of the program's currency: money is read in whole units.
+        metrics: the decimals of each metric that the program declares.
+    """
+
+    def money(code: str, about: str) -> Name:
+        return Name(K.NUMBER, code, decimals, about)
+
+    return {
+        "event": {
+            "type": Name(K.TEXT, "event.type", about="kind of event, such as 'purchase' or 'topup'"),
+            "id": Name(K.TEXT, "event.id", about="the sender's id"),
+            "source": Name(K.TEXT, "event.source", about="who sent it"),
+            "at": Name(K.INSTANT, "event.at", about="when it happened"),
+            "amount": money("event.amount", "the amount of a top-up, spend or adjustment"),
+        },
+        "order": {
+            "gross": money("order.gross", "sum of the lines"),
+            "discount": money("order.discount", "discount on the whole order"),
+            "net": money("order.net", "lines less discount"),
+            "tax": money("order.tax", "tax in the order"),
+            "total": money("order.total", "what was paid for the order"),
+            "stored_value": money("order.stored_value", "the part paid from stored value"),
+            "quantity": Name(K.NUMBER, "order.quantity", 6, "pieces in all lines"),
+            "line_count": Name(K.NUMBER, "order.line_count", about="number of lines"),
+            "skus": Name(K.TEXTS, "order.skus", about="skus of all lines"),
+            "categories": Name(K.TEXTS, "order.categories", about="categories of all lines"),
+            "channel": Name(K.TEXT, "order.channel", about="sales channel"),
+            "store": Name(K.TEXT, "order.store", about="store"),
+            "currency": Name(K.TEXT, "order.currency", about="currency of the order"),
+        },
+        "line": {
+            "sku": Name(K.TEXT, "line.sku", about="sku"),
+            "category": Name(K.TEXT, "line.category", about="category"),
+            "quantity": Name(K.NUMBER, "line.quantity", 6, "pieces, or weight"),
+            "unit_price": money("line.unit_price", "price of one"),
+            "amount": money("line.amount", "what the line costs before the order's discount"),
+            "discount": money("line.discount", "the line's share of the order's discount"),
+            "net": money("line.net", "what the line costs after its share of the discount"),
+        },
+        "account": {
+            "ref": Name(K.TEXT, "account.ref", about="the operator's name for the account"),
+            "status": Name(K.TEXT, "account.status", about="'open', 'frozen' or 'closed'"),
+            "opened_at": Name(K.INSTANT, "account.opened_at", about="when it was opened"),
+            "tier": Name(K.TEXT, "account.text('tier')", about="its tier before this event, or ''"),
+            "stored_value": money("account.currency_balance", "spendable balance in the program's currency"),
+        },
+        "metric": {
+            name: Name(K.NUMBER, f"account.metric({name!r})", places, "declared in [metrics], before this event")
+            for name, places in metrics.items()
+        },
+    }
+
+
+class _Reads:
+    """How pydantic reads a field that is text in the file: a validator, and its JSON Schema."""
+
+    def __init__(self, read: Callable[[str, Context], object], schema: dict[str, Any]) -> None:
+        self._read = read
+        self._schema = schema
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
+        text = core_schema.plain_serializer_function_ser_schema(_text_of, return_schema=core_schema.str_schema())
+        return core_schema.with_info_plain_validator_function(self._validate, serialization=text)
+
+    def __get_pydantic_json_schema__(self, schema: object, handler: object) -> dict[str, Any]:
+        return dict(self._schema)
+
+    def _validate(self, value: object, info: core_schema.ValidationInfo) -> object:
+        if not isinstance(value, str):
+            refuse(f"{value!r} is not text; write it in quotes")
+        try:
+            return self._read(str(value), info.context)
+        except (ExpressionError, PeriodError, AmountError) as error:
+            refuse(str(error))
+
+
+def _text_of(value: object) -> str:
+    return getattr(value, "text", None) or str(value)
+
+
+def _within(roots: tuple[str, ...], compiler: Callable[..., object]) -> Callable[[str, Context], object]:
+    def read(text: str, context: Context) -> object:
+        return compiler(text, {root: context.scope[root] for root in roots}, context.calendar)
+
+    return read
+
+
+_ORDER_ROOTS = ("event", "order", "account", "metric")
+_LINE_ROOTS = ("event", "order", "line", "account", "metric")
+_CONDITION = {"type": "string", "description": "a condition, see docs/programs.md"}
+_FORMULA = {"type": "string", "description": "a formula, see docs/programs.md"}
+
+OrderCondition = Annotated[Condition, _Reads(_within(_ORDER_ROOTS, compile_condition), _CONDITION)]
+"""A condition over event, order, account and metric; checked when the program is loaded."""
+LineCondition = Annotated[Condition, _Reads(_within(_LINE_ROOTS, compile_condition), _CONDITION)]
+"""A condition that may also name the line."""
+LineFormula = Annotated[Formula, _Reads(_within(_LINE_ROOTS, compile_formula), _FORMULA)]
+"""A formula that may also name the line; its value is an exact ratio in whole units."""
+PeriodText = Annotated[
+    Period,
+    _Reads(lambda text, _: Period.parse(text), {"type": "string", "examples": ["90 days", "12 months, end of month"]}),
+]
+"""A period such as "12 months, end of month"."""
+WindowText = Annotated[
+    Window,
+    _Reads(lambda text, _: Window.parse(text), {"type": "string", "examples": ["12 months", "calendar year"]}),
+]
+"""A window such as "12 months" or "calendar year"."""
+Money = Annotated[
+    int,
+    _Reads(
+        lambda text, context: read_units(text, context.currency.decimals),
+        {"type": "string", "pattern": r"^[+-]?\d+(\.\d+)?$", "description": "money as decimal text"},
+    ),
+]
+"""Money of the program's currency, in smallest units; decimal text in the file."""
+
+
+def check_reads(expressions: Iterable[Condition | Formula | None], *, on: Iterable[str], per_line: bool) -> None:
+    """Refuse expressions that read what their events do not have.
+
+    Args:
+        expressions: conditions and formulas of one rule; None is passed over.
+        on: the kinds of event that the rule judges.
+        per_line: whether it judges each line of an order.
+    """
+    reads = {name for expression in expressions if expression is not None for name in expression.reads}
+    others = [kind for kind in on if kind != "purchase"]
+    for name in sorted(reads):
+        if name.startswith("line.") and not per_line:
+            refuse(f"{name} needs per = 'line'")
+        if name.startswith(("order.", "line.")) and others:
+            refuse(f"{name} is known of a purchase only, not of {others[0]!r}; make two rules")
+        if name == "event.amount" and "purchase" in on:
+            refuse("event.amount is not known of a purchase; use order.total")
+    if per_line and others:
+        refuse(f"per = 'line' needs a purchase; {others[0]!r} has no lines")

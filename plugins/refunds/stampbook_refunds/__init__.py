@@ -1,0 +1,99 @@
+"""Refunds: a return takes back what its purchase granted and gives back what paid for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook import Objection, Plugin, PluginError, Posting, RefundPlan, divide, hookimpl, settle_share
+from stampbook_refunds.config import RefundsConfig
+from stampbook_refunds.rules import put_back, stored_part, take_from
+
+if TYPE_CHECKING:
+    from stampbook import AccountView, Granted, Lot, RefundRequest
+
+__all__ = ["Refunds"]
+
+
+class Refunds(Plugin[RefundsConfig]):
+    """Plans the return of a purchase from what the purchase did, whatever the rules say now."""
+
+    Config = RefundsConfig
+
+    def prepare(self) -> None:
+        """Read the values of units and check that the policy fits the assets."""
+        assets = self.program.assets
+        if self.config.points_spent == "debt" and not any(asset.debt for asset in assets.values()):
+            message = "points_spent = 'debt' needs an asset that allows it: [assets.points] debt = true"
+            raise PluginError(message)
+        self._values: dict[str, tuple[int, int]] = {}
+        for code, text in self.config.unit_values.items():
+            if code not in assets:
+                message = f"unit_values: {code!r} is not an asset of the program, which has {', '.join(assets)}"
+                raise PluginError(message)
+            whole, _, fraction = text.partition(".")
+            money = 10**self.program.currency.decimals
+            self._values[code] = (int(whole + fraction) * money, 10 ** (len(fraction) + assets[code].decimals))
+
+    @hookimpl
+    def refund(self, request: RefundRequest, account: AccountView) -> RefundPlan:
+        """Return the plan: stored value to the lots that paid, grants taken back, the rest outside."""
+        plan = RefundPlan()
+        stored_left = sum(use.amount - use.restored for use in request.drawn)
+        total_left = request.total - request.before
+        plan.stored_value = stored_part(request.value, total_left, stored_left, self.config.stored_value)
+        currency = request.order.currency
+        for lot, amount in put_back(request.drawn, plan.stored_value):
+            plan.postings.append(Posting(currency, amount, "sales", lot, self.name))
+        plan.outside = request.value - plan.stored_value
+        taken: dict[int, int] = {}
+        for grant in request.granted:
+            self._take(grant, request, account, plan, taken)
+        return plan
+
+    def _take(
+        self, grant: Granted, request: RefundRequest, account: AccountView, plan: RefundPlan, taken: dict[int, int]
+    ) -> None:
+        due = settle_share(grant.amount, grant.by_line, request) - grant.settled
+        if due <= 0:
+            return
+        plan.settled[grant.rule] = due
+        short = due
+        for lots, limits in self._sources(grant, account):
+            for lot, amount in take_from(lots, taken, short, limits):
+                plan.postings.append(Posting(grant.asset, amount, lot, "promotion", grant.rule))
+                short -= amount
+        if short:
+            self._fall_short(grant, short, plan)
+
+    def _sources(self, grant: Granted, account: AccountView) -> list[tuple[list[Lot], dict[int, int] | None]]:
+        """Return where to take from: the grant's own pending units, its own lots, then the rest of the balance."""
+        own = dict(grant.lots)
+        at = account.at
+        lots = [lot for lot in account.lots if lot.asset == grant.asset and lot.kind != "debt" and at < lot.expires_at]
+        lots.sort(key=lambda lot: (lot.priority, lot.expires_at, lot.number))
+        pending = [lot for lot in lots if lot.number in own and lot.effective_at > at]
+        if self.config.points_spent == "pending_only":
+            return [(pending, own)]
+        mine = [lot for lot in lots if lot.number in own]
+        rest = [lot for lot in lots if lot.effective_at <= at]
+        return [(pending, own), (mine, own), (rest, None)]
+
+    def _fall_short(self, grant: Granted, short: int, plan: RefundPlan) -> None:
+        policy = self.config.points_spent
+        asset = self.program.asset(grant.asset)
+        note = {"rule": grant.rule, "short": asset.text(short)}
+        if policy == "refuse":
+            message = f"{asset.text(short)} {asset.code} to take back are spent already"
+            plan.objections.append(Objection("points_spent", message, self.name))
+        elif policy == "debt" and asset.debt:
+            plan.debts[grant.asset] = plan.debts.get(grant.asset, 0) + short
+            note["owed"] = asset.text(short)
+        elif policy == "deduct_from_refund" and grant.asset in self._values:
+            numerator, denominator = self._values[grant.asset]
+            kept = min(divide(short * numerator, denominator, "floor"), plan.outside)
+            plan.outside -= kept
+            plan.deducted += kept
+            note["deducted"] = self.program.currency.text(kept)
+        else:
+            note["waived"] = asset.text(short)
+        plan.notes.setdefault("short", []).append(note)

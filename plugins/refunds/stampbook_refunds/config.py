@@ -1,0 +1,36 @@
+"""Options of the refunds plugin."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from stampbook import PluginConfig, refuse
+
+Policy = Literal["pending_only", "within_balance", "debt", "refuse", "deduct_from_refund"]
+
+
+class RefundsConfig(PluginConfig):
+    """How the return of a purchase is made good."""
+
+    points_spent: Annotated[
+        Policy,
+        Field(
+            description="when points to take back are spent already: take only what is still pending, "
+            "down to a balance of zero, into debt, refuse the return, or keep their value from the refund"
+        ),
+    ] = "within_balance"
+    unit_values: Annotated[
+        dict[str, Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")]],
+        Field(description="for deduct_from_refund: money value of one whole unit, by asset"),
+    ] = {}
+    stored_value: Annotated[
+        Literal["proportional", "first", "last"],
+        Field(description="of a purchase paid in part from stored value: which part a return gives back"),
+    ] = "proportional"
+
+    @model_validator(mode="after")
+    def _valued(self) -> RefundsConfig:
+        if (self.points_spent == "deduct_from_refund") != bool(self.unit_values):
+            refuse("unit_values goes with points_spent = 'deduct_from_refund', and only with it")
+        return self

@@ -1,0 +1,221 @@
+"""PostgreSQL: many writers, row locks in account order, COPY for bulk."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from stampbook.errors import StoreBusyError, StoreError
+from stampbook.store.programs import known_programs
+from stampbook.store.rows import CHANGING, COLUMNS, KEYS, Row
+from stampbook.store.schema import check_version, upgrade
+from stampbook.store.session import Session, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    import psycopg
+
+_COPY_FROM_ROWS = 20
+"""From how many rows on COPY beats statements."""
+
+_BIGINT = {
+    "account": "bigint text text bigint bigint bigint bytea bigint bigint bigint bigint",
+    "lot": "bigint bigint text text bigint bigint smallint bigint bigint bigint",
+    "hold": "bigint bigint text bigint text bigint bigint bigint bigint",
+    "fact": "bigint text bigint text bigint text",
+    "metric": "bigint text bigint bigint",
+}
+
+
+def _insert(table: str) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(COLUMNS[table]))})"  # noqa: S608 - own names
+
+
+def _from_arrays(table: str) -> str:
+    arrays = ", ".join(f"%s::{kind}[]" for kind in _BIGINT[table].split())
+    return f"INSERT INTO {table} SELECT * FROM unnest({arrays})"  # noqa: S608 - own names
+
+
+def _upsert(table: str) -> str:
+    changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
+    return f"{_from_arrays(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+
+
+_INSERT = {table: _insert(table) for table in ("journal", "posting", "event_key")}
+_COPY = {table: f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN" for table in _INSERT}
+_UPSERT = {table: _upsert(table) for table in CHANGING}
+_ADD = (
+    f"{_from_arrays('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = metric.value + excluded.value"
+)
+
+
+class PostgresSession(Session):
+    """A transaction on one PostgreSQL connection."""
+
+    _cursors = count()
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+        self.programs = known_programs(self)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Run a query and return all its rows."""
+        return self._connection.execute(_translated_marks(sql), parameters).fetchall()
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """Run a query on a cursor of the server and yield its rows."""
+        with self._connection.cursor(name=f"stampbook_{next(self._cursors)}") as cursor:
+            cursor.itersize = 5000
+            yield from cursor.execute(_translated_marks(sql), parameters)
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement and return how many rows it changed."""
+        return self._connection.execute(_translated_marks(sql), parameters).rowcount
+
+    def among(self, column: str) -> str:
+        """Return SQL for a column being one of a list."""
+        return f"{column} = ANY(?)"
+
+    def listed(self, values: Iterable[Any]) -> list[Any]:
+        """Return a list as an array."""
+        return list(values)
+
+    def pairs(self, pairs: Collection[tuple[Any, Any]], kinds: tuple[str, str]) -> tuple[str, list[Any]]:
+        """Return SQL of a table of pairs, and its parameters."""
+        first, second = kinds
+        return f"unnest(?::{first}[], ?::{second}[]) AS p(a, b)", [[a for a, _ in pairs], [b for _, b in pairs]]
+
+    def lock(self, refs: Collection[str]) -> None:
+        """Lock rows in the order of their ids; later statements read what the locks protect."""
+        self.run("SELECT id FROM account WHERE ref = ANY(?) ORDER BY id FOR UPDATE", [list(refs)])
+
+    def new_account_ids(self, count: int) -> list[int]:
+        """Return ids from the sequence, which never waits for another writer."""
+        return [row[0] for row in self.rows("SELECT nextval('account_id_seq') FROM generate_series(1, ?)", [count])]
+
+    def insert(self, table: str, rows: list[Row]) -> None:
+        """Append rows."""
+        with self._connection.cursor() as cursor:
+            if len(rows) < _COPY_FROM_ROWS:
+                cursor.executemany(_INSERT[table], rows)
+                return
+            with cursor.copy(_COPY[table]) as copy:
+                for row in rows:
+                    copy.write_row(row)
+
+    def upsert(self, table: str, rows: list[Row]) -> None:
+        """Insert rows, or change those of the same key."""
+        self._connection.execute(_UPSERT[table], _columns(rows))
+
+    def add(self, rows: list[Row]) -> None:
+        """Add to metric counters."""
+        self._connection.execute(_ADD, _columns(rows))
+
+
+def _columns(rows: list[Row]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _translated_marks(sql: str) -> Any:  # noqa: ANN401 - psycopg wants a literal, and gets one of ours
+    return sql.replace("?", "%s")
+
+
+class PostgresStore(Store):
+    """A PostgreSQL database."""
+
+    def __init__(self, url: str, *, create: bool, busy_seconds: float) -> None:
+        try:
+            import psycopg as driver  # noqa: PLC0415 - an extra
+        except ImportError:
+            message = "PostgreSQL needs the postgres extra: pip install 'stampbook[postgres]'"
+            raise StoreError(message) from None
+        self._driver = driver
+        self.url = "postgresql://" + url.split("://", 1)[1]
+        self._busy_seconds = busy_seconds
+        with self._translating():
+            if create:
+                self._create()
+            self._connection = self._connect()
+            with self._connection.transaction():
+                check_version(self._version(), "the database")
+
+    def _create(self) -> None:
+        try:
+            upgrade("postgresql+psycopg://" + self.url.split("://", 1)[1])
+        except StoreError:
+            raise
+        except Exception as error:
+            cause = getattr(error, "orig", None)
+            if isinstance(cause, self._driver.Error):
+                raise cause from error
+            raise
+        with self._driver.connect(self.url, autocommit=True) as connection:
+            connection.execute("CREATE SEQUENCE IF NOT EXISTS account_id_seq")
+
+    def _connect(self) -> psycopg.Connection[Row]:
+        connection = self._driver.connect(self.url, autocommit=True)
+        for setting in (
+            f"SET lock_timeout = '{int(self._busy_seconds * 1000)}ms'",
+            "SET plan_cache_mode = force_generic_plan",
+            "SET enable_hashjoin = off",
+            "SET enable_mergejoin = off",
+            "SET enable_seqscan = off",
+            "SET jit = off",
+        ):
+            connection.execute(setting)
+        return connection
+
+    def _version(self) -> str | None:
+        found = self._connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+        if not found or found[0] is None:
+            return None
+        row = self._connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except self._driver.Error as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: psycopg.Error) -> StoreError:
+        text = " ".join(str(error).split())
+        retryable = (
+            self._driver.errors.SerializationFailure,
+            self._driver.errors.DeadlockDetected,
+            self._driver.errors.LockNotAvailable,
+            self._driver.errors.UniqueViolation,
+        )
+        if isinstance(error, retryable):
+            return StoreBusyError(f"another writer was first; nothing was written, try again ({text})")
+        if isinstance(error, self._driver.errors.DiskFull):
+            return StoreError(f"the disk of the database is full; nothing was written, make room and try again ({text})")
+        if isinstance(error, self._driver.errors.ReadOnlySqlTransaction):
+            return StoreError(f"the database may not be written to; nothing was written ({text})")
+        if isinstance(error, self._driver.OperationalError):
+            return StoreError(f"the database cannot be reached, or the connection was lost: {text}")
+        return StoreError(f"the database refused a statement; nothing was written: {text}")
+
+    @contextmanager
+    def writer(self) -> Iterator[Session]:
+        """Begin a transaction that sees what is committed when each statement starts."""
+        with self._translating():
+            if self._connection.closed:
+                self._connection = self._connect()
+            with self._connection.transaction():
+                yield PostgresSession(self._connection)
+
+    @contextmanager
+    def reader(self) -> Iterator[Session]:
+        """Read one state on a connection of its own."""
+        with self._translating(), self._connect() as connection:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield PostgresSession(connection)
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

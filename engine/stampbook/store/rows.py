@@ -1,0 +1,207 @@
+"""Between rows and the state of accounts and journals."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from stampbook.account import Account, Hold
+from stampbook.ledger import Entry, Fact, Posting
+from stampbook.lots import Lot
+from stampbook.metrics import Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Row = tuple[Any, ...]
+
+COLUMNS = {
+    "account": (
+        "id", "ref", "status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold",
+    ),
+    "journal": (
+        "account_id", "seq", "type", "source", "event_id", "at", "recorded_at", "program_id", "accepted", "about",
+        "payload", "effects", "trace", "hash",
+    ),
+    "posting": (
+        "account_id", "seq", "n", "asset", "amount", "source_lot", "source_book", "destination_lot",
+        "destination_book", "rule",
+    ),
+    "event_key": ("source", "event_id", "account_id", "seq"),
+    "lot": (
+        "account_id", "number", "asset", "kind", "effective_at", "expires_at", "priority", "origin", "remaining",
+        "held",
+    ),
+    "hold": ("account_id", "number", "asset", "amount", "units", "captured", "voided", "lapsed", "lapses_at"),
+    "metric": ("account_id", "metric", "day", "value"),
+    "fact": ("account_id", "name", "since", "value", "until", "reason"),
+}  # fmt: skip
+"""The columns in the order in which rows are read and written; a test holds them to the tables."""
+
+CHANGING = {
+    "account": ("status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),
+    "lot": ("remaining", "held"),
+    "hold": ("units", "captured", "voided", "lapsed"),
+    "fact": ("value", "until", "reason"),
+}
+"""The columns that an upsert may change; the rest is fixed when the row begins."""
+
+KEYS = {
+    "account": ("id",),
+    "lot": ("account_id", "number"),
+    "hold": ("account_id", "number"),
+    "fact": ("account_id", "name", "since"),
+    "metric": ("account_id", "metric", "day"),
+}
+
+
+class Key(NamedTuple):
+    """Where the entry of an event id stands."""
+
+    account_id: int
+    seq: int
+
+
+def account_row(account: Account) -> Row:
+    """Return the row of an account."""
+    return (
+        account.id,
+        account.ref,
+        account.status,
+        account.opened_at,
+        account.clock,
+        account.seq,
+        account.head,
+        account.recorded_at,
+        account.due_at,
+        account.next_lot,
+        account.next_hold,
+    )
+
+
+def account_of(row: Row) -> Account:
+    """Return an account without its lots, holds, metrics and facts."""
+    id_, ref, status, opened_at, clock, seq, head, recorded_at, due_at, next_lot, next_hold = row
+    return Account(
+        ref, id_, status, opened_at, clock, seq, bytes(head), recorded_at, due_at, next_lot, next_hold
+    )
+
+
+def journal_row(account_id: int, program_id: int, entry: Entry) -> Row:
+    """Return the row of a journal entry."""
+    return (
+        account_id,
+        entry.seq,
+        entry.type,
+        entry.source,
+        entry.id,
+        entry.at,
+        entry.recorded_at,
+        program_id,
+        1 if entry.accepted else 0,
+        entry.about,
+        entry.payload.decode(),
+        entry.effects.decode(),
+        entry.trace.decode(),
+        entry.hash,
+    )
+
+
+def posting_rows(account_id: int, entry: Entry) -> list[Row]:
+    """Return the rows of an entry's postings."""
+    rows: list[Row] = []
+    for n, (asset, amount, source, destination, rule) in enumerate(entry.postings):
+        source_lot, source_book = (source, None) if isinstance(source, int) else (None, source)
+        lot, book = (destination, None) if isinstance(destination, int) else (None, destination)
+        rows.append((account_id, entry.seq, n, asset, amount, source_lot, source_book, lot, book, rule))
+    return rows
+
+
+def posting_of(row: Row) -> Posting:
+    """Return a posting from its columns after `n`."""
+    asset, amount, source_lot, source_book, lot, book, rule = row
+    return Posting(
+        asset, amount, source_book if source_lot is None else source_lot, book if lot is None else lot, rule
+    )
+
+
+def entry_of(row: Row, programs: Mapping[int, str], postings: Iterable[Posting]) -> Entry:
+    """Return a journal entry from its row after the account's id."""
+    seq, type_, source, event_id, at, recorded_at, program_id, accepted, about, payload, effects, trace, digest = row
+    return Entry(
+        seq,
+        type_,
+        source,
+        event_id,
+        at,
+        recorded_at,
+        programs.get(program_id, ""),
+        bool(accepted),
+        about,
+        payload.encode(),
+        effects.encode(),
+        trace.encode(),
+        tuple(postings),
+        bytes(digest),
+    )
+
+
+def lot_row(account_id: int, lot: Lot) -> Row:
+    """Return the row of a lot."""
+    return (account_id, *lot)
+
+
+def hold_row(account_id: int, hold: Hold) -> Row:
+    """Return the row of a hold."""
+    return (
+        account_id,
+        hold.number,
+        hold.asset,
+        hold.amount,
+        orjson.dumps(hold.left).decode(),
+        hold.captured,
+        hold.voided,
+        hold.lapsed,
+        hold.lapses_at,
+    )
+
+
+def hold_of(row: Row) -> Hold:
+    """Return a hold from its columns after the account's id."""
+    number, asset, amount, units, captured, voided, lapsed, lapses_at = row
+    left = tuple((lot, held) for lot, held in orjson.loads(units))
+    return Hold(number, asset, amount, left, captured, voided, lapsed, lapses_at)
+
+
+def fact_row(account_id: int, fact: Fact) -> Row:
+    """Return the row of a fact."""
+    return (account_id, fact.name, fact.since, fact.value, fact.until, fact.reason)
+
+
+def fill(
+    accounts: Mapping[int, Account],
+    *,
+    lots: Iterable[Row],
+    holds: Iterable[Row],
+    metrics: Iterable[Row],
+    facts: Iterable[Row],
+) -> None:
+    """Put rows into the accounts that they belong to."""
+    for account_id, *lot in lots:
+        made = Lot(*lot)
+        accounts[account_id].lots[made.number] = made
+    for account_id, *hold in holds:
+        held = hold_of(tuple(hold))
+        accounts[account_id].holds[held.number] = held
+    days: dict[tuple[int, str], dict[int, int]] = defaultdict(dict)
+    for account_id, metric, day, value in metrics:
+        days[account_id, metric][day] = value
+    for (account_id, metric), values in days.items():
+        accounts[account_id].metrics.counters[metric] = Counter(values)
+    history: dict[tuple[int, str], list[Fact]] = defaultdict(list)
+    for account_id, name, since, value, until, reason in facts:
+        history[account_id, name].append(Fact(name, value, since, until, reason))
+    for (account_id, name), known in history.items():
+        accounts[account_id].facts[name] = tuple(sorted(known, key=lambda fact: fact.since))

@@ -1,0 +1,260 @@
+"""Loading the accounts of a batch with a fixed number of queries, and writing each table once, in bulk."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stampbook.ledger import Entry, Posting
+from stampbook.store.rows import (
+    COLUMNS,
+    Key,
+    Row,
+    account_of,
+    account_row,
+    entry_of,
+    fact_row,
+    fill,
+    hold_row,
+    journal_row,
+    lot_row,
+    posting_of,
+    posting_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from stampbook.account import Account
+
+
+def columns(table: str, *, after: int = 0, of: str = "") -> str:
+    """Return a table's columns as SQL, from a position on, under an alias."""
+    prefix = f"{of}." if of else ""
+    return ", ".join(prefix + name for name in COLUMNS[table][after:])
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one batch writes: everything since its accounts were loaded."""
+
+    entries: list[tuple[Account, Entry]] = field(default_factory=list)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    lots: set[tuple[int, int]] = field(default_factory=set)
+    holds: set[tuple[int, int]] = field(default_factory=set)
+    facts: set[tuple[int, str]] = field(default_factory=set)
+    metrics: dict[tuple[int, str, int], int] = field(default_factory=lambda: defaultdict(int))
+
+
+class Session(ABC):
+    """One database transaction, reading or writing."""
+
+    programs: Mapping[int, str]
+    """Program hashes by id."""
+
+    @abstractmethod
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Run a query whose placeholders are ``?`` and return all its rows."""
+
+    @abstractmethod
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Row]:
+        """Run a query and yield its rows without holding them all."""
+
+    @abstractmethod
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Run a statement and return how many rows it changed."""
+
+    @abstractmethod
+    def among(self, column: str) -> str:
+        """Return SQL for ``column is one of a list``, which `listed` binds."""
+
+    @abstractmethod
+    def listed(self, values: Iterable[Any]) -> Any:  # noqa: ANN401 - whatever the driver binds as a list
+        """Return a list as the one parameter that `among` needs."""
+
+    @abstractmethod
+    def pairs(self, pairs: Collection[tuple[Any, Any]], kinds: tuple[str, str]) -> tuple[str, list[Any]]:
+        """Return SQL of a table ``p(a, b)`` of pairs, and its parameters."""
+
+    @abstractmethod
+    def lock(self, refs: Collection[str]) -> None:
+        """Lock accounts in one order, before anything that they protect is read."""
+
+    @abstractmethod
+    def new_account_ids(self, count: int) -> list[int]:
+        """Return ids for new accounts."""
+
+    @abstractmethod
+    def insert(self, table: str, rows: list[Row]) -> None:
+        """Append rows."""
+
+    @abstractmethod
+    def upsert(self, table: str, rows: list[Row]) -> None:
+        """Insert rows, or change those of the same key."""
+
+    @abstractmethod
+    def add(self, rows: list[Row]) -> None:
+        """Add to metric counters."""
+
+    def keys(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Key]:
+        """Return where the entries of event ids stand, for those that are known."""
+        if not wanted:
+            return {}
+        table, parameters = self.pairs(wanted, ("text", "text"))
+        sql = (
+            f"SELECT k.source, k.event_id, k.account_id, k.seq FROM {table} "  # noqa: S608 - no value is spliced in
+            "CROSS JOIN event_key k WHERE k.source = p.a AND k.event_id = p.b"
+        )
+        return {(source, id_): Key(account_id, seq) for source, id_, account_id, seq in self.rows(sql, parameters)}
+
+    def accounts(self, refs: Collection[str], first_day: int | None) -> dict[str, Account]:
+        """Return accounts with their open lots, holds, facts, and metrics from a day on (none: no metrics)."""
+        found = self.rows(
+            f"SELECT {columns('account')} FROM account WHERE {self.among('ref')}",  # noqa: S608 - own columns
+            [self.listed(refs)],
+        )
+        accounts = [account_of(row) for row in found]
+        self.fill(accounts, first_day)
+        return {account.ref: account for account in accounts}
+
+    def accounts_by_id(self, ids: Collection[int], first_day: int | None) -> list[Account]:
+        """Return accounts by id, filled as by `accounts`, in the order of their ids."""
+        found = self.rows(
+            f"SELECT {columns('account')} FROM account WHERE {self.among('id')} ORDER BY id",  # noqa: S608
+            [self.listed(ids)],
+        )
+        accounts = [account_of(row) for row in found]
+        self.fill(accounts, first_day)
+        return accounts
+
+    def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
+        """Load what belongs to accounts: open lots, holds, facts, and metrics from a day on."""
+        by_id = {account.id: account for account in accounts}
+        if not by_id:
+            return
+        ids = [self.listed(by_id)]
+        mine = self.among("account_id")
+        fill(
+            by_id,
+            lots=self.rows(
+                f"SELECT {columns('lot')} FROM lot WHERE {mine} AND (remaining <> 0 OR held <> 0)",  # noqa: S608
+                ids,
+            ),
+            holds=self.rows(
+                f"SELECT {columns('hold')} FROM hold WHERE {mine} AND units <> '[]'",  # noqa: S608
+                ids,
+            ),
+            metrics=()
+            if first_day is None
+            else self.rows(
+                f"SELECT {columns('metric')} FROM metric WHERE {mine} AND day >= ?",  # noqa: S608
+                [*ids, first_day],
+            ),
+            facts=self.rows(f"SELECT {columns('fact')} FROM fact WHERE {mine}", ids),  # noqa: S608
+        )
+
+    def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
+        """Load lots that are empty, for a return to fill again."""
+        table, parameters = self.pairs(wanted, ("bigint", "bigint"))
+        sql = (
+            f"SELECT {columns('lot', of='l')} FROM {table} "  # noqa: S608 - own columns
+            "CROSS JOIN lot l WHERE l.account_id = p.a AND l.number = p.b"
+        )
+        fill(accounts, lots=self.rows(sql, parameters), holds=(), metrics=(), facts=())
+
+    def related(self, purchases: Collection[Key]) -> dict[Key, list[Entry]]:
+        """Return, for each purchase, its accepted entry followed by those of its accepted returns."""
+        if not purchases:
+            return {}
+        table, parameters = self.pairs(purchases, ("bigint", "bigint"))
+        own = columns("journal", of="j")
+        sql = (
+            f"SELECT p.b, {own} FROM {table} CROSS JOIN journal j "  # noqa: S608 - own columns
+            "WHERE j.account_id = p.a AND j.seq = p.b AND j.accepted = 1 "
+            f"UNION ALL SELECT p.b, {own} FROM {table} CROSS JOIN journal j "
+            "WHERE j.account_id = p.a AND j.about = p.b AND j.accepted = 1"
+        )
+        found = sorted(self.rows(sql, [*parameters, *parameters]), key=lambda row: (row[1], row[0], row[2]))
+        postings = self.postings({(row[1], row[2]) for row in found})
+        related: dict[Key, list[Entry]] = defaultdict(list)
+        for purchase, account_id, *row in found:
+            entry = entry_of(tuple(row), self.programs, postings.get((account_id, row[0]), ()))
+            related[Key(account_id, purchase)].append(entry)
+        return related
+
+    def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:
+        """Return journal entries by where they stand."""
+        if not wanted:
+            return {}
+        table, parameters = self.pairs(wanted, ("bigint", "bigint"))
+        sql = (
+            f"SELECT {columns('journal', of='j')} FROM {table} CROSS JOIN journal j "  # noqa: S608 - own columns
+            "WHERE j.account_id = p.a AND j.seq = p.b"
+        )
+        postings = self.postings(wanted)
+        return {
+            Key(account_id, row[0]): entry_of(tuple(row), self.programs, postings.get((account_id, row[0]), ()))
+            for account_id, *row in self.rows(sql, parameters)
+        }
+
+    def postings(self, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], list[Posting]]:
+        """Return the postings of journal entries in their order."""
+        if not wanted:
+            return {}
+        table, parameters = self.pairs(wanted, ("bigint", "bigint"))
+        sql = (
+            f"SELECT q.account_id, q.seq, {columns('posting', after=3, of='q')} FROM {table} "  # noqa: S608
+            "CROSS JOIN posting q WHERE q.account_id = p.a AND q.seq = p.b ORDER BY q.account_id, q.seq, q.n"
+        )
+        found: dict[tuple[int, int], list[Posting]] = defaultdict(list)
+        for account_id, seq, *row in self.rows(sql, parameters):
+            found[account_id, seq].append(posting_of(tuple(row)))
+        return found
+
+    def write(self, changes: Changes, program_ids: Mapping[str, int]) -> None:
+        """Write a batch: every table once, in bulk, append-only tables first, hot rows last."""
+        journal: list[Row] = []
+        postings: list[Row] = []
+        keys: list[Row] = []
+        for account, entry in changes.entries:
+            id_ = account.id
+            journal.append(journal_row(id_, program_ids[entry.program], entry))
+            keys.append((entry.source, entry.id, id_, entry.seq))
+            if entry.postings:
+                postings.extend(posting_rows(id_, entry))
+        accounts = changes.accounts
+        self.insert("journal", journal)
+        self.insert("event_key", sorted(keys))
+        if postings:
+            self.insert("posting", postings)
+        if changes.metrics:
+            self.add(sorted((*key, value) for key, value in changes.metrics.items()))
+        if changes.lots:
+            self.upsert("lot", [lot_row(id_, accounts[id_].lots[number]) for id_, number in sorted(changes.lots)])
+        if changes.holds:
+            self.upsert("hold", [hold_row(id_, accounts[id_].holds[number]) for id_, number in sorted(changes.holds)])
+        if changes.facts:
+            facts = [fact_row(id_, fact) for id_, name in sorted(changes.facts) for fact in accounts[id_].facts[name]]
+            self.upsert("fact", facts)
+        self.upsert("account", [account_row(accounts[id_]) for id_ in sorted(accounts)])
+
+
+class Store(ABC):
+    """An open database."""
+
+    url: str
+
+    @abstractmethod
+    def writer(self) -> AbstractContextManager[Session]:
+        """Begin a writing transaction; it is committed at the end, or undone if anything is raised."""
+
+    @abstractmethod
+    def reader(self) -> AbstractContextManager[Session]:
+        """Begin a reading transaction: all its queries see one state."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,241 @@
+"""The tables, as SQLModel models: one set for SQLite and PostgreSQL.
+
+They describe; the hot path writes rows in bulk and builds no object. Every table that belongs to an account has
+the account's id first in its key. Instants are microseconds since the epoch; `NEVER` is the largest 64-bit number.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, text
+from sqlmodel import Field, SQLModel
+
+
+_INT64 = BigInteger().with_variant(Integer, "sqlite")
+_INT16 = SmallInteger().with_variant(Integer, "sqlite")
+
+
+def _number(*, key: bool = False, **more: Any) -> Any:  # noqa: ANN401 - SQLModel's Field is untyped this way
+    return Field(sa_column=Column(_INT64, primary_key=key, autoincrement=False, nullable=False, **more))
+
+
+def _maybe_number() -> Any:  # noqa: ANN401
+    return Field(sa_column=Column(_INT64, nullable=True))
+
+
+def _small(*, key: bool = False) -> Any:  # noqa: ANN401
+    return Field(sa_column=Column(_INT16, primary_key=key, autoincrement=False, nullable=False))
+
+
+def _text(*, key: bool = False, **more: Any) -> Any:  # noqa: ANN401
+    return Field(sa_column=Column(Text, primary_key=key, nullable=False, **more))
+
+
+def _maybe_text() -> Any:  # noqa: ANN401
+    return Field(sa_column=Column(Text, nullable=True))
+
+
+_STRICT: dict[str, Any] = {"sqlite_strict": True}
+_CLUSTERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
+_UPDATED: dict[str, Any] = {"postgresql_with": {"fillfactor": 70}}
+
+
+class Program(SQLModel, table=True):
+    """A program file, known by its content hash."""
+
+    __tablename__ = "program"
+    __table_args__ = _STRICT
+    id: int = _number(key=True)
+    hash: str = _text(unique=True)
+    file: str = _text()
+    content: str = _text()
+
+
+class InForce(SQLModel, table=True):
+    """From which instant a program holds; `recorded_at` is when it was put in force."""
+
+    __tablename__ = "in_force"
+    __table_args__ = _STRICT
+    id: int = _number(key=True)
+    program_id: int = Field(sa_column=Column(_INT64, ForeignKey("program.id"), nullable=False))
+    effective_from: int = _number()
+    recorded_at: int = _number()
+
+
+class Account(SQLModel, table=True):
+    """The state of an account: the fold of its journal. Id 0 keeps refusals of accounts that do not exist."""
+
+    __tablename__ = "account"
+    __table_args__: ClassVar[Any] = (
+        Index(
+            "account_due",
+            "due_at",
+            sqlite_where=text("due_at < 9223372036854775807"),
+            postgresql_where=text("due_at < 9223372036854775807"),
+        ),
+        {**_STRICT, **_UPDATED},
+    )
+    id: int = _number(key=True)
+    ref: str = _text(unique=True)
+    status: str = _text()
+    opened_at: int = _number()
+    clock: int = _number()
+    seq: int = _number()
+    head: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    recorded_at: int = _number()
+    due_at: int = _number()
+    next_lot: int = _number()
+    next_hold: int = _number()
+
+
+class Person(SQLModel, table=True):
+    """Personal data, apart from the ledger: may be erased without touching it."""
+
+    __tablename__ = "person"
+    __table_args__ = _CLUSTERED
+    account_id: int = _number(key=True)
+    data: str = _text()
+
+
+class Journal(SQLModel, table=True):
+    """What was decided, account by account: append-only. JSON is canonical text; `hash` chains the account."""
+
+    __tablename__ = "journal"
+    __table_args__: ClassVar[Any] = (
+        Index(
+            "journal_about",
+            "account_id",
+            "about",
+            sqlite_where=text("about IS NOT NULL"),
+            postgresql_where=text("about IS NOT NULL"),
+        ),
+        _STRICT,
+    )
+    account_id: int = _number(key=True)
+    seq: int = _number(key=True)
+    type: str = _text()
+    source: str = _text()
+    event_id: str = _text()
+    at: int = _number()
+    recorded_at: int = _number()
+    program_id: int = _number()
+    accepted: int = _small()
+    about: int | None = _maybe_number()
+    payload: str = _text()
+    effects: str = _text()
+    trace: str = _text()
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Posting(SQLModel, table=True):
+    """Value moved: from a lot or a book to a lot or a book. Append-only."""
+
+    __tablename__ = "posting"
+    __table_args__ = _CLUSTERED
+    account_id: int = _number(key=True)
+    seq: int = _number(key=True)
+    n: int = _small(key=True)
+    asset: str = _text()
+    amount: int = _number()
+    source_lot: int | None = _maybe_number()
+    source_book: str | None = _maybe_text()
+    destination_lot: int | None = _maybe_number()
+    destination_book: str | None = _maybe_text()
+    rule: str = _text()
+
+
+class EventKey(SQLModel, table=True):
+    """Which journal entry an event id belongs to: unique for ever."""
+
+    __tablename__ = "event_key"
+    __table_args__ = _CLUSTERED
+    source: str = _text(key=True)
+    event_id: str = _text(key=True)
+    account_id: int = _number()
+    seq: int = _number()
+
+
+class Lot(SQLModel, table=True):
+    """What remains of each grant."""
+
+    __tablename__ = "lot"
+    __table_args__ = {**_CLUSTERED, **_UPDATED}
+    account_id: int = _number(key=True)
+    number: int = _number(key=True)
+    asset: str = _text()
+    kind: str = _text()
+    effective_at: int = _number()
+    expires_at: int = _number()
+    priority: int = _small()
+    origin: int = _number()
+    remaining: int = _number()
+    held: int = _number()
+
+
+class Hold(SQLModel, table=True):
+    """Amounts set aside; `units` is JSON: pairs of lot number and amount still held."""
+
+    __tablename__ = "hold"
+    __table_args__ = _CLUSTERED
+    account_id: int = _number(key=True)
+    number: int = _number(key=True)
+    asset: str = _text()
+    amount: int = _number()
+    units: str = _text()
+    captured: int = _number()
+    voided: int = _number()
+    lapsed: int = _number()
+    lapses_at: int = _number()
+
+
+class Metric(SQLModel, table=True):
+    """Counters by local day (proleptic ordinal)."""
+
+    __tablename__ = "metric"
+    __table_args__ = {**_CLUSTERED, **_UPDATED}
+    account_id: int = _number(key=True)
+    metric: str = _text(key=True)
+    day: int = _number(key=True)
+    value: int = _number()
+
+
+class Fact(SQLModel, table=True):
+    """What plugins concluded, as intervals."""
+
+    __tablename__ = "fact"
+    __table_args__ = _CLUSTERED
+    account_id: int = _number(key=True)
+    name: str = _text(key=True)
+    since: int = _number(key=True)
+    value: str = _text()
+    until: int = _number()
+    reason: str = _text()
+
+
+class SegmentRun(SQLModel, table=True):
+    """One run of a segmentation scheme over the whole population."""
+
+    __tablename__ = "segment_run"
+    __table_args__ = _STRICT
+    id: int = _number(key=True)
+    scheme: str = _text()
+    at: int = _number()
+    definition: str = _text()
+    recorded_at: int = _number()
+    accounts: int = _number()
+    took_ms: int = _number()
+
+
+class SegmentMember(SQLModel, table=True):
+    """In which segment a run put an account, with its scores as JSON."""
+
+    __tablename__ = "segment_member"
+    __table_args__ = _CLUSTERED
+    account_id: int = _number(key=True)
+    run_id: int = _number(key=True)
+    segment: str = _text()
+    scores: str = _text()
+
+
+TABLES = SQLModel.metadata

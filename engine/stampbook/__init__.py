@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
+    from stampbook.batch import Outcome as Outcome
     from stampbook.engine import Engine as Engine
-    from stampbook.engine import Outcome as Outcome
     from stampbook.errors import AmountError as AmountError
     from stampbook.errors import DuplicateEventError as DuplicateEventError
     from stampbook.errors import EventError as EventError
@@ -85,7 +85,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "account": ("AccountView",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
-    "engine": ("Engine", "Outcome"),
+    "batch": ("Outcome",),
+    "engine": ("Engine",),
     "errors": (
         "AmountError",
         "DuplicateEventError",

@@ -15,13 +15,17 @@ from stampbook.periods import NEVER
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from stampbook.events import Event
     from stampbook.vocabulary import Context
 
 OPEN = "open"
 FROZEN = "frozen"
 CLOSED = "closed"
 
-_TAKEN_BACK = (PROMOTION, ADJUSTMENTS)
+_EARLY = (PROMOTION, ADJUSTMENTS, BREAKAGE)
+"""Where units may go that are not effective yet: taken back, put right, or lapsed. They cannot be spent."""
+
+_ENDED = {"capture": "captured", "void": "voided", "lapse": "lapsed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +131,14 @@ class Account:
                 if sign < 0:
                     drawn[end] = drawn.get(end, 0) + amount
                     late = at >= lot.expires_at and destination != BREAKAGE
-                    early = at < lot.effective_at and destination not in _TAKEN_BACK
+                    early = at < lot.effective_at and destination not in _EARLY
                     if late or early:
                         untimely[end] = untimely.get(end, 0) + amount
-        captured = self._check_holds(transaction.holds, at)
-        for number, delta in change.items():
+        held, captured = self._check_holds(transaction.holds, at) if transaction.holds else ({}, {})
+        for number in change if not held else {**change, **held}:
             lot = opened.get(number) or self.lots[number]
-            self._check_lot(lot, delta, captured.get(number, 0))
-            if untimely.get(number, 0) > captured.get(number, 0):
+            self._check_lot(lot, change.get(number, 0), lot.held + held.get(number, 0))
+            if untimely and untimely.get(number, 0) > captured.get(number, 0):
                 raise InvariantError("I12", f"lot {number} of account {self.ref} is used before or after its time")
         for number, amount in captured.items():
             if amount > drawn.get(number, 0):
@@ -145,7 +149,7 @@ class Account:
             if lot.number != expected or lot.remaining or lot.held:
                 raise InvariantError("I9", f"a new lot is number {expected} and empty, not {lot.number} with {lot}")
 
-    def _check_lot(self, lot: Lot, delta: int, captured: int) -> None:
+    def _check_lot(self, lot: Lot, delta: int, held: int) -> None:
         after = lot.remaining + delta
         if abs(after) > LARGEST_BALANCE:
             raise InvariantError("I1", f"lot {lot.number} of account {self.ref} would leave the range of amounts")
@@ -153,37 +157,50 @@ class Account:
             if after > 0:
                 raise InvariantError("I6", f"a debt of {lot.asset} on account {self.ref} would be repaid beyond zero")
             return
-        if after < lot.held - captured or after < 0:
+        if after < held or after < 0:
             raise InvariantError(
-                "I6", f"lot {lot.number} of account {self.ref} would hold {after} {lot.asset} with {lot.held} held"
+                "I6", f"lot {lot.number} of account {self.ref} would hold {after} {lot.asset} with {held} held"
             )
 
-    def _check_holds(self, changes: Iterable[HoldChange], at: int) -> dict[int, int]:
-        captured: dict[int, int] = {}
+    def _check_holds(self, changes: Iterable[HoldChange], at: int) -> tuple[dict[int, int], dict[int, int]]:
+        """Return by lot how what is held changes, and what is captured."""
         held: dict[int, int] = {}
+        captured: dict[int, int] = {}
+        left: dict[int, dict[int, int]] = {}
+        next_hold = self.next_hold
         for change in changes:
-            amount = sum(units for _, units in change.units)
-            if amount <= 0 or any(units <= 0 for _, units in change.units):
-                raise InvariantError("I7", f"hold {change.hold}: {change.action} of nothing")
+            numbers = [number for number, _ in change.units]
+            if not numbers or len(set(numbers)) < len(numbers) or any(units <= 0 for _, units in change.units):
+                raise InvariantError("I7", f"hold {change.hold}: {change.action} of nothing, or of one lot twice")
             if change.action == "authorise":
-                if change.hold in self.holds or change.hold < self.next_hold:
+                if change.hold < next_hold or change.hold in self.holds:
                     raise InvariantError("I8", f"hold {change.hold} exists already")
-                for number, units in change.units:
-                    lot = self.lots.get(number)
-                    if lot is None or lot.asset != change.asset:
-                        raise InvariantError("I20", f"hold {change.hold} of {change.asset} names lot {number}")
-                    held[number] = held.get(number, 0) + units
-                    if held[number] > lot.usable(at):
-                        raise InvariantError("I6", f"hold {change.hold} sets aside more than lot {number} has free")
+                next_hold = change.hold + 1
+                self._check_authorised(change, held, at)
                 continue
             hold = self.holds.get(change.hold)
-            left = dict(hold.left) if hold else {}
-            if not hold or any(units > left.get(number, 0) for number, units in change.units):
-                raise InvariantError("I8", f"hold {change.hold} has not that much left to {change.action}")
-            if change.action == "capture":
-                for number, units in change.units:
+            if hold is None or change.action not in _ENDED:
+                raise InvariantError("I8", f"hold {change.hold} is not there to {change.action}")
+            if hold.asset != change.asset:
+                raise InvariantError("I20", f"hold {change.hold} is of {hold.asset}, not of {change.asset}")
+            rest = left.setdefault(change.hold, dict(hold.left))
+            for number, units in change.units:
+                if units > rest.get(number, 0):
+                    raise InvariantError("I8", f"hold {change.hold} has not that much left to {change.action}")
+                rest[number] -= units
+                held[number] = held.get(number, 0) - units
+                if change.action == "capture":
                     captured[number] = captured.get(number, 0) + units
-        return captured
+        return held, captured
+
+    def _check_authorised(self, change: HoldChange, held: dict[int, int], at: int) -> None:
+        for number, units in change.units:
+            lot = self.lots.get(number)
+            if lot is None or lot.asset != change.asset:
+                raise InvariantError("I20", f"hold {change.hold} of {change.asset} names lot {number}")
+            held[number] = held.get(number, 0) + units
+            if held[number] > lot.usable(at):
+                raise InvariantError("I6", f"hold {change.hold} sets aside more than lot {number} has free")
 
     def apply(self, transaction: Transaction) -> None:
         """Change the account by a checked transaction."""
@@ -223,7 +240,7 @@ class Account:
             hold = self.holds[change.hold]
             gone = dict(change.units)
             left = tuple((lot, units - gone.get(lot, 0)) for lot, units in hold.left if units > gone.get(lot, 0))
-            ended = {"capture": "captured", "void": "voided", "lapse": "lapsed"}[change.action]
+            ended = _ENDED[change.action]
             self.holds[change.hold] = replace(hold, left=left, **{ended: getattr(hold, ended) + amount})
         sign = 1 if change.action == "authorise" else -1
         for number, units in change.units:
@@ -289,6 +306,14 @@ class AccountView:
     def owed(self, asset: str) -> int:
         """Return the debt in an asset, zero or more."""
         return self._account.owed(asset)
+
+    def amount_of(self, event: Event) -> int:
+        """Return an event's own amount, in the finest units of the program's assets; 0 where it has none."""
+        amount = getattr(event, "amount", None)
+        if not amount:
+            return 0
+        code = getattr(event, type(event).asset_field, None) or self._program.currency.code
+        return int(amount * self._program.finest[code])
 
     @property
     def currency_balance(self) -> int:

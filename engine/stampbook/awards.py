@@ -45,14 +45,17 @@ def settle(
         the grants, and a trace: granted amounts by rule, multipliers used, rules stacked out.
 
     Raises:
-        PluginError: an award names an asset or a group that the program does not have.
+        PluginError: an award names an asset or a group that the program does not have, or a rule awards twice:
+            a return could not tell its awards apart.
     """
     awards: list[Award] = []
+    names: set[str] = set()
     factors: dict[str, list[Multiplier]] = {}
     read: dict[str, Mapping[str, object]] = {}
     for wish in wanted:
         if isinstance(wish, Award):
             awards.append(wish)
+            names.add(wish.rule)
         elif isinstance(wish, Multiplier):
             factors.setdefault(wish.asset, []).append(wish)
         else:
@@ -60,10 +63,15 @@ def settle(
     trace: dict[str, Any] = {"read": read} if read else {}
     if not awards:
         return [], trace
+    if len(names) < len(awards):
+        twice = next(award.rule for place, award in enumerate(awards) if award.rule in {a.rule for a in awards[:place]})
+        message = f"rule {twice} awards twice on one event; give each award a rule of its own"
+        raise PluginError(message)
     if any(award.group for award in awards):
         awards, out = _stack(awards, stacking)
         if out:
             trace["stacked_out"] = out
+    used = {asset: _factors(chosen, multipliers) for asset, chosen in factors.items()}
     grants: list[Grant] = []
     granted: list[tuple[str, str, int]] = []
     for award in awards:
@@ -72,12 +80,8 @@ def settle(
             message = f"rule {award.rule} awards {award.asset!r}, which is not an asset of the program"
             raise PluginError(message)
         numerator, denominator = award.numerator * 10**asset.decimals, award.denominator
-        if factors:
-            used = _factors(factors.get(award.asset, ()), multipliers)
-            for factor in used:
-                numerator, denominator = numerator * factor.numerator, denominator * factor.denominator
-            if used:
-                trace["multiplied"] = [(factor.rule, f"{factor.numerator}/{factor.denominator}") for factor in used]
+        for factor in used.get(award.asset, ()):
+            numerator, denominator = numerator * factor.numerator, denominator * factor.denominator
         units = divide(numerator, denominator, award.rounding)
         granted.append((award.rule, award.asset, units))
         if units <= 0:
@@ -87,11 +91,17 @@ def settle(
             raise PluginError(message)
         grants.append(Grant(award, units, _by_line(award, units)))
     trace["awards"] = granted
+    multiplied = [
+        (factor.rule, f"{factor.numerator}/{factor.denominator}")
+        for asset in dict.fromkeys(award.asset for award in awards)
+        for factor in used.get(asset, ())
+    ]
+    if multiplied:
+        trace["multiplied"] = multiplied
     return grants, trace
 
 
-def _factors(factors: Iterable[Multiplier], mode: str) -> list[Multiplier]:
-    chosen = list(factors)
+def _factors(chosen: list[Multiplier], mode: str) -> list[Multiplier]:
     if mode == "best" and len(chosen) > 1:
         best = chosen[0]
         for factor in chosen[1:]:

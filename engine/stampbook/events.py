@@ -108,6 +108,10 @@ def _raise(message: str) -> int:
     raise PydanticCustomError(kind, "{message}", {"message": message})
 
 
+def _written(units: int, info: ValidationInfo) -> str:
+    return f"{units} units" if info.context is None else amount_text(units, info.context.asset)
+
+
 Amount = Annotated[int, PlainValidator(_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
 """Smallest units of the event's asset, zero or more; decimal text in JSON."""
 PositiveAmount = Annotated[int, PlainValidator(_positive), WithJsonSchema(_AMOUNT_SCHEMA)]
@@ -131,6 +135,8 @@ class Event(_Part):
 
     asset_field: ClassVar[str] = "currency"
     """Which field names the asset of the event's amounts; the program's currency where it is absent."""
+    brought_by_time: ClassVar[bool] = False
+    """Whether only the engine makes such events; senders may not."""
 
     type: str
     id: Name
@@ -258,7 +264,7 @@ class Purchase(Event):
     tenders: tuple[Tender, ...] = ()
 
     @model_validator(mode="after")
-    def _adds_up(self) -> Purchase:
+    def _adds_up(self, info: ValidationInfo) -> Purchase:
         lines, gross = self.lines, self.amount
         if (gross is None) == (not lines):
             _raise("a purchase has either lines or one amount")
@@ -270,9 +276,11 @@ class Purchase(Event):
         if total > LARGEST:
             _raise("the order is larger than any amount that is kept")
         if self.total is not None and self.total != total:
-            _raise(f"total does not equal lines - discount{' + tax' if self.tax_added else ''}, which is {total} units")
-        if self.tenders and sum(tender.amount for tender in self.tenders) != total:
-            _raise(f"the tenders do not sum to the total of {total} units")
+            what = f"lines - discount{' + tax' if self.tax_added else ''}"
+            _raise(f"the total is not {what}, which is {_written(total, info)}")
+        if self.tenders and sum([tender.amount for tender in self.tenders]) != total:
+            paid = _written(sum([tender.amount for tender in self.tenders]), info)
+            _raise(f"the tenders sum to {paid}, not to the total of {_written(total, info)}")
         return self
 
     def order_in(self, currency: str) -> Order:
@@ -284,7 +292,9 @@ class Purchase(Event):
             gross = sum(amounts)
             shares = split(self.discount, amounts) if self.discount else [0] * len(amounts)
             lines = tuple(
-                Line(number, line.sku, line.category, line.quantity, line.unit_price or 0, amount, share, amount - share)
+                Line(
+                    number, line.sku, line.category, line.quantity, line.unit_price or 0, amount, share, amount - share
+                )
                 for number, (line, amount, share) in enumerate(zip(self.lines, amounts, shares, strict=True), 1)
             )
         else:
@@ -389,11 +399,15 @@ class Adjust(Event):
     def _moves(self) -> Adjust:
         if not self.amount:
             _raise("an adjustment of zero moves nothing")
+        if self.expires is not None and (self.amount < 0 or self.expires <= self.at):
+            _raise("expires belongs to a grant, and comes after it")
         return self
 
 
 class Expiry(Event):
     """Time brought the end of a lot; what was left of it goes to breakage. Made by the engine only."""
+
+    brought_by_time: ClassVar[bool] = True
 
     type: Literal["expiry"] = "expiry"
     lot: int
@@ -424,15 +438,19 @@ class EventReader:
         kinds: Iterable[type[Event]] = CORE_EVENTS,
     ) -> None:
         self.currency = currency
-        self._readings = {code: Reading(asset, calendar) for code, asset in assets.items()}
-        self._kinds: dict[str, tuple[type[Event], str]] = {}
+        every = {code: Reading(asset, calendar) for code, asset in assets.items()}
+        places = assets[currency].decimals
+        orders = {code: every[code] for code, asset in assets.items() if asset.is_currency and asset.decimals == places}
+        money = {code: every[code] for code, asset in assets.items() if asset.is_currency}
+        self._kinds: dict[str, tuple[type[Event], str, Mapping[str, Reading]]] = {}
         for kind in kinds:
-            self._kinds[kind.model_fields["type"].default] = (kind, kind.asset_field)
+            readings = orders if kind in {Purchase, Return} else money if kind.asset_field == "currency" else every
+            self._kinds[kind.model_fields["type"].default] = (kind, kind.asset_field, readings)
 
     @cached_property
     def kinds(self) -> dict[str, type[Event]]:
         """The model of each kind of event."""
-        return {name: kind for name, (kind, _) in self._kinds.items()}
+        return {name: kind for name, (kind, _, _) in self._kinds.items()}
 
     def read(self, data: Mapping[str, Any], *, own: bool = False) -> Event:
         """Return the event that `data` describes.
@@ -445,30 +463,36 @@ class EventReader:
             EventError: one line that names the event's id, each wrong key and what to do.
         """
         try:
-            kind, asset_field = self._kinds[data["type"]]
+            kind, asset_field, readings = self._kinds[data["type"]]
         except (KeyError, TypeError):
             raise EventError(self._unknown_kind(data)) from None
         code = data.get(asset_field)
-        reading = self._readings.get(self.currency if code is None else code) if _is_text(code) else None
+        reading = readings.get(self.currency if code is None else code) if _is_text(code) else None
         if reading is None:
-            known = ", ".join(self._readings)
-            message = f"event {_id(data)}: {asset_field}: {code!r} is not an asset of this program, which has {known}"
-            raise EventError(message)
+            what = f"is no {'currency' if asset_field == 'currency' else 'asset'} for a {kind.model_fields['type'].default}"
+            known = f"{near(str(code), readings)}; this program has {', '.join(readings)}"
+            raise EventError(f"event {_id(data)}: {asset_field}: {str(code)[:60]!r} {what}{known}")
         try:
             event = kind.model_validate(data, context=reading)
         except ValidationError as error:
             raise EventError(f"event {_id(data)}: {_problems(error, kind)}") from None
-        if event.source == OWN_SOURCE and not own:
-            message = f"event {_id(data)}: source: {OWN_SOURCE!r} is kept for events that time brings; name your own"
-            raise EventError(message)
+        if not own:
+            if event.source == OWN_SOURCE:
+                message = (
+                    f"event {_id(data)}: source: {OWN_SOURCE!r} is kept for events that time brings; name your own"
+                )
+                raise EventError(message)
+            if kind.brought_by_time:
+                raise EventError(f"event {_id(data)}: type: {event.type!r} is brought by time and cannot be sent")
         return event
 
     def _unknown_kind(self, data: object) -> str:
+        known = [name for name, (kind, _, _) in self._kinds.items() if not kind.brought_by_time]
         try:
             name = data["type"]  # type: ignore[index]  # anything may arrive here
         except (KeyError, TypeError, IndexError):
-            return f"event {_id(data)}: type: missing; one of {', '.join(self._kinds)}"
-        hint = near(str(name), self._kinds) or f"; one of {', '.join(self._kinds)}"
+            return f"event {_id(data)}: type: missing; one of {', '.join(known)}"
+        hint = near(str(name), known) or f"; one of {', '.join(known)}"
         return f"event {_id(data)}: type: {str(name)[:60]!r} is no kind of event of this program{hint}"
 
     def asset_code(self, event: Event) -> str:

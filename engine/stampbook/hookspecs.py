@@ -241,5 +241,3 @@ class Hooks:
 
         Called after the commit; a failure is logged and undoes nothing.
         """
-
-

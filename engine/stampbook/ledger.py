@@ -216,14 +216,16 @@ def digest(previous: bytes, ref: str, entry: Entry) -> bytes:
         entry.about or 0,
     )
     return sha256(
-        b"\x00".join((
-            previous,
-            head.encode(),
-            entry.payload,
-            entry.effects,
-            entry.trace,
-            orjson.dumps(entry.postings, default=tuple),
-        ))
+        b"\x00".join(
+            (
+                previous,
+                head.encode(),
+                entry.payload,
+                entry.effects,
+                entry.trace,
+                orjson.dumps(entry.postings, default=tuple),
+            )
+        )
     ).digest()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account import CLOSED, FROZEN, OPEN, Account, AccountView
-from stampbook.amounts import divide, portion
+from stampbook.amounts import divide
 from stampbook.awards import settle
 from stampbook.errors import InvariantError, PluginError
 from stampbook.events import (
@@ -93,7 +93,7 @@ def apply(registry: Registry, account: Account, decision: Decision) -> None:
     account.clock = max(account.clock, at)
     if transaction is None:
         return
-    if account.seq == 1:
+    if not account.status:
         account.opened_at = at
     account.apply(transaction)
     account.due_at = next_due(registry, account)
@@ -113,35 +113,51 @@ def _catch_up(
     registry: Registry, account: Account, until: int, decisions: list[Decision], *, not_before: int = -NEVER
 ) -> None:
     for _ in range(100_000):
-        event = _next_event(registry, account, until, not_before)
-        if event is None:
+        lots, dues = _earliest(registry, account, until)
+        if not lots and not dues:
             return
-        decision = _judge(registry, account, event, None)
-        if decision.transaction is None:
-            message = f"time brings {event.id}, which is refused: {decision.objections[0].message}"
-            raise PluginError(message)
-        apply(registry, account, decision)
-        decisions.append(decision)
+        for lot in lots:
+            name = f"expiry:{account.ref}:{account.seq + 1}"
+            at = max(lot.expires_at, not_before)
+            _bring(
+                registry,
+                account,
+                Expiry(id=name, source=OWN_SOURCE, account=account.ref, at=at, lot=lot.number),
+                decisions,
+            )
+        for due in dues:
+            kind, at = registry.reader.kinds[due.type], max(due.at, not_before)
+            _bring(
+                registry,
+                account,
+                kind(type=due.type, id=due.id, source=OWN_SOURCE, account=account.ref, at=at),
+                decisions,
+            )
     message = f"account {account.ref}: a plugin's due events never end"
     raise PluginError(message)
 
 
-def _next_event(registry: Registry, account: Account, until: int, not_before: int) -> Event | None:
+def _bring(registry: Registry, account: Account, event: Event, decisions: list[Decision]) -> None:
+    decision = _judge(registry, account, event, None)
+    if decision.transaction is None:
+        message = f"time brings {event.id}, which is refused: {decision.objections[0].message}"
+        raise PluginError(message)
+    apply(registry, account, decision)
+    decisions.append(decision)
+
+
+def _earliest(registry: Registry, account: Account, until: int) -> tuple[list[Lot], list[Due]]:
+    """Return all that the earliest instant brings: what one plugin does must not hide what another is due."""
     lots = [lot for lot in account.lots.values() if lot.remaining > lot.held and lot.expires_at <= until]
     dues: list[Due] = []
     if registry.has_dues:
         view = AccountView(account, account.clock, registry.context)
         dues = [due for due in registry.due(view, until) if due.at <= until]
-    lot = min(lots, key=lambda lot: (lot.expires_at, lot.number), default=None)
-    due = min(dues, key=lambda due: due.at, default=None)
-    if lot is not None and (due is None or lot.expires_at <= due.at):
-        at = max(lot.expires_at, not_before)
-        number = account.seq + 1
-        return Expiry(id=f"expiry:{account.ref}:{number}", source=OWN_SOURCE, account=account.ref, at=at, lot=lot.number)
-    if due is None:
-        return None
-    kind = registry.reader.kinds[due.type]
-    return kind(type=due.type, id=due.id, source=OWN_SOURCE, account=account.ref, at=max(due.at, not_before))
+    first = min([lot.expires_at for lot in lots] + [due.at for due in dues], default=NEVER)
+    return (
+        sorted((lot for lot in lots if lot.expires_at == first), key=lambda lot: lot.number),
+        [due for due in dues if due.at == first],
+    )
 
 
 def _opens_overdue(account: Account, transaction: Transaction, now: int) -> bool:
@@ -176,7 +192,7 @@ class _Draft:
 
     def draw(self, asset: str, amount: int, destination: str, rule: str) -> None:
         table = self.registry.file.assets.get(asset)
-        order = DEFAULT_ORDER if table is None else table.spend_order
+        order = (table and table.spend_order) or DEFAULT_ORDER
         drawn, short = draw(self.account.lots.values(), asset, amount, self.event.at, order)
         if short:
             kind = self.registry.context.assets[asset]
@@ -238,8 +254,8 @@ def _judge(registry: Registry, account: Account, event: Event, past: Past | None
             draft.postings.extend(registry.propose(event, view))
     if draft.objections:
         return _refused(draft)
-    if not draft.metrics:
-        draft.metrics = _count(draft)
+    counted = _count(draft)
+    draft.metrics = [*draft.metrics, *counted] if draft.metrics else counted
     facts = []
     if registry.has_assessments:
         now = max(account.clock, event.at)
@@ -365,7 +381,8 @@ def _adjust(draft: _Draft, _: Past | None) -> None:
     event = draft.event
     asset = event.asset or draft.registry.context.currency.code
     if event.amount > 0:
-        lot = Lot(0, asset, event.kind, event.at, event.expires or NEVER, 0, 0, 0)
+        expires = NEVER if event.expires is None else event.expires
+        lot = Lot(0, asset, event.kind, event.at, expires, 0, 0, 0)
         draft.grant(lot, event.amount, ADJUSTMENTS, "adjust")
     else:
         draft.draw(asset, -event.amount, ADJUSTMENTS, "adjust")
@@ -422,8 +439,10 @@ def _return(draft: _Draft, past: Past | None) -> None:
 def _return_of_unknown(draft: _Draft, event: Return) -> None:
     named = event.names
     if draft.registry.file.program.unknown_returns == "refuse" or event.amount is None:
-        what = f"names purchase {named[1]!r} of source {named[0]!r}, which this account has not" if named else (
-            "names no purchase"
+        what = (
+            f"names purchase {named[1]!r} of source {named[0]!r}, which this account has not"
+            if named
+            else ("names no purchase")
         )
         draft.object("unknown_purchase", f"the return {what}")
         return

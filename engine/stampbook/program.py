@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from hashlib import sha256
@@ -11,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stampbook.amounts import CURRENCIES, Asset, Rounding
 from stampbook.errors import Mistake, PeriodError, ProgramError, near
-from stampbook.lots import DEFAULT_ORDER, SpendKey
 from stampbook.periods import Calendar, LeapDay, Window
 from stampbook.toml_lines import Path, key_lines
 from stampbook.vocabulary import Context, LineCondition, LineFormula, WindowText, check_reads, refuse
@@ -39,9 +39,9 @@ class Header(_Table):
         Literal["refuse", "accept"],
         Field(description="a return that names no known purchase: refused, or kept without taking anything back"),
     ] = "refuse"
-    leap_day: Annotated[
-        LeapDay, Field(description="where a period from 29 February ends in a common year")
-    ] = LeapDay.FEBRUARY_28
+    leap_day: Annotated[LeapDay, Field(description="where a period from 29 February ends in a common year")] = (
+        LeapDay.FEBRUARY_28
+    )
 
 
 class AssetTable(_Table):
@@ -52,8 +52,12 @@ class AssetTable(_Table):
     )
     debt: Annotated[bool, Field(description="whether an account may owe it, as its own negative lot")] = False
     spend_order: Annotated[
-        tuple[SpendKey, ...], Field(min_length=1, description="which lots are spent first, key by key")
-    ] = DEFAULT_ORDER
+        tuple[Literal["priority", "expiry", "bonus_first", "paid_first", "effective", "created"], ...] | None,
+        Field(
+            min_length=1,
+            description="which lots are spent first, key by key; priority, expiry, bonus_first, effective, created",
+        ),
+    ] = None
     on_close: Annotated[
         Literal["refuse", "forfeit"] | None,
         Field(description="closing an account that holds it: refused (a currency's default) or forfeit (a unit's)"),
@@ -110,8 +114,9 @@ class Source:
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
-            position = getattr(error, "lineno", None) or _line_in(str(error))
-            raise ProgramError([Mistake(position, "", f"not valid TOML: {error}", file)]) from None
+            line = text.count("\n") + 1 if isinstance(error, RecursionError) else _line_in(str(error), text)
+            why = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise ProgramError([Mistake(line, "", f"not valid TOML: {why}", file)]) from None
         self._lines = key_lines(text)
 
     @property
@@ -134,9 +139,13 @@ class Source:
         try:
             return model.model_validate(data, context=context)
         except ValidationError as error:
+            problems: dict[Path, list[str]] = {}
             for detail in error.errors(include_url=False):
-                place = (*path, *_known_path(detail["loc"]))
-                self.mistake(place, _problem(detail, model))
+                if detail["type"] == "too_short" and detail["input"]:
+                    continue  # the items that are there have mistakes of their own
+                problems.setdefault(_place(data, detail), []).append(_problem(detail, model))
+            for place, messages in problems.items():
+                self.mistake((*path, *place), ", or ".join(messages))
             return None
 
     def check(self) -> None:
@@ -157,14 +166,23 @@ def key_text(path: Path) -> str:
     return text
 
 
-def _known_path(location: tuple[int | str, ...]) -> Path:
-    return tuple(part for part in location if isinstance(part, int) or not part.startswith(("function-", "tagged-")))
+def _place(data: object, detail: Any) -> Path:
+    """Return where a mistake is, by the keys of the file: pydantic also names the branches of its unions."""
+    place: list[str | int] = []
+    for part in detail["loc"]:
+        try:
+            data = data[part]  # type: ignore[index]  # whatever the file holds
+        except (KeyError, IndexError, TypeError):
+            if detail["type"] != "missing" or part != detail["loc"][-1]:
+                continue
+        if part != "[key]":
+            place.append(part)
+    return tuple(place)
 
 
-def _line_in(message: str) -> int:
-    _, _, tail = message.partition("line ")
-    digits = tail.split(",")[0].rstrip(")")
-    return int(digits) if digits.isdigit() else 0
+def _line_in(message: str, text: str) -> int:
+    match = re.search(r"\(at line (\d+), column \d+\)$", message)
+    return int(match[1]) if match else text.rstrip().count("\n") + 1
 
 
 def _problem(detail: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
@@ -174,9 +192,13 @@ def _problem(detail: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pyda
         return "missing"
     if detail["type"] in {"literal_error", "enum"}:
         expected = str(detail["ctx"]["expected"]).replace(" or ", ", ")
-        hint = near(str(detail["input"]), [name.strip(" '") for name in expected.split(",")])
-        return f"{detail['input']!r} is not one of {expected}{hint}"
+        hint = near(_shown(detail["input"]).strip("'"), [name.strip(" '") for name in expected.split(",")])
+        return f"{_shown(detail['input'])} is not one of {expected}{hint}"
     return str(detail["msg"])
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60] if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
 
 
 def _names(model: type[BaseModel]) -> set[str]:
@@ -213,51 +235,56 @@ class ProgramFile(_Table):
     examples: tuple[Example, ...] = Field(default=(), alias="example")
 
 
-class _HeaderOnly(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    program: Header
-    assets: dict[Annotated[str, Field(pattern=_IDENTIFIER)], AssetTable] = {}
+def read_file(source: Source) -> tuple[ProgramFile | None, Context]:
+    """Read all but the plugin tables, noting mistakes in `source`; the file is None if it has any.
 
-
-def read_file(source: Source) -> tuple[ProgramFile | None, Context | None]:
-    """Read all but the plugin tables, noting mistakes in `source`; what could not be read is None."""
+    What a mistaken header does not say is guessed, so that the mistakes of the other tables are found too.
+    """
     data = {key: value for key, value in source.data.items() if key != "plugin"}
-    head = source.validated(_HeaderOnly, data, ())
-    if head is None:
-        return None, None
-    assets = _assets(source, head)
-    if assets is None:
-        return None, None
-    try:
-        calendar = Calendar(head.program.time_zone, head.program.leap_day)
-    except PeriodError as error:
-        source.mistake(("program", "time_zone"), str(error))
-        return None, None
-    currency = assets[head.program.currency]
-    metrics = data.get("metrics")
-    places = _metric_places(metrics, currency.decimals) if isinstance(metrics, dict) else {}
-    context = Context(
-        name=head.program.name, currency=currency, assets=assets, calendar=calendar, metric_decimals=places
-    )
+    context = _context(source, data)
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
+        context.stacking = file.stacking
     return file, context
 
 
-def _assets(source: Source, head: _HeaderOnly) -> dict[str, Asset] | None:
-    code = head.program.currency
-    if code not in CURRENCIES:
+def _context(source: Source, data: Mapping[str, Any]) -> Context:
+    header, tables, metrics, stacking = (_table(data.get(key)) for key in ("program", "assets", "metrics", "stacking"))
+    code, zone = str(header.get("currency", "")), header.get("time_zone", "UTC")
+    if isinstance(header.get("currency"), str) and code not in CURRENCIES:
         message = f"{code!r} is not an ISO 4217 currency{near(code.upper(), CURRENCIES)}"
         source.mistake(("program", "currency"), message)
-        return None
-    assets = {code: Asset(code, CURRENCIES[code])}
-    for name, table in head.assets.items():
-        decimals = CURRENCIES.get(name, 0) if table.decimals is None else table.decimals
-        if decimals != CURRENCIES.get(name, decimals):
+    currency = Asset(code, CURRENCIES.get(code, 2))
+    assets = {code: currency}
+    for name, entry in tables.items():
+        decimals = _table(entry).get("decimals")
+        if not isinstance(decimals, int):
+            decimals = CURRENCIES.get(name, 0)
+        elif decimals != CURRENCIES.get(name, decimals):
             source.mistake(("assets", name, "decimals"), f"{name} is a currency of {CURRENCIES[name]} decimals")
-        assets[name] = Asset(name, decimals, table.debt)
-    return assets
+        assets[name] = Asset(name, max(0, min(decimals, 6)), _table(entry).get("debt") is True)
+    try:
+        calendar = Calendar(zone if isinstance(zone, str) else "UTC", _leap_day(header.get("leap_day")))
+    except PeriodError as error:
+        source.mistake(("program", "time_zone"), str(error))
+        calendar = Calendar()
+    return Context(
+        name=str(header.get("name", "")),
+        currency=assets[code],
+        assets=assets,
+        calendar=calendar,
+        metric_decimals=_metric_places(metrics, currency.decimals),
+        stacking=stacking,
+    )
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _leap_day(value: object) -> LeapDay:
+    return LeapDay.MARCH_1 if value == LeapDay.MARCH_1 else LeapDay.FEBRUARY_28
 
 
 def _metric_places(metrics: Mapping[str, Any], decimals: int) -> dict[str, int]:
@@ -265,7 +292,7 @@ def _metric_places(metrics: Mapping[str, Any], decimals: int) -> dict[str, int]:
     for name, table in metrics.items():
         if isinstance(table, Mapping) and not table.get("count"):
             declared = table.get("decimals")
-            places[name] = declared if isinstance(declared, int) else decimals
+            places[name] = max(0, min(declared, 6)) if isinstance(declared, int) else decimals
         else:
             places[name] = 0
     return places

@@ -49,9 +49,7 @@ class Past:
             for rule, amount in earlier.memo.get("settled", {}).items():
                 settled[rule] += amount
         return tuple(
-            Granted(
-                rule, asset, amount, tuple(map(tuple, lots)), tuple(map(tuple, by_line)), settled[rule]
-            )
+            Granted(rule, asset, amount, tuple(map(tuple, lots)), tuple(map(tuple, by_line)), settled[rule])
             for rule, asset, amount, lots, by_line in self.purchase.memo.get("granted", ())
         )
 
@@ -114,9 +112,7 @@ def refund_request(event: Return, past: Past) -> tuple[RefundRequest, list[Came]
     part, whole = value + before, total
     if not whole:
         part, whole = sum(line.part for line in lines), sum(line.whole for line in lines)
-    request = RefundRequest(
-        event, order, value, before, total, part, whole, tuple(lines), past.granted(), past.drawn()
-    )
+    request = RefundRequest(event, order, value, before, total, part, whole, tuple(lines), past.granted(), past.drawn())
     return request, came, objections
 
 

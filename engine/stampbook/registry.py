@@ -283,7 +283,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     if program is not None:
         _check_kinds(source, program, built)
     source.check()
-    if program is None or context is None:  # source.check has raised
+    if program is None:  # source.check has raised
         raise ProgramError([])
     try:
         return Registry(program, context, source.hash, built)
@@ -318,7 +318,7 @@ def read_text(path: str | Path) -> str:
 
 
 def _build(
-    source: Source, position: int, table: object, context: Context | None, given: Mapping[str, type[Plugin[Any]]]
+    source: Source, position: int, table: object, context: Context, given: Mapping[str, type[Plugin[Any]]]
 ) -> Plugin[Any] | None:
     path = ("plugin", position)
     if not isinstance(table, dict):
@@ -332,8 +332,6 @@ def _build(
         plugin_class = _class_of(head.use, given)
     except PluginError as error:
         source.mistake((*path, "use"), str(error))
-        return None
-    if context is None:
         return None
     options = {key: value for key, value in table.items() if key not in own}
     config = source.validated(plugin_class.Config, options, path, context)
@@ -402,4 +400,3 @@ __all__ = [
     "program_schema",
     "read_text",
 ]
-

@@ -28,7 +28,9 @@ def line_values(order: Order) -> list[int]:
     return values
 
 
-def measure(event: Return, order: Order, earlier: Iterable[Came]) -> tuple[list[ReturnedLine], list[Came], list[Objection]]:
+def measure(
+    event: Return, order: Order, earlier: Iterable[Came]
+) -> tuple[list[ReturnedLine], list[Came], list[Objection]]:
     """Return what comes back by line.
 
     Args:
@@ -59,7 +61,7 @@ def measure(event: Return, order: Order, earlier: Iterable[Came]) -> tuple[list[
     else:
         for place, line in enumerate(order.lines):
             rest = (line.quantity - quantities[place], values[place] - returned[place])
-            if rest[0] > 0 or rest[1] > 0:
+            if rest[1] > 0 or (rest[0] > 0 and not values[place]):
                 now[place] = rest
         if not now:
             objections.append(Objection("nothing_left", "all of that purchase came back before"))
@@ -93,9 +95,7 @@ class _State:
         self.now[place] = (before[0] + quantity, before[1] + value)
 
 
-def _line(
-    asked: ReturnLine, order: Order, values: list[int], state: _State, objections: list[Objection]
-) -> None:
+def _line(asked: ReturnLine, order: Order, values: list[int], state: _State, objections: list[Objection]) -> None:
     places = _places(asked, order.lines)
     if not places:
         what = f"line {asked.line}" if asked.line is not None else f"a line of sku {asked.sku!r}"

@@ -102,9 +102,7 @@ def run_segments(
         start_ns = perf_counter_ns()
         frame = check_result(scheme, _ask(scheme, plugin, rows, moment), accounts)
         took_ms = (perf_counter_ns() - start_ns) / 1e6
-        runs.append(
-            SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, row_count, len(accounts))
-        )
+        runs.append(SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, row_count, len(accounts)))
     return runs
 
 
@@ -211,9 +209,7 @@ def share_table(run: SegmentRun, history: pl.LazyFrame | nw.LazyFrame[Any]) -> p
             .then(100 * pl.col("revenue") / pl.col("revenue").sum())
             .alias("revenue_percent"),
             "orders",
-            pl.when(pl.col("orders") > 0)
-            .then(pl.col("ordered") / pl.col("orders"))
-            .alias("mean_order_value"),
+            pl.when(pl.col("orders") > 0).then(pl.col("ordered") / pl.col("orders")).alias("mean_order_value"),
             "mean_recency_days",
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,10 +11,11 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+_DEEPEST = 20
+"""Of a longer dotted key only so many parts are listed, so that a hostile file costs no more than its length."""
+
 _KEY = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)\s*""")
-_STRING = re.compile(
-    r'"""(?:[^\\]|\\.)*?"""(?!")|\'\'\'.*?\'\'\'(?!\')|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL
-)
+_STRING = re.compile(r'"""(?:[^\\]|\\.)*?"""(?!")|\'\'\'.*?\'\'\'(?!\')|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', re.DOTALL)
 
 
 def key_lines(text: str) -> dict[Path, int]:
@@ -28,7 +30,7 @@ def key_lines(text: str) -> dict[Path, int]:
     for start, statement in _statements(text):
         if statement.startswith("["):
             is_array = statement.startswith("[[")
-            keys = _keys(statement.strip("[] \t"))[0]
+            keys = _keys(statement[2 if is_array else 1 :])
             table = _resolve(keys[:-1], counts)
             place = (*table, keys[-1])
             if is_array:
@@ -39,8 +41,8 @@ def key_lines(text: str) -> dict[Path, int]:
                 table = (*place, counts[place]) if place in counts else place
             lines[table] = start
         else:
-            keys, _ = _keys(statement)
-            for length in range(1, len(keys) + 1):
+            keys = _keys(statement)
+            for length in range(1, min(len(keys), _DEEPEST) + 1):
                 lines.setdefault((*table, *keys[:length]), start)
     return lines
 
@@ -54,16 +56,24 @@ def _resolve(keys: list[str], counts: dict[Path, int]) -> Path:
     return path
 
 
-def _keys(text: str) -> tuple[list[str], int]:
+def _keys(text: str) -> list[str]:
     keys: list[str] = []
     position = 0
     while match := _KEY.match(text, position):
-        keys.append(match[1].strip("\"'"))
+        keys.append(_unquoted(match[1]))
         position = match.end()
         if not text.startswith(".", position):
             break
         position += 1
-    return keys, position
+    return keys
+
+
+def _unquoted(key: str) -> str:
+    if key.startswith("'"):
+        return key[1:-1]
+    if key.startswith('"'):
+        return key[1:-1] if "\\" not in key else str(tomllib.loads(f"key = {key}")["key"])
+    return key
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:

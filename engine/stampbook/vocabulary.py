@@ -37,6 +37,7 @@ class Context:
         calendar: Calendar,
         metric_decimals: Mapping[str, int] | None = None,
         windows: Mapping[str, Window] | None = None,
+        stacking: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.currency = currency
@@ -44,7 +45,10 @@ class Context:
         self.calendar = calendar
         self.metric_decimals = metric_decimals or {}
         self.windows = windows or {}
-        self.scope = vocabulary(currency.decimals, self.metric_decimals)
+        self.stacking = stacking or {}
+        places = max([asset.decimals for asset in assets.values()], default=currency.decimals)
+        self.finest = {code: 10 ** (places - asset.decimals) for code, asset in assets.items()}
+        self.scope = vocabulary(currency.decimals, self.metric_decimals, places)
 
     def asset(self, code: str) -> Asset:
         """Return a declared asset.
@@ -57,7 +61,6 @@ class Context:
         except KeyError:
             message = f"{code!r} is not an asset of this program, which has {', '.join(self.assets)}"
             raise AmountError(message + near(code, self.assets)) from None
-
 
     def metric_asset(self, name: str) -> Asset:
         """Return the units in which a metric counts: its decimals under its own name."""
@@ -72,7 +75,9 @@ class Context:
         for name in sorted(set(names)):
             root, _, field = name.partition(".")
             if root != "line":
-                parts.append(f"{name!r}: {_PLAIN.get(self.scope[root][field].kind, '')}({self.scope[root][field].code})")
+                parts.append(
+                    f"{name!r}: {_PLAIN.get(self.scope[root][field].kind, '')}({self.scope[root][field].code})"
+                )
         code = f"lambda event, order, line, account: {{{', '.join(parts)}}}"
         function: Callable[..., dict[str, object]] = eval(code, {"sorted": sorted})  # noqa: S307 - built from the scope's own codes
         return function
@@ -81,12 +86,13 @@ class Context:
 _PLAIN = {K.TEXTS: "sorted"}
 
 
-def vocabulary(decimals: int, metrics: Mapping[str, int]) -> Scope:
+def vocabulary(decimals: int, metrics: Mapping[str, int], finest: int) -> Scope:
     """Return the names that conditions and formulas may use.
 
     Args:
         decimals: of the program's currency: money is read in whole units.
         metrics: the decimals of each metric that the program declares.
+        finest: the most decimals that an asset of the program has: an event's own amount may be of any.
     """
 
     def money(code: str, about: str) -> Name:
@@ -98,7 +104,7 @@ def vocabulary(decimals: int, metrics: Mapping[str, int]) -> Scope:
             "id": Name(K.TEXT, "event.id", about="the sender's id"),
             "source": Name(K.TEXT, "event.source", about="who sent it"),
             "at": Name(K.INSTANT, "event.at", about="when it happened"),
-            "amount": money("event.amount", "the amount of a top-up, spend or adjustment"),
+            "amount": Name(K.NUMBER, "account.amount_of(event)", finest, "the amount of a top-up, spend or adjustment"),
         },
         "order": {
             "gross": money("order.gross", "sum of the lines"),
@@ -128,7 +134,7 @@ def vocabulary(decimals: int, metrics: Mapping[str, int]) -> Scope:
             "ref": Name(K.TEXT, "account.ref", about="the operator's name for the account"),
             "status": Name(K.TEXT, "account.status", about="'open', 'frozen' or 'closed'"),
             "opened_at": Name(K.INSTANT, "account.opened_at", about="when it was opened"),
-            "tier": Name(K.TEXT, "account.text('tier')", about="its tier before this event, or ''"),
+            "tier": Name(K.TEXT, "account.text('tier')", about="its tier, this event counted, or ''"),
             "stored_value": money("account.currency_balance", "spendable balance in the program's currency"),
         },
         "metric": {
@@ -203,6 +209,16 @@ Money = Annotated[
 """Money of the program's currency, in smallest units; decimal text in the file."""
 
 
+_WITHOUT_AMOUNT = {
+    "purchase": "; use order.total",
+    "return": ", which may name lines",
+    "account.opened": "",
+    "account.frozen": "",
+    "account.unfrozen": "",
+    "account.closed": "",
+}
+
+
 def check_reads(expressions: Iterable[Condition | Formula | None], *, on: Iterable[str], per_line: bool) -> None:
     """Refuse expressions that read what their events do not have.
 
@@ -218,7 +234,8 @@ def check_reads(expressions: Iterable[Condition | Formula | None], *, on: Iterab
             refuse(f"{name} needs per = 'line'")
         if name.startswith(("order.", "line.")) and others:
             refuse(f"{name} is known of a purchase only, not of {others[0]!r}; make two rules")
-        if name == "event.amount" and "purchase" in on:
-            refuse("event.amount is not known of a purchase; use order.total")
+        without = [kind for kind in on if kind in _WITHOUT_AMOUNT]
+        if name == "event.amount" and without:
+            refuse(f"event.amount is not known of {without[0]!r}{_WITHOUT_AMOUNT[without[0]]}")
     if per_line and others:
         refuse(f"per = 'line' needs a purchase; {others[0]!r} has no lines")

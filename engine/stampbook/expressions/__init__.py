@@ -125,7 +125,5 @@ def compile_formula(text: str, scope: Scope, calendar: Calendar) -> Formula:
 def describe(scope: Scope) -> tuple[Nameable, ...]:
     """List what may be named in `scope`; the `FUNCTIONS`, which may be called, are the same everywhere."""
     return tuple(
-        Nameable(root, name, field.kind, field.about)
-        for root in ROOTS
-        for name, field in scope.get(root, {}).items()
+        Nameable(root, name, field.kind, field.about) for root in ROOTS for name, field in scope.get(root, {}).items()
     )

@@ -135,11 +135,7 @@ class Compiler:
         if name in ROOTS:
             self._tree.fail(node, f"{name!r} is not known here; only {_listed(known)} may be named")
         homes = [root for root in known if name in self._scope[root]]
-        hint = (
-            f" (did you mean '{homes[0]}.{name}'?)"
-            if homes
-            else near(name, [*known, *FUNCTIONS, "True", "False"])
-        )
+        hint = f" (did you mean '{homes[0]}.{name}'?)" if homes else near(name, [*known, *FUNCTIONS, "True", "False"])
         self._tree.fail(node, f"no name {name!r}{hint or f'; only {_listed(known)} may be named'}")
 
     def _attribute(self, node: ast.Attribute) -> Value:
@@ -240,20 +236,14 @@ class Compiler:
         value, [home] = self._compile(node.left), node.comparators
         if isinstance(value, Number) and isinstance(home, ast.List):
             members = self._fixed_numbers(home)
-            test = (
-                condition(arithmetic.among(value, members))
-                if value.fixed is None
-                else truth(value.fixed in members)
-            )
+            test = condition(arithmetic.among(value, members)) if value.fixed is None else truth(value.fixed in members)
         else:
             texts = self._compile(home)
             if value.kind == texts.kind == Kind.TEXT:
                 self._tree.fail(home, "'in' does not search within a text: use starts_with or ends_with")
             if not (value.kind == Kind.TEXT and texts.kind == Kind.TEXTS):
                 words = f"{value.kind.words} and {texts.kind.words}"
-                self._tree.fail(
-                    home, f"'in' needs a text and texts, or a number and a list of numbers, not {words}"
-                )
+                self._tree.fail(home, f"'in' needs a text and texts, or a number and a list of numbers, not {words}")
             test = condition(f"({value.code} in {texts.code})")
         if isinstance(node.ops[0], ast.In):
             return test
@@ -264,9 +254,7 @@ class Compiler:
         for element in self._elements(node):
             value = self._compile(element)
             if not isinstance(value, Number):
-                self._tree.fail(
-                    element, f"a number is compared with this list; {value.kind.words} cannot be in it"
-                )
+                self._tree.fail(element, f"a number is compared with this list; {value.kind.words} cannot be in it")
             if value.fixed is None:
                 self._tree.fail(element, "a list holds only values that stand here: compare with == and 'or'")
             members.append(value.fixed)
@@ -298,9 +286,7 @@ class Compiler:
         if function is None:
             self._tree.fail(node, f"no function {name!r}{near(name, FUNCTIONS)}")
         if not function.takes_count(len(node.args)):
-            self._tree.fail(
-                node, f"{name} takes {function.arity}, not {len(node.args)}: {function.signature}"
-            )
+            self._tree.fail(node, f"{name} takes {function.arity}, not {len(node.args)}: {function.signature}")
         values = []
         for position, argument in enumerate(node.args):
             kind = function.takes[min(position, len(function.takes) - 1)]

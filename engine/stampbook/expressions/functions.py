@@ -85,9 +85,7 @@ class Function:
         most, least = len(self.takes), len(self.takes) - self.optional
         if self.repeats:
             return f"{least} or more arguments"
-        return (
-            f"{least} or {most} arguments" if self.optional else f"{most} argument{'' if most == 1 else 's'}"
-        )
+        return f"{least} or {most} arguments" if self.optional else f"{most} argument{'' if most == 1 else 's'}"
 
     def takes_count(self, count: int) -> bool:
         """Return whether it may be called with `count` arguments."""
@@ -203,9 +201,7 @@ FUNCTIONS: dict[str, Function] = {
             lambda _, *values: arithmetic.greatest(values),
             repeats=True,
         ),
-        Function(
-            "date('2025-01-31')", "the instant at which that local day, or time, begins", (_TEXT,), _date
-        ),
+        Function("date('2025-01-31')", "the instant at which that local day, or time, begins", (_TEXT,), _date),
         Function("year(instant)", "the local year", (_INSTANT,), _year),
         Function("month(instant)", "the local month, 1 to 12", (_INSTANT,), _local("month")),
         Function("day_of_month(instant)", "the local day, 1 to 31", (_INSTANT,), _local("day_of_month")),
@@ -235,9 +231,7 @@ FUNCTIONS: dict[str, Function] = {
             (_TEXT, _TEXT),
             _starts_with,
         ),
-        Function(
-            "ends_with(text, text)", "whether the first ends with the second", (_TEXT, _TEXT), _ends_with
-        ),
+        Function("ends_with(text, text)", "whether the first ends with the second", (_TEXT, _TEXT), _ends_with),
         Function("contains(texts, text)", "whether the text is one of the texts", (_TEXTS, _TEXT), _contains),
         Function("any_in(texts, texts)", "whether the two have a text in common", (_TEXTS, _TEXTS), _any_in),
         Function("count(texts)", "how many texts there are", (_TEXTS,), _count),

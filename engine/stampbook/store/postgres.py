@@ -46,9 +46,7 @@ def _upsert(table: str) -> str:
 _INSERT = {table: _insert(table) for table in ("journal", "posting", "event_key")}
 _COPY = {table: f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN" for table in _INSERT}
 _UPSERT = {table: _upsert(table) for table in CHANGING}
-_ADD = (
-    f"{_from_arrays('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = metric.value + excluded.value"
-)
+_ADD = f"{_from_arrays('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = metric.value + excluded.value"
 
 
 class PostgresSession(Session):
@@ -192,7 +190,9 @@ class PostgresStore(Store):
         if isinstance(error, retryable):
             return StoreBusyError(f"another writer was first; nothing was written, try again ({text})")
         if isinstance(error, self._driver.errors.DiskFull):
-            return StoreError(f"the disk of the database is full; nothing was written, make room and try again ({text})")
+            return StoreError(
+                f"the disk of the database is full; nothing was written, make room and try again ({text})"
+            )
         if isinstance(error, self._driver.errors.ReadOnlySqlTransaction):
             return StoreError(f"the database may not be written to; nothing was written ({text})")
         if isinstance(error, self._driver.OperationalError):

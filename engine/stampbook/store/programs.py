@@ -40,7 +40,9 @@ def in_force(session: Session) -> list[KeptProgram]:
     return [latest[start] for start in sorted(latest)]
 
 
-def put_in_force(session: Session, *, hash: str, file: str, content: str, effective_from: int, recorded_at: int) -> None:  # noqa: A002, PLR0913 - a row
+def put_in_force(
+    session: Session, *, hash: str, file: str, content: str, effective_from: int, recorded_at: int
+) -> None:  # noqa: A002, PLR0913 - a row
     """Keep a program, and the instant from which it holds; accounts become due then, to be judged anew."""
     known = {kept: id_ for id_, kept in known_programs(session).items()}
     id_ = known.get(hash)

@@ -84,9 +84,7 @@ def account_row(account: Account) -> Row:
 def account_of(row: Row) -> Account:
     """Return an account without its lots, holds, metrics and facts."""
     id_, ref, status, opened_at, clock, seq, head, recorded_at, due_at, next_lot, next_hold = row
-    return Account(
-        ref, id_, status, opened_at, clock, seq, bytes(head), recorded_at, due_at, next_lot, next_hold
-    )
+    return Account(ref, id_, status, opened_at, clock, seq, bytes(head), recorded_at, due_at, next_lot, next_hold)
 
 
 def journal_row(account_id: int, program_id: int, entry: Entry) -> Row:
@@ -122,9 +120,7 @@ def posting_rows(account_id: int, entry: Entry) -> list[Row]:
 def posting_of(row: Row) -> Posting:
     """Return a posting from its columns after `n`."""
     asset, amount, source_lot, source_book, lot, book, rule = row
-    return Posting(
-        asset, amount, source_book if source_lot is None else source_lot, book if lot is None else lot, rule
-    )
+    return Posting(asset, amount, source_book if source_lot is None else source_lot, book if lot is None else lot, rule)
 
 
 def entry_of(row: Row, programs: Mapping[int, str], postings: Iterable[Posting]) -> Entry:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, text
 from sqlmodel import Field, SQLModel
 
-
 _INT64 = BigInteger().with_variant(Integer, "sqlite")
 _INT16 = SmallInteger().with_variant(Integer, "sqlite")
 

@@ -31,6 +31,9 @@ class Points(Plugin[PointsConfig]):
                 known = ", ".join(self.program.assets)
                 message = f"rule {rule.name!r} grants {asset!r}, which is not an asset of the program ({known})"
                 raise PluginError(message)
+            if rule.group and rule.group not in self.program.stacking:
+                message = f"rule {rule.name!r} names the group {rule.group!r}, which [stacking] does not have"
+                raise PluginError(message)
             validity = self.config.expires if rule.expires is None else rule.expires
             period = None if isinstance(validity, str) else validity
             for kind in rule.on:
@@ -52,7 +55,9 @@ class Points(Plugin[PointsConfig]):
         if rules is None:
             return []
         at, calendar = event.at, self.program.calendar
-        wanted: list[Award | Multiplier | Note] = [Note(self.name, self._readers[event.type](event, order, None, account))]
+        wanted: list[Award | Multiplier | Note] = [
+            Note(self.name, self._readers[event.type](event, order, None, account))
+        ]
         for name, rule, asset, period in rules:
             if rule.per == "line" and order is not None:
                 earned = earned_by_lines(rule.when, rule.earn, event, order, account)

@@ -70,7 +70,7 @@ class Refunds(Plugin[RefundsConfig]):
         own = dict(grant.lots)
         at = account.at
         lots = [lot for lot in account.lots if lot.asset == grant.asset and lot.kind != "debt" and at < lot.expires_at]
-        lots.sort(key=lambda lot: (lot.priority, lot.expires_at, lot.number))
+        lots.sort(key=lambda lot: (lot.kind == "paid", lot.priority, lot.expires_at, lot.number))
         pending = [lot for lot in lots if lot.number in own and lot.effective_at > at]
         if self.config.points_spent == "pending_only":
             return [(pending, own)]

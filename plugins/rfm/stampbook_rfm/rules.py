@@ -127,9 +127,7 @@ def _days_since(moment: nw.Expr, at: datetime, engine: nw.Implementation) -> nw.
     return ((nw.lit(at) - moment).dt.total_seconds() // _DAY_SECONDS).cast(nw.Int64)
 
 
-def score(
-    measured: nw.LazyFrame[Any], scores: Literal["tie_safe", "ntile"] = "tie_safe"
-) -> nw.LazyFrame[Any]:
+def score(measured: nw.LazyFrame[Any], scores: Literal["tie_safe", "ntile"] = "tie_safe") -> nw.LazyFrame[Any]:
     """Add r, f and m, whole numbers from 1 to 5 of which 5 is best, to the frame of `measure`.
 
     `tie_safe` is the formula of the module; besides, a monetary value of zero or less never scores above 1.
@@ -147,23 +145,15 @@ def score(
     n = nw.col("_n")
     if scores == "ntile":
         frame = frame.with_columns(
-            **{
-                letter: nw.col("_one").cum_sum().over(order_by=["_idle", letter, "account"]) - 1
-                for letter in values
-            }
+            **{letter: nw.col("_one").cum_sum().over(order_by=["_idle", letter, "account"]) - 1 for letter in values}
         )
         classes = {letter: _ntile(nw.col(letter), n) for letter in values}
     else:
-        frame = frame.with_columns(
-            **{letter: nw.col(letter).rank("min").cast(nw.Int64) - 1 for letter in values}
-        )
+        frame = frame.with_columns(**{letter: nw.col(letter).rank("min").cast(nw.Int64) - 1 for letter in values})
         classes = {letter: 1 + nw.col(letter) * CLASSES // n for letter in values}
         classes["m"] = nw.when(nw.col("monetary") > 0).then(classes["m"]).otherwise(1)
     return frame.with_columns(
-        **{
-            letter: nw.when(active).then(value).otherwise(1).cast(nw.Int8)
-            for letter, value in classes.items()
-        }
+        **{letter: nw.when(active).then(value).otherwise(1).cast(nw.Int8) for letter, value in classes.items()}
     ).drop("_idle", "_one", "_n")
 
 
@@ -172,11 +162,7 @@ def _ntile(place: nw.Expr, n: nw.Expr) -> nw.Expr:
     small, larger = n // CLASSES, n % CLASSES
     border = larger * (small + 1)
     nonzero = nw.when(small > 0).then(small).otherwise(1)
-    return (
-        nw.when(place < border)
-        .then(1 + place // (small + 1))
-        .otherwise(1 + larger + (place - border) // nonzero)
-    )
+    return nw.when(place < border).then(1 + place // (small + 1)).otherwise(1 + larger + (place - border) // nonzero)
 
 
 def name(scored: nw.LazyFrame[Any], grid: Mapping[str, str]) -> nw.LazyFrame[Any]:

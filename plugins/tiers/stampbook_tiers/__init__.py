@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stampbook import NEVER, AmountError, Due, Event, Fact, Multiplier, Plugin, PluginError, hookimpl
 from stampbook_tiers.config import TiersConfig
@@ -16,6 +16,8 @@ __all__ = ["TierReview", "Tiers"]
 
 class TierReview(Event):
     """A tier period ended."""
+
+    brought_by_time: ClassVar[bool] = True
 
     type: Literal["tier.review"] = "tier.review"
 
@@ -89,8 +91,11 @@ class Tiers(Plugin[TiersConfig]):
 
     @hookimpl
     def due(self, account: AccountView) -> list[Due]:
-        """Review a level above the lowest at the end of each period."""
-        if self.config.review is None or rank_of(self.steps, account.text(self.config.fact)) <= 0:
+        """Review a level that can be lost at the end of each period."""
+        if self.config.review is None:
+            return []
+        rank = rank_of(self.steps, account.text(self.config.fact))
+        if rank < 0 or (rank == 0 and not self.steps[0].keep):
             return []
         day = self.config.review.next_start(account.day, self.program.calendar)
         return [Due(self.program.calendar.start_of(day), "tier.review", f"{self.name}:{account.ref}:{day}")]

@@ -16,7 +16,8 @@ class Level(PluginConfig):
     name: Annotated[str, Field(min_length=1, max_length=64, description="as customers know it")]
     reach: Annotated[str, Field(pattern=_DECIMAL, description="value of the metric from which it is reached")] = "0"
     keep: Annotated[
-        str | None, Field(pattern=_DECIMAL, description="value from which a review keeps it; that of reach where absent")
+        str | None,
+        Field(pattern=_DECIMAL, description="value from which a review keeps it; that of reach where absent"),
     ] = None
     multiplier: Annotated[str, Field(pattern=_DECIMAL, description="by which earning is multiplied")] = "1"
 
@@ -29,12 +30,16 @@ class TiersConfig(PluginConfig):
     asset: Annotated[str, Field(description="asset whose awards are multiplied")] = "points"
     review: Annotated[
         WindowText | None,
-        Field(description="calendar unit at whose end levels are reviewed, such as 'calendar year'; never where absent"),
+        Field(
+            description="calendar unit at whose end levels are reviewed, such as 'calendar year'; never where absent"
+        ),
     ] = None
     downgrade: Annotated[
         Literal["matching", "one step", "none"], Field(description="how far a review takes a level down")
     ] = "matching"
-    fact: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="name of the fact that it keeps")] = "tier"
+    fact: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="name of the fact that it keeps")] = (
+        "tier"
+    )
 
     @model_validator(mode="after")
     def _rising(self) -> TiersConfig:

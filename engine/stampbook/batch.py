@@ -1,0 +1,362 @@
+"""The events of one database transaction while they are decided: loaded at once, judged in order, written at once."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from stampbook.account import Account, AccountView
+from stampbook.errors import DuplicateEventError, EventError
+from stampbook.events import OWN_SOURCE, AccountOpened, Event, Purchase, Return
+from stampbook.journal import seal
+from stampbook.ledger import Decision, Entry, Objection, Posting, canonical
+from stampbook.periods import NEVER, Calendar
+from stampbook.pipeline import apply, catch_up, decide
+from stampbook.refunding import Past, Recorded
+from stampbook.store import Changes, Key, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from stampbook.registry import Registry
+
+log = logging.getLogger("stampbook")
+
+ACCEPTED = "accepted"
+REFUSED = "refused"
+MALFORMED = "malformed"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one event.
+
+    `status` is ``accepted``, ``refused`` (with `objections`; remembered like any outcome) or ``malformed``
+    (with `error`; nothing was recorded). `replayed` says that the id was known and this is its first outcome.
+    `error` is the exception itself, so that a caller may raise it.
+    """
+
+    status: str
+    source: str
+    id: str
+    account: str
+    type: str = ""
+    seq: int = 0
+    replayed: bool = False
+    objections: tuple[Objection, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    memo: Mapping[str, Any] = field(default_factory=dict)
+    error: EventError | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the event has a transaction."""
+        return self.status == ACCEPTED
+
+
+class InForce(NamedTuple):
+    """The programs of a ledger, built, in the order in which they hold."""
+
+    starts: list[int]
+    registries: list[Registry]
+    ids: dict[str, int]
+    generation: int
+
+    def at(self, instant: int) -> Registry:
+        """Return the program that holds at an instant."""
+        return self.registries[max(0, bisect_right(self.starts, instant) - 1)]
+
+    def segments(self, since: int, until: int) -> Iterator[tuple[Registry, int]]:
+        """Yield each program that held between two instants, with the last instant at which it did."""
+        first = max(0, bisect_right(self.starts, since) - 1)
+        for place in range(first, len(self.registries)):
+            last = self.starts[place + 1] - 1 if place + 1 < len(self.starts) else NEVER
+            yield self.registries[place], min(until, last)
+            if last >= until:
+                return
+
+
+class Batch:
+    """The events of one transaction while they are decided."""
+
+    def __init__(self, session: Session, programs: InForce, now: int) -> None:
+        self.session = session
+        self.programs = programs
+        self.now = now
+        self.accounts: dict[str, Account] = {}
+        self.by_id: dict[int, Account] = {}
+        self.changes = Changes()
+        self.outcomes: list[Outcome] = []
+        self._keys: dict[tuple[str, str], Key] = {}
+        self._written: dict[Key, Entry] = {}
+        self._first: dict[Key, Entry] = {}
+        self._pasts: dict[Key, Past] = {}
+        self._new_ids: Iterator[int] = iter(())
+        self._told: list[tuple[Registry, Decision, Account]] = []
+
+    def load(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Load all that the batch needs, with a number of queries that does not depend on its size."""
+        refs: dict[str, None] = {}
+        wanted: dict[tuple[str, str], None] = {}
+        earliest = NEVER
+        returns: dict[tuple[str, str], None] = {}
+        for data in events:
+            key = _key(data)
+            if key is None:
+                continue
+            wanted[key] = None
+            ref = data.get("account")
+            if isinstance(ref, str):
+                refs[ref] = None
+            if data.get("type") == "return":
+                named = (data.get("purchase_source") or key[0], data.get("purchase"))
+                if _are_texts(named):
+                    returns[named] = None  # type: ignore[index]  # both were just checked to be text
+            earliest = min(earliest, self._instant(data))
+        self.load_accounts(list(refs), earliest)
+        self._keys = self.session.keys([*wanted, *(named for named in returns if named not in wanted)])
+        self._first = self.session.entries([key for pair, key in self._keys.items() if pair in wanted])
+        self._load_pasts({key for pair, key in self._keys.items() if pair in returns})
+        missing = len(refs) - len(self.accounts)
+        if missing:
+            self._new_ids = iter(self.session.new_account_ids(missing))
+
+    def _instant(self, data: Mapping[str, Any]) -> int:
+        try:
+            return _UTC.parse(data["at"]) - _A_DAY
+        except Exception:  # noqa: BLE001 - malformed: reported when it is read
+            return NEVER
+
+    def load_accounts(self, refs: Sequence[str], earliest: int) -> None:
+        """Lock and load accounts, with the metrics that events from an instant on can ask for."""
+        self.session.lock(refs)
+        first_day = self._first_metric_day(earliest)
+        self.accounts = self.session.accounts(refs, first_day)
+        self.by_id = {account.id: account for account in self.accounts.values()}
+
+    def _first_metric_day(self, earliest: int) -> int | None:
+        days = [
+            window.first_day(registry.context.calendar.day(min(earliest, _FAR)) - 1, registry.context.calendar)
+            for registry in self.programs.registries
+            for window in registry.context.windows.values()
+        ]
+        return min(days, default=None)
+
+    def _load_pasts(self, keys: set[Key]) -> None:
+        related = self.session.related(keys)
+        empty: set[tuple[int, int]] = set()
+        for key, entries in related.items():
+            past = self._past_of(entries)
+            account = self.by_id.get(key.account_id)
+            if past is None or account is None:
+                continue
+            self._pasts[key] = past
+            for posting in past.purchase.postings:
+                for end in (posting.source, posting.destination):
+                    if isinstance(end, int) and end not in account.lots:
+                        empty.add((account.id, end))
+        if empty:
+            self.session.lots(self.by_id, empty)
+
+    def _past_of(self, entries: Sequence[Entry]) -> Past | None:
+        purchase = entries[0]
+        if purchase.type != "purchase":
+            return None
+        registry = self.programs.at(purchase.at)
+        event = registry.reader.read(orjson.loads(purchase.payload), own=True)
+        if not isinstance(event, Purchase):
+            return None
+        order = event.order_in(registry.context.currency.code)
+        return Past(recorded(purchase), order, tuple(recorded(entry) for entry in entries[1:]))
+
+    def post(self, data: Mapping[str, Any]) -> None:
+        """Decide one event and note its outcome."""
+        try:
+            self.outcomes.append(self._post(data))
+        except EventError as error:
+            key = _key(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
+            ref = data.get("account") if isinstance(data, dict) else None
+            self.outcomes.append(Outcome(MALFORMED, key[0], key[1], str(ref or ""), error=error))
+
+    def _post(self, data: Mapping[str, Any]) -> Outcome:
+        pair = _key(data)
+        known = self._keys.get(pair) if pair else None
+        if known is not None:
+            return self._replayed(data, known)
+        registry = self.programs.registries[0]
+        if len(self.programs.registries) > 1:
+            registry = self._registry_of(data)
+        event = registry.reader.read(data)
+        try:
+            payload = canonical(data)
+        except TypeError as error:
+            message = f"event {event.id!r}: {error}"
+            raise EventError(message) from None
+        account = self._account(registry, event)
+        past = None
+        if isinstance(event, Return) and event.names:
+            key = self._keys.get(event.names)
+            past = self._past(key, account) if key else None
+        self.bring_up(account, event.at)
+        for decision in decide(registry, account, event, past):
+            entry = self._commit(registry, account, decision, payload if decision.event is event else None)
+            if decision.event is event:
+                outcome = outcome_of(entry)
+                outcome.account = event.account
+        return outcome
+
+    def _registry_of(self, data: Mapping[str, Any]) -> Registry:
+        last = self.programs.registries[-1]
+        return self.programs.at(last.reader.read(data).at)
+
+    def _past(self, key: Key, account: Account) -> Past | None:
+        if key.account_id != account.id:
+            return None
+        past = self._pasts.get(key)
+        if past is None and key in self._written:
+            entries = [self._written[key]]
+            past = self._past_of(entries) if entries[0].accepted else None
+            if past is not None:
+                self._pasts[key] = past
+        return past
+
+    def _account(self, registry: Registry, event: Event) -> Account:
+        account = self.accounts.get(event.account)
+        if account is not None:
+            return account
+        opens = registry.file.program.open_accounts == "on first event"
+        if not opens and not isinstance(event, AccountOpened):
+            return self._nobody(event.account)
+        account = Account(event.account, next(self._new_ids))
+        self.accounts[event.account] = self.by_id[account.id] = account
+        if not isinstance(event, AccountOpened):
+            opened = AccountOpened(id=f"open:{event.account}", source=OWN_SOURCE, account=event.account, at=event.at)
+            for decision in decide(registry, account, opened):
+                self._commit(registry, account, decision, None)
+        return account
+
+    def _nobody(self, ref: str) -> Account:
+        """Return the account, numbered 0 and never open, whose journal keeps what named no account."""
+        nobody = self.by_id.get(0)
+        if nobody is None:
+            self.session.lock([""])
+            nobody = self.session.accounts([""], None).get("") or Account("")
+            self.by_id[0] = nobody
+        return nobody
+
+    def bring_up(self, account: Account, until: int) -> None:
+        """Post what time brings to an account up to an instant, each under the program of its own instant."""
+        if account.due_at > until or not account.status:
+            return
+        for registry, last in self.programs.segments(account.due_at, until):
+            for decision in catch_up(registry, account, last):
+                self._commit(registry, account, decision, None)
+
+    def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
+        apply(registry, account, decision)
+        entry = seal(account, decision, self.now, payload)
+        changes, id_ = self.changes, account.id
+        changes.entries.append((account, entry))
+        changes.accounts[id_] = account
+        key = Key(id_, entry.seq)
+        self._keys[entry.source, entry.id] = key
+        self._written[key] = entry
+        self._first[key] = entry
+        transaction = decision.transaction
+        if transaction is None:
+            return entry
+        for posting in transaction.postings:
+            if isinstance(posting.source, int):
+                changes.lots.add((id_, posting.source))
+            if isinstance(posting.destination, int):
+                changes.lots.add((id_, posting.destination))
+        for lot in transaction.opened:
+            changes.lots.add((id_, lot.number))
+        for change in transaction.holds:
+            changes.holds.add((id_, change.hold))
+            changes.lots.update((id_, number) for number, _ in change.units)
+        for metric, day, delta in transaction.metrics:
+            changes.metrics[id_, metric, day] += delta
+        for fact in transaction.facts:
+            changes.facts.add((id_, fact.name))
+        if decision.about is not None:
+            about = Key(id_, decision.about)
+            past = self._pasts[about]
+            self._pasts[about] = Past(past.purchase, past.order, (*past.returns, recorded(entry)))
+        if registry.has_listeners:
+            self._told.append((registry, decision, account))
+        return entry
+
+    def _replayed(self, data: Mapping[str, Any], key: Key) -> Outcome:
+        entry = self._first[key]
+        if canonical(data) != entry.payload:
+            self._check_same(data, entry)
+        outcome = outcome_of(entry)
+        outcome.replayed = True
+        outcome.account = orjson.loads(entry.payload)["account"]
+        return outcome
+
+    def _check_same(self, data: Mapping[str, Any], entry: Entry) -> None:
+        reader = self.programs.at(entry.at).reader
+        before = reader.read(orjson.loads(entry.payload), own=True)
+        again = reader.read(data, own=True)
+        for name in (*type(before).model_fields, *type(again).model_fields):
+            if getattr(before, name, None) != getattr(again, name, None):
+                message = (
+                    f"event {again.id!r} of source {again.source!r} was recorded before with another {name}; "
+                    "send new facts under a new id"
+                )
+                raise DuplicateEventError(message)
+
+    def write(self) -> None:
+        """Write all changes."""
+        if self.changes.accounts:
+            self.session.write(self.changes, self.programs.ids)
+
+    def tell(self) -> None:
+        """Tell the plugins that listen, after the commit."""
+        for registry, decision, account in self._told:
+            if decision.transaction is None:
+                continue
+            view = AccountView(account, decision.event.at, registry.context)
+            for stamped in registry.committed(decision.transaction, view, decision.event):
+                log.error(
+                    "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
+                )
+
+
+_UTC = Calendar("UTC")
+_A_DAY = 86_400_000_000
+_FAR = 200_000_000_000_000_000
+
+
+def _key(data: object) -> tuple[str, str] | None:
+    try:
+        pair = (data.get("source", "default"), data["id"])  # type: ignore[attr-defined,index]  # anything may arrive
+    except (AttributeError, KeyError, TypeError):
+        return None
+    return pair if _are_texts(pair) else None
+
+
+def _are_texts(pair: tuple[object, object]) -> bool:
+    return all(isinstance(text, str) and "\x00" not in text for text in pair)
+
+
+def recorded(entry: Entry) -> Recorded:
+    """Return an entry as returns need it."""
+    return Recorded(entry.seq, entry.at, entry.postings, orjson.loads(entry.effects))
+
+
+def outcome_of(entry: Entry) -> Outcome:
+    """Return the outcome that a journal entry keeps."""
+    if entry.accepted:
+        effects = orjson.loads(entry.effects)
+        memo = effects.get("memo", {})
+        return Outcome(ACCEPTED, entry.source, entry.id, "", entry.type, entry.seq, postings=entry.postings, memo=memo)
+    trace = orjson.loads(entry.trace)
+    objections = tuple(Objection(*objection) for objection in trace.get("objections", ()))
+    return Outcome(REFUSED, entry.source, entry.id, "", entry.type, entry.seq, objections=objections)

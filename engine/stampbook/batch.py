@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from stampbook.account import Account, AccountView
 from stampbook.errors import DuplicateEventError, EventError
-from stampbook.events import OWN_SOURCE, AccountOpened, Event, Purchase, Return
-from stampbook.journal import seal
+from stampbook.events import OWN_SOURCE, AccountOpened, Event, Return
+from stampbook.journal import past_of, recorded, seal
 from stampbook.ledger import Decision, Entry, Objection, Posting, canonical
 from stampbook.periods import NEVER, Calendar
 from stampbook.pipeline import apply, catch_up, decide
-from stampbook.refunding import Past, Recorded
+from stampbook.refunding import Past
 from stampbook.store import Changes, Key, Session
 
 if TYPE_CHECKING:
@@ -49,13 +49,19 @@ class Outcome:
     replayed: bool = False
     objections: tuple[Objection, ...] = ()
     postings: tuple[Posting, ...] = ()
-    memo: Mapping[str, Any] = field(default_factory=dict)
+    effects: bytes = b"{}"
     error: EventError | None = None
 
     @property
     def accepted(self) -> bool:
         """Whether the event has a transaction."""
         return self.status == ACCEPTED
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """What the transaction left for later: of a return what came, what was settled and what was refunded."""
+        memo: dict[str, Any] = orjson.loads(self.effects).get("memo", {})
+        return memo
 
 
 class InForce(NamedTuple):
@@ -65,10 +71,15 @@ class InForce(NamedTuple):
     registries: list[Registry]
     ids: dict[str, int]
     generation: int
+    by_hash: dict[str, Registry]
 
     def at(self, instant: int) -> Registry:
         """Return the program that holds at an instant."""
         return self.registries[max(0, bisect_right(self.starts, instant) - 1)]
+
+    def judge_of(self, entry: Entry) -> Registry:
+        """Return the program that judged an entry."""
+        return self.by_hash[entry.program]
 
     def segments(self, since: int, until: int) -> Iterator[tuple[Registry, int]]:
         """Yield each program that held between two instants, with the last instant at which it did."""
@@ -150,7 +161,7 @@ class Batch:
         related = self.session.related(keys)
         empty: set[tuple[int, int]] = set()
         for key, entries in related.items():
-            past = self._past_of(entries)
+            past = past_of(entries, self.programs.judge_of(entries[0]))
             account = self.by_id.get(key.account_id)
             if past is None or account is None:
                 continue
@@ -161,17 +172,6 @@ class Batch:
                         empty.add((account.id, end))
         if empty:
             self.session.lots(self.by_id, empty)
-
-    def _past_of(self, entries: Sequence[Entry]) -> Past | None:
-        purchase = entries[0]
-        if purchase.type != "purchase":
-            return None
-        registry = self.programs.at(purchase.at)
-        event = registry.reader.read(orjson.loads(purchase.payload), own=True)
-        if not isinstance(event, Purchase):
-            return None
-        order = event.order_in(registry.context.currency.code)
-        return Past(recorded(purchase), order, tuple(recorded(entry) for entry in entries[1:]))
 
     def post(self, data: Mapping[str, Any]) -> None:
         """Decide one event and note its outcome."""
@@ -202,11 +202,11 @@ class Batch:
             key = self._keys.get(event.names)
             past = self._past(key, account) if key else None
         self.bring_up(account, event.at)
+        outcome = Outcome(MALFORMED, event.source, event.id, event.account)
         for decision in decide(registry, account, event, past):
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
-                outcome = outcome_of(entry)
-                outcome.account = event.account
+                outcome = outcome_of(entry, event.account)
         return outcome
 
     def _registry_of(self, data: Mapping[str, Any]) -> Registry:
@@ -219,7 +219,7 @@ class Batch:
         past = self._pasts.get(key)
         if past is None and key in self._written:
             entries = [self._written[key]]
-            past = self._past_of(entries) if entries[0].accepted else None
+            past = past_of(entries, self.programs.judge_of(entries[0])) if entries[0].accepted else None
             if past is not None:
                 self._pasts[key] = past
         return past
@@ -295,13 +295,12 @@ class Batch:
         entry = self._first[key]
         if canonical(data) != entry.payload:
             self._check_same(data, entry)
-        outcome = outcome_of(entry)
+        outcome = outcome_of(entry, orjson.loads(entry.payload)["account"])
         outcome.replayed = True
-        outcome.account = orjson.loads(entry.payload)["account"]
         return outcome
 
     def _check_same(self, data: Mapping[str, Any], entry: Entry) -> None:
-        reader = self.programs.at(entry.at).reader
+        reader = self.programs.judge_of(entry).reader
         before = reader.read(orjson.loads(entry.payload), own=True)
         again = reader.read(data, own=True)
         for name in (*type(before).model_fields, *type(again).model_fields):
@@ -346,17 +345,20 @@ def _are_texts(pair: tuple[object, object]) -> bool:
     return all(isinstance(text, str) and "\x00" not in text for text in pair)
 
 
-def recorded(entry: Entry) -> Recorded:
-    """Return an entry as returns need it."""
-    return Recorded(entry.seq, entry.at, entry.postings, orjson.loads(entry.effects))
-
-
-def outcome_of(entry: Entry) -> Outcome:
-    """Return the outcome that a journal entry keeps."""
-    if entry.accepted:
-        effects = orjson.loads(entry.effects)
-        memo = effects.get("memo", {})
-        return Outcome(ACCEPTED, entry.source, entry.id, "", entry.type, entry.seq, postings=entry.postings, memo=memo)
-    trace = orjson.loads(entry.trace)
-    objections = tuple(Objection(*objection) for objection in trace.get("objections", ()))
-    return Outcome(REFUSED, entry.source, entry.id, "", entry.type, entry.seq, objections=objections)
+def outcome_of(entry: Entry, ref: str) -> Outcome:
+    """Return the outcome that a journal entry keeps, of an event that named the account `ref`."""
+    status, objections = ACCEPTED, tuple[Objection, ...]()
+    if not entry.accepted:
+        status = REFUSED
+        objections = tuple(Objection(*objection) for objection in orjson.loads(entry.trace)["objections"])
+    return Outcome(
+        status,
+        entry.source,
+        entry.id,
+        ref,
+        entry.type,
+        entry.seq,
+        objections=objections,
+        postings=entry.postings,
+        effects=entry.effects,
+    )

@@ -12,7 +12,7 @@ from stampbook.periods import NEVER
 from stampbook.pipeline import next_due
 from stampbook.registry import Registry, load, load_file
 from stampbook.store import Session, Store, open_store
-from stampbook.store.programs import KeptProgram, generation, in_force, put_in_force
+from stampbook.store.programs import KeptProgram, latest_by_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -87,12 +87,12 @@ class Engine:
     def _keep(self, registry: Registry, file: str, content: str, effective_from: int | None) -> None:
         now = self.clock()
         with self.store.writer() as session:
-            kept = in_force(session)
+            kept = session.in_force()
             start = effective_from if effective_from is not None else (now if kept else -NEVER)
             if kept and start < kept[0].effective_from:
                 start = kept[0].effective_from
             self._check_assets(registry, kept)
-            put_in_force(session, hash=registry.hash, file=file, content=content, effective_from=start, recorded_at=now)
+            session.put_in_force(KeptProgram(registry.hash, file, content, start, now))
         self._cached = None
 
     def _check_assets(self, registry: Registry, kept: Sequence[KeptProgram]) -> None:
@@ -110,7 +110,12 @@ class Engine:
     def programs(self) -> list[KeptProgram]:
         """Return the programs in the order in which they hold."""
         with self.store.reader() as session:
-            return in_force(session)
+            return session.in_force()
+
+    def judge_of(self, program: str) -> Registry:
+        """Return the program of a content hash, as a journal entry names it."""
+        with self.store.reader() as session:
+            return self._programs(session).by_hash[program]
 
     def registry(self, at: int | None = None) -> Registry:
         """Return the program in force at an instant; now where none is given.
@@ -128,17 +133,19 @@ class Engine:
         return registry
 
     def _programs(self, session: Session) -> InForce:
-        current = generation(session)
+        current = session.generation()
         if self._cached is None or self._cached.generation != current:
-            kept = in_force(session)
+            kept = session.kept()
             if not kept:
                 message = "no program is in force; run: stampbook apply PROGRAM.toml"
                 raise StoreError(message)
+            holding = latest_by_start(kept)
             self._cached = InForce(
-                [program.effective_from for program in kept],
-                [self._built_of(program) for program in kept],
+                [program.effective_from for program in holding],
+                [self._built_of(program) for program in holding],
                 {digest: id_ for id_, digest in session.programs.items()},
                 current,
+                {program.hash: self._built_of(program) for program in kept},
             )
         return self._cached
 
@@ -189,14 +196,11 @@ class Engine:
         while True:
             with self.store.writer() as session:
                 programs = self._programs(session)
-                rows = session.rows(
-                    "SELECT ref FROM account WHERE due_at <= ? AND due_at < ? ORDER BY due_at, id LIMIT ?",
-                    [until, NEVER, batch_size],
-                )
-                if not rows:
+                refs = session.due(until, batch_size)
+                if not refs:
                     return
                 batch = Batch(session, programs, self.clock())
-                batch.load_accounts([row[0] for row in rows], until)
+                batch.load_accounts(refs, until)
                 for account in list(batch.accounts.values()):
                     batch.bring_up(account, until)
                     if account.due_at <= until:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from stampbook.events import Purchase
 from stampbook.ledger import (
     Decision,
     Entry,
@@ -18,10 +19,14 @@ from stampbook.ledger import (
 )
 from stampbook.lots import Lot
 from stampbook.periods import moment_of
+from stampbook.refunding import Past, Recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stampbook.account import Account
     from stampbook.events import Event
+    from stampbook.registry import Registry
 
 
 def own_payload(event: Event) -> bytes:
@@ -45,7 +50,7 @@ def seal(account: Account, decision: Decision, now: int, payload: bytes | None) 
     if transaction is None:
         effects = b"{}"
         trace = canonical({**decision.trace, "objections": decision.objections})
-        postings = ()
+        postings: tuple[Posting, ...] = ()
     else:
         effects = canonical(transaction.effects())
         trace = canonical(decision.trace)
@@ -75,7 +80,10 @@ def transaction_of(entry: Entry) -> Transaction:
     effects = orjson.loads(entry.effects)
     return Transaction(
         entry.postings,
-        tuple(Lot(*lot, origin=entry.seq, remaining=0) for lot in effects.get("lots", ())),
+        tuple(
+            Lot(number, asset, kind, effective_at, expires_at, priority, entry.seq, 0)
+            for number, asset, kind, effective_at, expires_at, priority in effects.get("lots", ())
+        ),
         tuple(MetricChange(*change) for change in effects.get("metrics", ())),
         tuple(Fact(*fact) for fact in effects.get("facts", ())),
         tuple(
@@ -85,3 +93,36 @@ def transaction_of(entry: Entry) -> Transaction:
         effects.get("status"),
         effects.get("memo", {}),
     )
+
+
+def event_of(entry: Entry, registry: Registry) -> Event:
+    """Return the event of an entry, read as it was read when it was decided.
+
+    Args:
+        entry: a journal entry.
+        registry: the program that judged it.
+    """
+    return registry.reader.read(orjson.loads(entry.payload), own=True)
+
+
+def recorded(entry: Entry) -> Recorded:
+    """Return an entry as returns need it."""
+    return Recorded(entry.seq, entry.at, entry.postings, orjson.loads(entry.effects))
+
+
+def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:
+    """Return what is known of a purchase that comes back.
+
+    Args:
+        entries: the purchase's entry, followed by those of its returns.
+        registry: the program that judged the purchase.
+
+    Returns:
+        None where the first entry is no purchase.
+    """
+    purchase = entries[0]
+    event = event_of(purchase, registry) if purchase.type == "purchase" else None
+    if not isinstance(event, Purchase):
+        return None
+    order = event.order_in(registry.context.currency.code)
+    return Past(recorded(purchase), order, tuple(recorded(entry) for entry in entries[1:]))

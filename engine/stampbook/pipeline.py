@@ -68,7 +68,7 @@ def decide(registry: Registry, account: Account, event: Event, past: Past | None
     if account.due_at <= event.at:
         work = account.copy()
         _catch_up(registry, work, event.at, decisions)
-    decision = _judge(registry, work, event, past)
+    decision = judge(registry, work, event, past)
     decisions.append(decision)
     now = max(work.clock, event.at)
     if decision.transaction is not None and _opens_overdue(work, decision.transaction, now):
@@ -138,7 +138,7 @@ def _catch_up(
 
 
 def _bring(registry: Registry, account: Account, event: Event, decisions: list[Decision]) -> None:
-    decision = _judge(registry, account, event, None)
+    decision = judge(registry, account, event, None)
     if decision.transaction is None:
         message = f"time brings {event.id}, which is refused: {decision.objections[0].message}"
         raise PluginError(message)
@@ -242,7 +242,8 @@ class _Draft:
         return number
 
 
-def _judge(registry: Registry, account: Account, event: Event, past: Past | None) -> Decision:
+def judge(registry: Registry, account: Account, event: Event, past: Past | None) -> Decision:
+    """Judge one event on an account to which time has caught up; what time brings is left out."""
     view = AccountView(account, event.at, registry.context)
     draft = _Draft(registry, account, event, view, [], [], [], {}, {})
     handler = _HANDLERS.get(type(event))

@@ -145,7 +145,7 @@ class Source:
                     continue  # the items that are there have mistakes of their own
                 problems.setdefault(_place(data, detail), []).append(_problem(detail, model))
             for place, messages in problems.items():
-                self.mistake((*path, *place), ", or ".join(messages))
+                self.mistake((*path, *place), _joined(messages))
             return None
 
     def check(self) -> None:
@@ -194,7 +194,23 @@ def _problem(detail: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pyda
         expected = str(detail["ctx"]["expected"]).replace(" or ", ", ")
         hint = near(_shown(detail["input"]).strip("'"), [name.strip(" '") for name in expected.split(",")])
         return f"{_shown(detail['input'])} is not one of {expected}{hint}"
-    return str(detail["msg"])
+    return _PLAIN_WORDS.get(detail["type"]) or str(detail["msg"])
+
+
+_PLAIN_WORDS = {
+    "model_type": "write a table here",
+    "dict_type": "write a table here",
+    "tuple_type": "write a list in [brackets] here",
+    "string_type": "write it as text in quotes",
+    "bool_type": "write true or false",
+    "int_type": "write a whole number",
+}
+
+
+def _joined(messages: list[str]) -> str:
+    """Join what each branch of a union says: one line a key."""
+    first, *others = messages
+    return ", or ".join([first, *(other.partition(" is not one of ")[2] or other for other in others)])
 
 
 def _shown(value: object) -> str:

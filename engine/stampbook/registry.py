@@ -95,7 +95,7 @@ def installed() -> Mapping[str, Found]:
     for entry in entry_points(group=GROUP):
         distribution = entry.dist.name if entry.dist else "an unknown distribution"
         other = found.get(entry.name)
-        if other and other.entry.value != entry.value:
+        if other is not None and other.entry.value != entry.value:
             message = f"plugin {entry.name!r} is brought by {other.distribution} and by {distribution}; remove one"
             raise PluginError(message)
         found[entry.name] = Found(entry.name, distribution, entry)
@@ -165,8 +165,9 @@ class Registry:
                     raise PluginError(message)
 
     def _kinds(self) -> list[type[Event]]:
+        core: tuple[type[Event], ...] = (*CORE_EVENTS, Expiry)
         kinds: dict[str, tuple[str, type[Event]]] = {
-            kind.model_fields["type"].default: ("the engine", kind) for kind in (*CORE_EVENTS, Expiry)
+            kind.model_fields["type"].default: ("the engine", kind) for kind in core
         }
         for name, call in self._calls["register_events"]:
             for kind in call():

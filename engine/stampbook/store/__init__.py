@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.errors import StoreError
-from stampbook.store.session import Changes, Key, Session, Store
+from stampbook.store.rows import Key
+from stampbook.store.session import Changes, Session, Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from stampbook.errors import StoreBusyError, StoreError
-from stampbook.store.programs import known_programs
 from stampbook.store.rows import CHANGING, COLUMNS, KEYS, Row
 from stampbook.store.schema import check_version, upgrade
-from stampbook.store.session import Session, Store
+from stampbook.store.session import Session, SqlSession, Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -49,14 +48,14 @@ _UPSERT = {table: _upsert(table) for table in CHANGING}
 _ADD = f"{_from_arrays('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = metric.value + excluded.value"
 
 
-class PostgresSession(Session):
+class PostgresSession(SqlSession):
     """A transaction on one PostgreSQL connection."""
 
     _cursors = count()
 
     def __init__(self, connection: psycopg.Connection[Row]) -> None:
         self._connection = connection
-        self.programs = known_programs(self)
+        self.programs = dict(self.rows("SELECT id, hash FROM program"))
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Run a query and return all its rows."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stampbook.ledger import Entry, Posting
+from stampbook.periods import NEVER
+from stampbook.store.programs import KeptProgram, latest_by_start
 from stampbook.store.rows import (
     COLUMNS,
     Key,
@@ -50,10 +52,78 @@ class Changes:
 
 
 class Session(ABC):
-    """One database transaction, reading or writing."""
+    """One transaction, reading or writing, of whatever keeps the books."""
 
     programs: Mapping[int, str]
     """Program hashes by id."""
+
+    @abstractmethod
+    def generation(self) -> int:
+        """Return how often a program was put in force: changes when, and only when, the programs change."""
+
+    @abstractmethod
+    def kept(self) -> list[KeptProgram]:
+        """Return every program that was put in force, in the order of the instants from which they hold."""
+
+    def in_force(self) -> list[KeptProgram]:
+        """Return the programs in the order in which they hold; of two from one instant the later one wins."""
+        return latest_by_start(self.kept())
+
+    @abstractmethod
+    def put_in_force(self, program: KeptProgram) -> None:
+        """Keep a program and the instant from which it holds; accounts become due then, to be judged anew."""
+
+    @abstractmethod
+    def lock(self, refs: Collection[str]) -> None:
+        """Lock accounts in one order, before anything that they protect is read."""
+
+    @abstractmethod
+    def new_account_ids(self, count: int) -> list[int]:
+        """Return ids for new accounts."""
+
+    @abstractmethod
+    def keys(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Key]:
+        """Return where the entries of event ids (source, id) stand, for those that are known."""
+
+    @abstractmethod
+    def accounts(self, refs: Collection[str], first_day: int | None) -> dict[str, Account]:
+        """Return accounts with their open lots, holds, facts, and metrics from a day on (none: no metrics)."""
+
+    @abstractmethod
+    def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
+        """Load lots that are empty, for a return to fill again."""
+
+    @abstractmethod
+    def related(self, purchases: Collection[Key]) -> dict[Key, list[Entry]]:
+        """Return, for each purchase, its accepted entry followed by those of its accepted returns."""
+
+    @abstractmethod
+    def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:
+        """Return journal entries by where they stand."""
+
+    @abstractmethod
+    def due(self, until: int, limit: int) -> list[str]:
+        """Return refs of accounts to which time brings something up to an instant, earliest first."""
+
+    @abstractmethod
+    def refs(self) -> list[str]:
+        """Return the refs of all accounts in the order in which they were opened."""
+
+    @abstractmethod
+    def journal(self, ref: str) -> list[Entry]:
+        """Return the whole journal of an account; empty where there is no such account."""
+
+    @abstractmethod
+    def find(self, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
+        """Return the account's ref and the entry of an event id, for each source that used it (or the one named)."""
+
+    @abstractmethod
+    def write(self, changes: Changes, program_ids: Mapping[str, int]) -> None:
+        """Write a batch: every table once, in bulk."""
+
+
+class SqlSession(Session):
+    """A transaction of a SQL database; what differs between databases is left to them."""
 
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -80,14 +150,6 @@ class Session(ABC):
         """Return SQL of a table ``p(a, b)`` of pairs, and its parameters."""
 
     @abstractmethod
-    def lock(self, refs: Collection[str]) -> None:
-        """Lock accounts in one order, before anything that they protect is read."""
-
-    @abstractmethod
-    def new_account_ids(self, count: int) -> list[int]:
-        """Return ids for new accounts."""
-
-    @abstractmethod
     def insert(self, table: str, rows: list[Row]) -> None:
         """Append rows."""
 
@@ -98,6 +160,74 @@ class Session(ABC):
     @abstractmethod
     def add(self, rows: list[Row]) -> None:
         """Add to metric counters."""
+
+    def generation(self) -> int:
+        """Return how often a program was put in force."""
+        number: int = self.rows("SELECT coalesce(max(id), 0) FROM in_force")[0][0]
+        return number
+
+    def kept(self) -> list[KeptProgram]:
+        """Return every program that was put in force."""
+        rows = self.rows(
+            "SELECT p.hash, p.file, p.content, f.effective_from, f.recorded_at "
+            "FROM in_force f JOIN program p ON p.id = f.program_id ORDER BY f.effective_from, f.id"
+        )
+        return [KeptProgram(*row) for row in rows]
+
+    def put_in_force(self, program: KeptProgram) -> None:
+        """Keep a program and the instant from which it holds."""
+        known = {kept: id_ for id_, kept in self.programs.items()}
+        id_ = known.get(program.hash)
+        if id_ is None:
+            id_ = max(known.values(), default=0) + 1
+            self.run(
+                "INSERT INTO program (id, hash, file, content) VALUES (?, ?, ?, ?)",
+                (id_, program.hash, program.file, program.content),
+            )
+        self.run(
+            "INSERT INTO in_force (id, program_id, effective_from, recorded_at) VALUES (?, ?, ?, ?)",
+            (self.generation() + 1, id_, program.effective_from, program.recorded_at),
+        )
+        self.run(
+            "UPDATE account SET due_at = ? WHERE id > 0 AND due_at > ? AND status <> 'closed'",
+            (program.effective_from, program.effective_from),
+        )
+
+    def due(self, until: int, limit: int) -> list[str]:
+        """Return refs of accounts to which time brings something up to an instant, earliest first."""
+        sql = "SELECT ref FROM account WHERE due_at <= ? AND due_at < ? ORDER BY due_at, id LIMIT ?"
+        return [row[0] for row in self.rows(sql, [until, NEVER, limit])]
+
+    def find(self, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
+        """Return the account's ref and the entry of an event id."""
+        sql = (
+            "SELECT k.account_id, k.seq, a.ref FROM event_key k JOIN account a ON a.id = k.account_id "
+            "WHERE k.event_id = ? AND (k.source = ? OR ? = '') ORDER BY k.source"
+        )
+        found = self.rows(sql, [event_id, source or "", source or ""])
+        entries = self.entries([Key(account_id, seq) for account_id, seq, _ in found])
+        return [(ref, entries[Key(account_id, seq)]) for account_id, seq, ref in found]
+
+    def refs(self) -> list[str]:
+        """Return the refs of all accounts in the order in which they were opened."""
+        return [row[0] for row in self.rows("SELECT ref FROM account WHERE id > 0 ORDER BY id")]
+
+    def journal(self, ref: str) -> list[Entry]:
+        """Return the whole journal of an account."""
+        postings: dict[int, list[Posting]] = defaultdict(list)
+        found = self.rows("SELECT id FROM account WHERE ref = ?", [ref])
+        if not found:
+            return []
+        for seq, *row in self.rows(
+            f"SELECT seq, {columns('posting', after=3)} FROM posting WHERE account_id = ? ORDER BY seq, n",  # noqa: S608
+            list(found[0]),
+        ):
+            postings[seq].append(posting_of(tuple(row)))
+        rows = self.rows(
+            f"SELECT {columns('journal', after=1)} FROM journal WHERE account_id = ? ORDER BY seq",  # noqa: S608
+            list(found[0]),
+        )
+        return [entry_of(row, self.programs, postings[row[0]]) for row in rows]
 
     def keys(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Key]:
         """Return where the entries of event ids stand, for those that are known."""

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.errors import StoreBusyError, StoreError
-from stampbook.store.programs import known_programs
 from stampbook.store.rows import CHANGING, COLUMNS, KEYS, Row
 from stampbook.store.schema import check_version, upgrade
-from stampbook.store.session import Session, Store
+from stampbook.store.session import Session, SqlSession, Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -42,12 +41,12 @@ _UPSERT = {table: _upsert(table) for table in CHANGING}
 _ADD = f"{_insert('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = value + excluded.value"
 
 
-class SqliteSession(Session):
+class SqliteSession(SqlSession):
     """A transaction on one SQLite connection."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.programs = known_programs(self)
+        self.programs = dict(self.rows("SELECT id, hash FROM program"))
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Run a query and return all its rows."""

@@ -1,0 +1,222 @@
+"""The same pipeline over the past: journals folded to any instant, and programs tried on examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stampbook.account import Account
+from stampbook.amounts import read_units, write_units
+from stampbook.engine import Engine, system_clock
+from stampbook.errors import AmountError, EventError, StampbookError, UnknownAccountError, near
+from stampbook.journal import transaction_of
+from stampbook.periods import NEVER
+from stampbook.pipeline import apply, catch_up, next_due
+from stampbook.store.memory import MemoryStore
+from stampbook.store.programs import KeptProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from stampbook.ledger import Entry
+    from stampbook.program import Example
+    from stampbook.registry import Registry
+
+
+def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_at: int | None = None) -> Account:
+    """Return the account that a journal makes: its recorded transactions, applied in order.
+
+    Args:
+        ref: the account.
+        entries: its journal.
+        as_of: leave out what happened later.
+        known_at: leave out what was recorded later.
+    """
+    account = Account(ref)
+    for entry in entries:
+        if known_at is not None and entry.recorded_at > known_at:
+            break
+        account.seq = entry.seq
+        account.head = entry.hash
+        account.recorded_at = entry.recorded_at
+        if as_of is not None and entry.at > as_of:
+            continue
+        account.clock = max(account.clock, entry.at)
+        if entry.accepted:
+            transaction = transaction_of(entry)
+            if entry.seq == 1:
+                account.opened_at = entry.at
+            account.apply(transaction)
+    return account
+
+
+def entries_of(engine: Engine, ref: str) -> list[Entry]:
+    """Return the journal of an account.
+
+    Raises:
+        UnknownAccountError: there is no such account; names a near one.
+    """
+    with engine.store.reader() as session:
+        entries = session.journal(ref)
+        if not entries or not ref:
+            message = f"no account {ref}{near(ref, session.refs()[:50_000])}"
+            raise UnknownAccountError(message)
+    return entries
+
+
+def state(engine: Engine, ref: str, *, as_of: int | None = None, known_at: int | None = None) -> Account:
+    """Return an account as it was at an instant (now), as far as was known at another.
+
+    What time brings up to then is worked out in memory, so that a tick that was not run makes no difference.
+
+    Raises:
+        UnknownAccountError: there is no such account, or there was none yet.
+    """
+    until = engine.clock() if as_of is None else as_of
+    account = fold(ref, entries_of(engine, ref), as_of=until, known_at=known_at)
+    if not account.status:
+        message = f"account {ref} was not open yet"
+        raise UnknownAccountError(message)
+    return brought_up(engine, account, until)
+
+
+def brought_up(engine: Engine, account: Account, until: int) -> Account:
+    """Return an account after what time brings to it up to an instant; nothing is written."""
+    registry = engine.registry(account.clock)
+    account.due_at = next_due(registry, account)
+    while account.due_at <= until:
+        registry = engine.registry(account.due_at)
+        decisions = catch_up(registry, account, account.due_at)
+        if not decisions:
+            break
+        for decision in decisions:
+            apply(registry, account, decision)
+    account.clock = max(account.clock, until)
+    return account
+
+
+def find_entry(engine: Engine, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
+    """Return the account and journal entry of an event id, for each source that used it (or the one named)."""
+    with engine.store.reader() as session:
+        return session.find(source, event_id)
+
+
+class MemoryLedger(Engine):
+    """A whole ledger in memory, judged by one program.
+
+    Args:
+        registry: the program.
+        clock: where the present comes from.
+    """
+
+    def __init__(self, registry: Registry, *, clock: Callable[[], int] = system_clock) -> None:
+        store = MemoryStore()
+        super().__init__(store, clock=clock)
+        self._built[registry.hash] = registry
+        with store.writer() as session:
+            session.put_in_force(KeptProgram(registry.hash, "program", "", -NEVER, clock()))
+
+    def account(self, ref: str) -> Account:
+        """Return the state of an account as its last event left it.
+
+        Raises:
+            UnknownAccountError: there is no such account.
+        """
+        with self.store.reader() as session:
+            account = session.accounts([ref], 1).get(ref)
+        if account is None:
+            message = f"no account {ref}"
+            raise UnknownAccountError(message)
+        return account
+
+    def entries(self, ref: str) -> list[Entry]:
+        """Return the journal of an account."""
+        return entries_of(self, ref)
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleResult:
+    """What became of one worked example of a program: `problems` say what differs from what it expects."""
+
+    name: str
+    position: int
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is as expected."""
+        return not self.problems
+
+
+def check_examples(registry: Registry) -> list[ExampleResult]:
+    """Run the examples of a program, each in a ledger of its own."""
+    return [
+        ExampleResult(example.name, position, tuple(_problems(registry, example)))
+        for position, example in enumerate(registry.file.examples)
+    ]
+
+
+def _problems(registry: Registry, example: Example) -> list[str]:
+    ledger = MemoryLedger(registry, clock=lambda: 0)
+    refused: list[str] = []
+    refs: dict[str, None] = {}
+    last = -NEVER
+    for number, given in enumerate(example.events, 1):
+        event = {"id": f"example-{number}", "source": "example", "account": "customer", **given}
+        try:
+            at = registry.reader.read(event).at
+            _open(ledger, registry, event, at)
+            outcome = ledger.post(event)
+        except EventError as error:
+            return [str(error)]
+        refs[event["account"]] = None
+        last = max(last, at)
+        refused.extend(objection.code for objection in outcome.objections[:1])
+    try:
+        at = last if example.at is None else registry.context.calendar.parse(example.at)
+        return [*_differences(registry, example, ledger, next(iter(refs), ""), at), *_refusals(example, refused)]
+    except StampbookError as error:
+        return [str(error)]
+
+
+def _open(ledger: MemoryLedger, registry: Registry, event: Mapping[str, Any], at: int) -> None:
+    """Open the account of an example's event, where the program would refuse a stranger."""
+    if registry.file.program.open_accounts == "refuse" and event["type"] != "account.opened":
+        ref = event["account"]
+        opening = {"id": f"open:{ref}", "source": "example", "type": "account.opened", "account": ref}
+        with ledger.store.reader() as session:
+            if not session.accounts([ref], None):
+                ledger.post({**opening, "at": registry.context.calendar.iso(at)})
+
+
+def _differences(registry: Registry, example: Example, ledger: MemoryLedger, ref: str, at: int) -> list[str]:
+    if not ref:
+        return ["it has no events"]
+    account = brought_up(ledger, ledger.account(ref), at)
+    problems: list[str] = []
+    for what, expected, found in (
+        ("balance", example.balances, lambda code: account.balance(code, at)),
+        ("pending", example.pending, lambda code: account.pending(code, at)),
+        ("owed", example.owed, account.owed),
+    ):
+        for code, text in expected.items():
+            decimals = registry.context.asset(code).decimals
+            try:
+                wanted = read_units(text, decimals)
+            except AmountError as error:
+                problems.append(f"{what} of {code}: {error}")
+                continue
+            if found(code) != wanted:
+                problems.append(f"{what} of {code} is {write_units(found(code), decimals)}, not {text}")
+    for name, value in example.facts.items():
+        fact = account.fact(name, at)
+        held = "" if fact is None else fact.value
+        if held != value:
+            problems.append(f"{name} is {held!r}, not {value!r}")
+    return problems
+
+
+def _refusals(example: Example, refused: list[str]) -> list[str]:
+    if list(example.refused) == refused:
+        return []
+    return [f"refused are {', '.join(refused) or 'none'}, not {', '.join(example.refused) or 'none'}"]

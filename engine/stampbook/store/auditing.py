@@ -1,0 +1,108 @@
+"""Reading a whole database row by row, to compare it with what its journals say."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from stampbook.errors import StoreError
+from stampbook.store.rows import Row, entry_of, posting_of
+from stampbook.store.session import Session, SqlSession, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from stampbook.ledger import Entry
+
+TABLES = ("account", "lot", "hold", "metric", "fact")
+"""The tables that are derived from the journal, each ordered by account."""
+
+
+class Audited(NamedTuple):
+    """All rows of one account; `postings_without_entry` are journal positions that postings name in vain."""
+
+    account_id: int
+    entries: list[Entry]
+    rows: dict[str, list[Row]]
+    postings_without_entry: list[int]
+
+
+def audited(session: Session) -> Iterator[Audited]:
+    """Yield every account that any table names, in the order of ids, holding one at a time."""
+    if not isinstance(session, SqlSession):
+        message = "only books in a database can be audited"
+        raise StoreError(message)
+    streams = {
+        "journal": _by_account(
+            session.stream(f"SELECT {columns('journal')} FROM journal ORDER BY account_id, seq")  # noqa: S608
+        ),
+        "posting": _by_account(
+            session.stream(f"SELECT {columns('posting')} FROM posting ORDER BY account_id, seq, n")  # noqa: S608
+        ),
+    }
+    for table in TABLES:
+        key = "id" if table == "account" else "account_id"
+        streams[table] = _by_account(session.stream(f"SELECT {columns(table)} FROM {table} ORDER BY {key}"))  # noqa: S608
+    heads = {table: next(stream, None) for table, stream in streams.items()}
+    while any(heads.values()):
+        account_id = min(head[0] for head in heads.values() if head is not None)
+        rows: dict[str, list[Row]] = {}
+        for table, head in heads.items():
+            if head is not None and head[0] == account_id:
+                rows[table] = head[1]
+        for table in rows:
+            heads[table] = next(streams[table], None)
+        yield _audited(session, account_id, rows)
+
+
+def _by_account(rows: Iterable[Row]) -> Iterator[tuple[int, list[Row]]]:
+    for account_id, group in groupby(rows, key=lambda row: row[0]):
+        yield account_id, list(group)
+
+
+def _audited(session: SqlSession, account_id: int, rows: dict[str, list[Row]]) -> Audited:
+    postings = {
+        seq: [posting_of(row[3:]) for row in group]
+        for seq, group in groupby(rows.get("posting", ()), key=lambda row: row[1])
+    }
+    entries = [entry_of(row[1:], session.programs, postings.pop(row[1], ())) for row in rows.get("journal", ())]
+    derived = {table: rows.get(table, []) for table in TABLES}
+    return Audited(account_id, entries, derived, sorted(postings))
+
+
+def counts(session: Session) -> tuple[int, int]:
+    """Return how many accounts and journal entries there are."""
+    if not isinstance(session, SqlSession):
+        return 0, 0
+    accounts: int = session.rows("SELECT count(*) FROM account")[0][0]
+    entries: int = session.rows("SELECT count(*) FROM journal")[0][0]
+    return accounts, entries
+
+
+def key_mismatches(session: Session) -> list[tuple[str, str]]:
+    """Return event ids (source, id) whose key names no entry of theirs, or whose entry has no key."""
+    if not isinstance(session, SqlSession):
+        return []
+    found = session.rows(
+        "SELECT k.source, k.event_id FROM event_key k LEFT JOIN journal j "
+        "ON j.account_id = k.account_id AND j.seq = k.seq AND j.source = k.source AND j.event_id = k.event_id "
+        "WHERE j.account_id IS NULL "
+        "UNION ALL SELECT j.source, j.event_id FROM journal j LEFT JOIN event_key k "
+        "ON k.source = j.source AND k.event_id = j.event_id AND k.account_id = j.account_id AND k.seq = j.seq "
+        "WHERE k.source IS NULL LIMIT 1000"
+    )
+    return [(source, event_id) for source, event_id in found]
+
+
+def damage(session: Session) -> list[str]:
+    """Return what the database itself finds wrong with its pages, where it can look."""
+    check = getattr(session, "integrity_problems", None)
+    return [] if check is None else check()
+
+
+def heads(session: Session) -> Iterator[tuple[str, bytes]]:
+    """Yield the ref and chain head of every account, in the order of refs."""
+    if not isinstance(session, SqlSession):
+        return
+    for ref, head in session.stream("SELECT ref, head FROM account ORDER BY id"):
+        yield ref, bytes(head)

@@ -1,0 +1,134 @@
+"""Books in memory: for examples, simulations and tests; the same engine, nothing written to disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stampbook.periods import NEVER
+from stampbook.store.programs import KeptProgram
+from stampbook.store.rows import Key
+from stampbook.store.session import Session, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from stampbook.account import Account
+    from stampbook.ledger import Entry
+    from stampbook.store.session import Changes
+
+
+class MemoryStore(Store):
+    """Books that end with the object. One thread at a time."""
+
+    def __init__(self) -> None:
+        self.url = "memory:"
+        self.kept: list[KeptProgram] = []
+        self.accounts: dict[str, Account] = {}
+        self.entries: dict[int, list[Entry]] = defaultdict(list)
+        self.keys: dict[tuple[str, str], Key] = {}
+
+    @contextmanager
+    def writer(self) -> Iterator[Session]:
+        """Begin a transaction; what is read are copies, so that nothing changes unless it is written."""
+        yield MemorySession(self)
+
+    @contextmanager
+    def reader(self) -> Iterator[Session]:
+        """Read the present state."""
+        yield MemorySession(self)
+
+    def close(self) -> None:
+        """Do nothing: memory goes with the object."""
+
+
+class MemorySession(Session):
+    """One transaction on books in memory."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        hashes = dict.fromkeys(program.hash for program in store.kept)
+        self.programs = dict(enumerate(hashes, 1))
+
+    def generation(self) -> int:
+        """Return how often a program was put in force."""
+        return len(self._store.kept)
+
+    def kept(self) -> list[KeptProgram]:
+        """Return every program that was put in force."""
+        return sorted(self._store.kept, key=lambda program: program.effective_from)
+
+    def put_in_force(self, program: KeptProgram) -> None:
+        """Keep a program and the instant from which it holds."""
+        self._store.kept.append(program)
+        for account in self._store.accounts.values():
+            if account.id and account.status != "closed":
+                account.due_at = min(account.due_at, program.effective_from)
+
+    def lock(self, refs: Collection[str]) -> None:
+        """Do nothing: there is one thread."""
+
+    def new_account_ids(self, count: int) -> list[int]:
+        """Return the ids after the largest."""
+        last = max((account.id for account in self._store.accounts.values()), default=0)
+        return list(range(last + 1, last + 1 + count))
+
+    def keys(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Key]:
+        """Return where the entries of event ids stand."""
+        return {pair: self._store.keys[pair] for pair in wanted if pair in self._store.keys}
+
+    def accounts(self, refs: Collection[str], first_day: int | None) -> dict[str, Account]:  # noqa: ARG002 - all days are at hand
+        """Return copies of accounts."""
+        return {ref: self._store.accounts[ref].copy() for ref in refs if ref in self._store.accounts}
+
+    def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
+        """Do nothing: empty lots are at hand."""
+
+    def related(self, purchases: Collection[Key]) -> dict[Key, list[Entry]]:
+        """Return each purchase's accepted entry followed by those of its accepted returns."""
+        found: dict[Key, list[Entry]] = {}
+        for key in purchases:
+            entries = self._store.entries[key.account_id]
+            if entries[key.seq - 1].accepted:
+                returns = [entry for entry in entries if entry.accepted and entry.about == key.seq]
+                found[key] = [entries[key.seq - 1], *returns]
+        return found
+
+    def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:
+        """Return journal entries by where they stand."""
+        return {key: self._store.entries[key.account_id][key.seq - 1] for key in wanted}
+
+    def due(self, until: int, limit: int) -> list[str]:
+        """Return refs of accounts to which time brings something up to an instant, earliest first."""
+        due = [
+            account for account in self._store.accounts.values() if account.due_at <= until and account.due_at < NEVER
+        ]
+        due.sort(key=lambda account: (account.due_at, account.id))
+        return [account.ref for account in due[:limit]]
+
+    def refs(self) -> list[str]:
+        """Return the refs of all accounts in the order in which they were opened."""
+        return [account.ref for account in sorted(self._store.accounts.values(), key=lambda a: a.id) if account.id]
+
+    def find(self, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
+        """Return the account's ref and the entry of an event id."""
+        refs = {account.id: account.ref for account in self._store.accounts.values()}
+        return [
+            (refs[key.account_id], self._store.entries[key.account_id][key.seq - 1])
+            for pair, key in sorted(self._store.keys.items())
+            if pair[1] == event_id and source in {None, "", pair[0]}
+        ]
+
+    def journal(self, ref: str) -> list[Entry]:
+        """Return the whole journal of an account."""
+        account = self._store.accounts.get(ref)
+        return [] if account is None else list(self._store.entries[account.id])
+
+    def write(self, changes: Changes, program_ids: Mapping[str, int]) -> None:  # noqa: ARG002 - hashes are kept as they are
+        """Keep the batch."""
+        for account, entry in changes.entries:
+            self._store.entries[account.id].append(entry)
+            self._store.keys[entry.source, entry.id] = Key(account.id, entry.seq)
+        for account in changes.accounts.values():
+            self._store.accounts[account.ref] = account

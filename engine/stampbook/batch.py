@@ -143,10 +143,11 @@ class Batch:
             return NEVER
 
     def load_accounts(self, refs: Sequence[str], earliest: int) -> None:
-        """Lock and load accounts, with the metrics that events from an instant on can ask for."""
+        """Lock and load accounts, with the metrics that events from an instant on, or what is due, can ask for."""
         self.session.lock(refs)
-        first_day = self._first_metric_day(earliest)
-        self.accounts = self.session.accounts(refs, first_day)
+        self.accounts = self.session.accounts(
+            refs, lambda found: self._first_metric_day(min([earliest, *(account.due_at for account in found)]))
+        )
         self.by_id = {account.id: account for account in self.accounts.values()}
 
     def _first_metric_day(self, earliest: int) -> int | None:
@@ -244,7 +245,7 @@ class Batch:
         nobody = self.by_id.get(0)
         if nobody is None:
             self.session.lock([""])
-            nobody = self.session.accounts([""], None).get("") or Account("")
+            nobody = self.session.accounts([""]).get("") or Account("")
             self.by_id[0] = nobody
         return nobody
 

@@ -13,6 +13,7 @@ from stampbook.ledger import (
     Fact,
     HoldChange,
     MetricChange,
+    Posting,
     Transaction,
     canonical,
     digest,

@@ -123,7 +123,7 @@ class MemoryLedger(Engine):
             UnknownAccountError: there is no such account.
         """
         with self.store.reader() as session:
-            account = session.accounts([ref], 1).get(ref)
+            account = session.accounts([ref]).get(ref)
         if account is None:
             message = f"no account {ref}"
             raise UnknownAccountError(message)
@@ -185,7 +185,7 @@ def _open(ledger: MemoryLedger, registry: Registry, event: Mapping[str, Any], at
         ref = event["account"]
         opening = {"id": f"open:{ref}", "source": "example", "type": "account.opened", "account": ref}
         with ledger.store.reader() as session:
-            if not session.accounts([ref], None):
+            if not session.accounts([ref]):
                 ledger.post({**opening, "at": registry.context.calendar.iso(at)})
 
 

@@ -200,7 +200,9 @@ class _Audit:
             found = [row for row in rows[table] if table != "metric" or row[3]]
             if sorted(derived[table]) != sorted(found):
                 different = sorted(set(derived[table]) ^ set(found))[0]
-                self._find(code, account.seq, f"table {table} does not say what its journal says, as of {different[1:]}")
+                self._find(
+                    code, account.seq, f"table {table} does not say what its journal says, as of {different[1:]}"
+                )
         for lot in account.lots.values():
             if lot.remaining < 0 and lot.kind != DEBT:
                 self._find("I6", account.seq, f"lot {lot.number} stands below zero")

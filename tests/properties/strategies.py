@@ -295,6 +295,7 @@ STEPS = [0, 0, 1, 7, 24, 24 * 6, 24 * 14, 24 * 31, 24 * 31, 24 * 150]
 """Hours between two events."""
 
 steps = st.sampled_from(STEPS).map(lambda hours: timedelta(hours=hours))
+delays = st.sampled_from([0, 0, 0, 0, 1, 24 * 5, 24 * 40]).map(lambda hours: timedelta(hours=hours))
 START = datetime(2024, 1, 31, 0, tzinfo=UTC)
 
 
@@ -314,14 +315,15 @@ def happenings(draw: st.DrawFn, bought: list[str]) -> Event:
 
 
 @st.composite
-def histories(draw: st.DrawFn, *, most: int = 14) -> list[Event]:
-    """Events of one account in the order in which they happen, its opening first."""
+def histories(draw: st.DrawFn, *, most: int = 14, late: bool = False) -> list[Event]:
+    """Events of one account, its opening first; a few are told late where `late` says so."""
     at = START
     events: list[Event] = [{"type": "account.opened", "id": "0", "at": at.isoformat()}]
     bought: list[str] = []
     for number in range(1, draw(st.integers(1, most)) + 1):
         at += draw(steps)
-        event = {**draw(happenings(bought)), "id": str(number), "at": at.isoformat()}
+        happened = at - draw(delays) if late else at
+        event = {**draw(happenings(bought)), "id": str(number), "at": max(START, happened).isoformat()}
         if event["type"] == "purchase":
             bought.append(event["id"])
         events.append(event)

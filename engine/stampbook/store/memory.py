@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stampbook.periods import NEVER
 from stampbook.store.programs import KeptProgram
 from stampbook.store.rows import Key
-from stampbook.store.session import Session, Store
+from stampbook.store.session import FirstDay, Session, Store, no_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -78,7 +78,7 @@ class MemorySession(Session):
         """Return where the entries of event ids stand."""
         return {pair: self._store.keys[pair] for pair in wanted if pair in self._store.keys}
 
-    def accounts(self, refs: Collection[str], first_day: int | None) -> dict[str, Account]:  # noqa: ARG002 - all days are at hand
+    def accounts(self, refs: Collection[str], first_day: FirstDay = no_metrics) -> dict[str, Account]:  # noqa: ARG002 - all days are at hand
         """Return copies of accounts."""
         return {ref: self._store.accounts[ref].copy() for ref in refs if ref in self._store.accounts}
 

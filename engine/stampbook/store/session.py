@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from stampbook.account import Account
+
+
+FirstDay = Callable[["Sequence[Account]"], "int | None"]
+
+
+def no_metrics(_: object) -> int | None:
+    """Return None: no metrics are needed."""
+    return None
 
 
 def columns(table: str, *, after: int = 0, of: str = "") -> str:
@@ -86,8 +95,13 @@ class Session(ABC):
         """Return where the entries of event ids (source, id) stand, for those that are known."""
 
     @abstractmethod
-    def accounts(self, refs: Collection[str], first_day: int | None) -> dict[str, Account]:
-        """Return accounts with their open lots, holds, facts, and metrics from a day on (none: no metrics)."""
+    def accounts(self, refs: Collection[str], first_day: FirstDay = no_metrics) -> dict[str, Account]:
+        """Return accounts with their open lots, holds, facts, and metrics from a day on.
+
+        Args:
+            refs: which accounts.
+            first_day: told what was found, says from which day on metrics are needed; None for no metrics.
+        """
 
     @abstractmethod
     def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
@@ -240,25 +254,15 @@ class SqlSession(Session):
         )
         return {(source, id_): Key(account_id, seq) for source, id_, account_id, seq in self.rows(sql, parameters)}
 
-    def accounts(self, refs: Collection[str], first_day: int | None) -> dict[str, Account]:
-        """Return accounts with their open lots, holds, facts, and metrics from a day on (none: no metrics)."""
+    def accounts(self, refs: Collection[str], first_day: FirstDay = no_metrics) -> dict[str, Account]:
+        """Return accounts with their open lots, holds, facts, and metrics from a day on."""
         found = self.rows(
             f"SELECT {columns('account')} FROM account WHERE {self.among('ref')}",  # noqa: S608 - own columns
             [self.listed(refs)],
         )
         accounts = [account_of(row) for row in found]
-        self.fill(accounts, first_day)
+        self.fill(accounts, first_day(accounts))
         return {account.ref: account for account in accounts}
-
-    def accounts_by_id(self, ids: Collection[int], first_day: int | None) -> list[Account]:
-        """Return accounts by id, filled as by `accounts`, in the order of their ids."""
-        found = self.rows(
-            f"SELECT {columns('account')} FROM account WHERE {self.among('id')} ORDER BY id",  # noqa: S608
-            [self.listed(ids)],
-        )
-        accounts = [account_of(row) for row in found]
-        self.fill(accounts, first_day)
-        return accounts
 
     def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
         """Load what belongs to accounts: open lots, holds, facts, and metrics from a day on."""

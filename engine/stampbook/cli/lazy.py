@@ -1,0 +1,91 @@
+"""A command group whose commands are imported when they are used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Known(NamedTuple):
+    """A command: ``module:name`` within `stampbook.cli`, its line in the list, and the heading above it."""
+
+    place: str
+    about: str
+    heading: str
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by a table, and asks plugins only for a name that is not in it."""
+
+    def __init__(self, *args: Any, table: Mapping[str, Known] | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(*args, **kwargs)
+        self.table = table or {}
+        self._asked = False
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.table, *(name for name in super().list_commands(ctx) if name not in self.table)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        known = self.table.get(cmd_name)
+        if known is None:
+            if not self._asked:
+                self._ask_plugins(ctx)
+            return super().get_command(ctx, cmd_name)
+        module, _, name = known.place.partition(":")
+        command: click.Command = getattr(import_module(f"stampbook.cli.{module}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            from stampbook.errors import near
+
+            ctx.fail(f"there is no command {name!r}{near(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        headings: dict[str, list[tuple[str, str]]] = {}
+        for name, known in self.table.items():
+            headings.setdefault(known.heading, []).append((name, known.about))
+        for heading, rows in headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows, col_max=12)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            from stampbook.errors import StampbookError
+
+            if not isinstance(error, StampbookError):
+                raise
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
+
+    def _ask_plugins(self, ctx: click.Context) -> None:
+        """Let the plugins of the program in force add their commands, where there is one."""
+        from stampbook.cli.running import engine_of
+        from stampbook.errors import StoreError
+
+        self._asked = True
+        try:
+            with engine_of(ctx.obj) as engine:
+                engine.registry().register_commands(self)
+        except StoreError:
+            return  # no database, or no program in force: nothing to add
+
+
+class Tree(click.Group):
+    """A group whose commands are in the module that defines it; help keeps the order in which they stand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)

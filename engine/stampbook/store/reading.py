@@ -1,0 +1,94 @@
+"""Reading for people and reports: pages of accounts, and the history that segmentation looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stampbook.errors import StoreError
+from stampbook.store.rows import account_of
+from stampbook.store.session import Session, SqlSession, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stampbook.account import Account
+    from stampbook.store.session import Store
+
+
+class HistoryRow(NamedTuple):
+    """One accepted purchase or return as the journal has it; JSON is text."""
+
+    account_id: int
+    ref: str
+    seq: int
+    type: str
+    source: str
+    event_id: str
+    at: int
+    program: str
+    about: int | None
+    payload: str
+    effects: str
+
+
+def sql_session(session: Session) -> SqlSession:
+    """Return a session that understands SQL.
+
+    Raises:
+        StoreError: the books are kept in memory.
+    """
+    if not isinstance(session, SqlSession):
+        message = "books in memory have no tables to ask; use a database"
+        raise StoreError(message)
+    return session
+
+
+def accounts_page(store: Store, *, status: str = "", after: str = "", limit: int = 50) -> list[Account]:
+    """Return accounts in the order of their refs, with open lots and facts, from behind one on.
+
+    Args:
+        store: an open database.
+        status: only accounts of this status.
+        after: the ref that ended the page before.
+        limit: how many at most.
+    """
+    with store.reader() as reader:
+        session = sql_session(reader)
+        found = session.rows(
+            f"SELECT {columns('account')} FROM account WHERE id > 0 AND ref > ? AND (? = '' OR status = ?) "  # noqa: S608 - own columns
+            "ORDER BY ref LIMIT ?",
+            [after, status, status, limit],
+        )
+        accounts = [account_of(row) for row in found]
+        session.fill(accounts, None)
+        return accounts
+
+
+def count_accounts(store: Store) -> dict[str, int]:
+    """Return how many accounts there are of each status."""
+    with store.reader() as reader:
+        rows = sql_session(reader).rows("SELECT status, count(*) FROM account WHERE id > 0 GROUP BY status")
+        return {status: count for status, count in rows}
+
+
+def refs_like(store: Store, prefix: str, limit: int = 50) -> list[str]:
+    """Return refs that begin with a text, in order."""
+    with store.reader() as reader:
+        rows = sql_session(reader).rows(
+            "SELECT ref FROM account WHERE id > 0 AND substr(ref, 1, ?) = ? ORDER BY ref LIMIT ?",
+            [len(prefix), prefix, limit],
+        )
+        return [row[0] for row in rows]
+
+
+def history(session: Session, until: int) -> Iterator[HistoryRow]:
+    """Yield the accepted purchases and returns up to an instant, account by account, without holding them all."""
+    sql = (
+        "SELECT j.account_id, a.ref, j.seq, j.type, j.source, j.event_id, j.at, j.program_id, j.about, j.payload, "
+        "CASE WHEN j.type = 'return' THEN j.effects ELSE '' END "
+        "FROM journal j JOIN account a ON a.id = j.account_id "
+        "WHERE j.type IN ('purchase', 'return') AND j.accepted = 1 AND j.at <= ?"
+    )
+    programs = session.programs
+    for row in sql_session(session).stream(sql, [until]):
+        yield HistoryRow(*row[:7], programs[row[7]], *row[8:])

@@ -95,8 +95,11 @@ class Account:
 
     def fact(self, name: str, at: int) -> Fact | None:
         """Return the fact of a name that holds at an instant."""
-        for fact in reversed(self.facts.get(name, ())):
-            if fact.since <= at < fact.until:
+        history = self.facts.get(name)
+        if history is None:
+            return None
+        for fact in reversed(history):
+            if fact[2] <= at < fact[3]:
                 return fact
         return None
 
@@ -254,7 +257,7 @@ class AccountView:
     the event's own contribution counts.
     """
 
-    __slots__ = ("_account", "_learned", "_pending", "_program", "at", "day")
+    __slots__ = ("_account", "_day", "_learned", "_pending", "_program", "at")
 
     def __init__(
         self,
@@ -269,7 +272,14 @@ class AccountView:
         self._pending = pending
         self._learned = learned
         self.at = at
-        self.day = program.calendar.day(at)
+        self._day = 0
+
+    @property
+    def day(self) -> int:
+        """The local date of the instant, as an ordinal."""
+        if not self._day:
+            self._day = self._program.calendar.day(self.at)
+        return self._day
 
     @property
     def ref(self) -> str:
@@ -338,7 +348,7 @@ class AccountView:
 
     def metric_on(self, name: str, day: int) -> int:
         """Return a metric over its window as it ends on another local day."""
-        first = self._program.windows[name].first_day(day, self._program.calendar)
+        first = self._program.first_day(name, day)
         total = self._account.metrics.total(name, first, day)
         for metric, on, delta in self._pending:
             if metric == name and first <= on <= day:

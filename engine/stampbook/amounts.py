@@ -110,6 +110,11 @@ def write_units(units: int, decimals: int) -> str:
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
+def amount_text(units: int, asset: Asset) -> str:
+    """Write an amount with its asset for a person: ``12.50 GBP``."""
+    return f"{write_units(units, asset.decimals)} {asset.code}"
+
+
 def _plain_text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         message = f"{_short(repr(value))} is not an amount; write a decimal number in quotes such as '12.50'"

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
-from stampbook.amounts import LARGEST, Asset, divide, read_units, split, write_units
-from stampbook.errors import AmountError, EventError, PeriodError, near
+from stampbook.amounts import LARGEST, Asset, divide, split
+from stampbook.errors import EventError, near
+from stampbook.event_fields import (
+    QUANTITY_DECIMALS,
+    Amount,
+    Instant,
+    Name,
+    PositiveAmount,
+    Quantity,
+    Reading,
+    SignedAmount,
+    Text,
+    fail,
+    money,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,102 +30,6 @@ if TYPE_CHECKING:
 
 OWN_SOURCE = "stampbook"
 """The source of events that time or the engine brings; senders may not use it."""
-
-QUANTITY_DECIMALS = 6
-
-_AMOUNT_SCHEMA = {
-    "type": "string",
-    "pattern": r"^[+-]?\d+(\.\d+)?$",
-    "description": "a decimal number in whole units, in quotes",
-}
-
-
-class Reading:
-    """How to read the amounts and times of one event: the decimals of its asset and the local calendar."""
-
-    __slots__ = ("asset", "calendar", "known")
-
-    def __init__(self, asset: Asset, calendar: Calendar) -> None:
-        self.asset = asset
-        self.calendar = calendar
-        self.known: dict[object, int] = {}
-
-    def units(self, value: object) -> int:
-        """Read one amount as smallest units; text seen before is looked up."""
-        if type(value) is not str:
-            return read_units(value, self.asset.decimals)
-        units = self.known.get(value)
-        if units is None:
-            units = read_units(value, self.asset.decimals)
-            if len(self.known) < 100_000:  # noqa: PLR2004 - prices repeat; a hostile sender must not fill memory
-                self.known[value] = units
-        return units
-
-
-def _units(value: object, info: ValidationInfo) -> int:
-    if info.context is None:
-        return value if type(value) is int else _raise("read it with EventReader, which knows the asset")
-    try:
-        units: int = info.context.units(value)
-    except AmountError as error:
-        return _raise(str(error))
-    return units
-
-
-def _amount(value: object, info: ValidationInfo) -> int:
-    units = _units(value, info)
-    return units if units >= 0 else _raise(f"{value!r} is below zero")
-
-
-def _positive(value: object, info: ValidationInfo) -> int:
-    units = _units(value, info)
-    return units if units > 0 else _raise(f"{value!r} is not above zero")
-
-
-def _quantity(value: object) -> int:
-    try:
-        units = read_units(value, QUANTITY_DECIMALS)
-    except AmountError as error:
-        return _raise(str(error).replace("an amount", "a quantity"))
-    return units if units > 0 else _raise(f"{value!r} is not above zero")
-
-
-def _instant(value: object, info: ValidationInfo) -> int:
-    if info.context is None:
-        return value if type(value) is int else _raise("read it with EventReader, which knows the calendar")
-    try:
-        if isinstance(value, str):
-            instant: int = info.context.calendar.parse(value)
-        elif isinstance(value, datetime):
-            instant = info.context.calendar.instant(value)
-        else:
-            return _raise(f"{value!r} is not a time; write 2025-01-31T10:00:00+08:00")
-    except PeriodError as error:
-        return _raise(str(error))
-    return instant
-
-
-def _raise(message: str) -> int:
-    kind = "stampbook"
-    raise PydanticCustomError(kind, "{message}", {"message": message})
-
-
-def _written(units: int, info: ValidationInfo) -> str:
-    return f"{units} units" if info.context is None else amount_text(units, info.context.asset)
-
-
-Amount = Annotated[int, PlainValidator(_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
-"""Smallest units of the event's asset, zero or more; decimal text in JSON."""
-PositiveAmount = Annotated[int, PlainValidator(_positive), WithJsonSchema(_AMOUNT_SCHEMA)]
-"""Smallest units of the event's asset, above zero; decimal text in JSON."""
-SignedAmount = Annotated[int, PlainValidator(_units), WithJsonSchema(_AMOUNT_SCHEMA)]
-"""Smallest units of the event's asset, of either sign; decimal text in JSON."""
-Quantity = Annotated[int, PlainValidator(_quantity), WithJsonSchema(_AMOUNT_SCHEMA)]
-"""Millionths of a piece, kilogram or litre, above zero; decimal text or a number in JSON."""
-Instant = Annotated[int, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-"""Microseconds since the epoch; ISO 8601 text in JSON, local time of the program where no offset is given."""
-Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 
 
 class _Part(BaseModel):
@@ -156,6 +62,7 @@ class AccountFrozen(Event):
 
     type: Literal["account.frozen"] = "account.frozen"
     reason: Text = ""
+    operator: Annotated[str, Field(max_length=255)] = ""
 
 
 class AccountUnfrozen(Event):
@@ -163,6 +70,7 @@ class AccountUnfrozen(Event):
 
     type: Literal["account.unfrozen"] = "account.unfrozen"
     reason: Text = ""
+    operator: Annotated[str, Field(max_length=255)] = ""
 
 
 class AccountClosed(Event):
@@ -170,6 +78,7 @@ class AccountClosed(Event):
 
     type: Literal["account.closed"] = "account.closed"
     reason: Text = ""
+    operator: Annotated[str, Field(max_length=255)] = ""
 
 
 class OrderLine(_Part):
@@ -184,9 +93,9 @@ class OrderLine(_Part):
     @model_validator(mode="after")
     def _priced(self) -> OrderLine:
         if self.amount is None and self.unit_price is None:
-            _raise("a line needs its amount or its unit_price")
+            fail("a line needs its amount or its unit_price")
         if self.amount is None and self.total > LARGEST:
-            _raise("quantity times unit_price is larger than any amount that is kept")
+            fail("quantity times unit_price is larger than any amount that is kept")
         return self
 
     @property
@@ -202,6 +111,9 @@ class Tender(_Part):
 
     kind: Name
     amount: Amount
+
+
+_NUMBERS = range(1, 1_000_000)
 
 
 class Line(NamedTuple):
@@ -267,20 +179,20 @@ class Purchase(Event):
     def _adds_up(self, info: ValidationInfo) -> Purchase:
         lines, gross = self.lines, self.amount
         if (gross is None) == (not lines):
-            _raise("a purchase has either lines or one amount")
+            fail("a purchase has either lines or one amount")
         if gross is None:
-            gross = sum(line.total for line in lines)
+            gross = sum([line.total for line in lines])
         if self.discount > gross:
-            _raise("the discount is larger than the order")
+            fail("the discount is larger than the order")
         total = gross - self.discount + (self.tax if self.tax_added else 0)
         if total > LARGEST:
-            _raise("the order is larger than any amount that is kept")
+            fail("the order is larger than any amount that is kept")
         if self.total is not None and self.total != total:
             what = f"lines - discount{' + tax' if self.tax_added else ''}"
-            _raise(f"the total is not {what}, which is {_written(total, info)}")
+            fail(f"the total is not {what}, which is {money(total, info)}")
         if self.tenders and sum([tender.amount for tender in self.tenders]) != total:
-            paid = _written(sum([tender.amount for tender in self.tenders]), info)
-            _raise(f"the tenders sum to {paid}, not to the total of {_written(total, info)}")
+            paid = money(sum([tender.amount for tender in self.tenders]), info)
+            fail(f"the tenders sum to {paid}, not to the total of {money(total, info)}")
         return self
 
     def order_in(self, currency: str) -> Order:
@@ -292,10 +204,10 @@ class Purchase(Event):
             gross = sum(amounts)
             shares = split(self.discount, amounts) if self.discount else [0] * len(amounts)
             lines = tuple(
-                Line(
-                    number, line.sku, line.category, line.quantity, line.unit_price or 0, amount, share, amount - share
-                )
-                for number, (line, amount, share) in enumerate(zip(self.lines, amounts, shares, strict=True), 1)
+                [
+                    Line(n, line.sku, line.category, line.quantity, line.unit_price or 0, amount, share, amount - share)
+                    for n, line, amount, share in zip(_NUMBERS, self.lines, amounts, shares, strict=False)
+                ]
             )
         else:
             gross = self.amount or 0
@@ -328,9 +240,9 @@ class ReturnLine(_Part):
     @model_validator(mode="after")
     def _named(self) -> ReturnLine:
         if (self.line is None) == (self.sku is None):
-            _raise("a returned line is named by either line or sku")
+            fail("a returned line is named by either line or sku")
         if self.quantity is not None and self.amount is not None:
-            _raise("a returned line is counted by either quantity or amount")
+            fail("a returned line is counted by either quantity or amount")
         return self
 
 
@@ -348,9 +260,9 @@ class Return(Event):
     @model_validator(mode="after")
     def _one_way(self) -> Return:
         if self.lines and self.amount is not None:
-            _raise("a return has either lines or one amount")
+            fail("a return has either lines or one amount")
         if self.purchase is None and self.amount is None:
-            _raise("a return names its purchase, or has an amount")
+            fail("a return names its purchase, or has an amount")
         return self
 
     @property
@@ -367,6 +279,8 @@ class TopUp(Event):
     amount: PositiveAmount
     channel: Annotated[str, Field(max_length=255)] = ""
     store: Annotated[str, Field(max_length=255)] = ""
+    reason: Text = ""
+    operator: Annotated[str, Field(max_length=255)] = ""
 
 
 class Spend(Event):
@@ -380,6 +294,7 @@ class Spend(Event):
     channel: Annotated[str, Field(max_length=255)] = ""
     store: Annotated[str, Field(max_length=255)] = ""
     reason: Text = ""
+    operator: Annotated[str, Field(max_length=255)] = ""
 
 
 class Adjust(Event):
@@ -398,9 +313,9 @@ class Adjust(Event):
     @model_validator(mode="after")
     def _moves(self) -> Adjust:
         if not self.amount:
-            _raise("an adjustment of zero moves nothing")
+            fail("an adjustment of zero moves nothing")
         if self.expires is not None and (self.amount < 0 or self.expires <= self.at):
-            _raise("expires belongs to a grant, and comes after it")
+            fail("expires belongs to a grant, and comes after it")
         return self
 
 
@@ -523,8 +438,3 @@ def _problems(error: ValidationError, kind: type[Event]) -> str:
         else:
             problems.append(f"{place}: {detail['msg']}" if place else str(detail["msg"]))
     return "; ".join(problems)
-
-
-def amount_text(units: int, asset: Asset) -> str:
-    """Write an amount with its asset for a person: ``12.50 GBP``."""
-    return f"{write_units(units, asset.decimals)} {asset.code}"

@@ -130,11 +130,11 @@ class Transaction:
         if self.opened:
             effects["lots"] = [lot[:6] for lot in self.opened]
         if self.metrics:
-            effects["metrics"] = self.metrics
+            effects["metrics"] = [tuple(change) for change in self.metrics]
         if self.facts:
-            effects["facts"] = self.facts
+            effects["facts"] = [tuple(change) for change in self.facts]
         if self.holds:
-            effects["holds"] = self.holds
+            effects["holds"] = [tuple(change) for change in self.holds]
         if self.status is not None:
             effects["status"] = self.status
         if self.memo:
@@ -223,7 +223,7 @@ def digest(previous: bytes, ref: str, entry: Entry) -> bytes:
                 entry.payload,
                 entry.effects,
                 entry.trace,
-                orjson.dumps(entry.postings, default=tuple),
+                orjson.dumps([tuple(posting) for posting in entry.postings]),
             )
         )
     ).digest()
@@ -235,8 +235,7 @@ def check_postings(postings: Iterable[Posting]) -> None:
     Raises:
         InvariantError: I1.
     """
-    for posting in postings:
-        asset, amount, source, destination, _ = posting
+    for asset, amount, source, destination, _ in postings:
         if type(amount) is not int or not 0 < amount <= LARGEST:
             raise InvariantError("I1", f"a posting of {amount!r} {asset} is not a positive whole amount within range")
         if source == destination or not (_is_end(source) and _is_end(destination)):

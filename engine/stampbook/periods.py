@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from stampbook.errors import PeriodError, near
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NEVER: Final = 2**63 - 1
 """The instant that does not come: a lot without expiry."""
@@ -40,7 +43,8 @@ class LeapDay(StrEnum):
 
 def instant_of(moment: datetime) -> int:
     """Return the instant of an aware datetime."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def moment_of(instant: int) -> datetime:
@@ -220,6 +224,21 @@ class Period:
     def end(self, instant: int, calendar: Calendar) -> int:
         """Return the first instant after the period that starts at `instant`."""
         return _period_end(self, calendar.day(instant), calendar)
+
+    def ends(self, calendar: Calendar) -> Callable[[int], int]:
+        """Return `end` as a function of the start that remembers the days it has seen."""
+        known: dict[int, int] = {}
+
+        def end(instant: int) -> int:
+            day = calendar.day(instant)
+            found = known.get(day)
+            if found is None:
+                if len(known) > 50_000:  # noqa: PLR2004 - more than a century of days
+                    known.clear()
+                found = known[day] = self.end(instant, calendar)
+            return found
+
+        return end
 
     def __str__(self) -> str:
         count, unit = (self.days, "day") if self.days else (self.months, "month")

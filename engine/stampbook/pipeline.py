@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account import CLOSED, FROZEN, OPEN, Account, AccountView
-from stampbook.amounts import divide
+from stampbook.amounts import amount_text, divide
 from stampbook.awards import settle
 from stampbook.errors import InvariantError, PluginError
 from stampbook.events import (
@@ -23,7 +23,6 @@ from stampbook.events import (
     Return,
     Spend,
     TopUp,
-    amount_text,
 )
 from stampbook.ledger import (
     ADJUSTMENTS,

@@ -48,6 +48,7 @@ class Context:
         self.stacking = stacking or {}
         places = max([asset.decimals for asset in assets.values()], default=currency.decimals)
         self.finest = {code: 10 ** (places - asset.decimals) for code, asset in assets.items()}
+        self._first_days: dict[tuple[str, int], int] = {}
         self.scope = vocabulary(currency.decimals, self.metric_decimals, places)
 
     def asset(self, code: str) -> Asset:
@@ -61,6 +62,16 @@ class Context:
         except KeyError:
             message = f"{code!r} is not an asset of this program, which has {', '.join(self.assets)}"
             raise AmountError(message + near(code, self.assets)) from None
+
+    def first_day(self, metric: str, day: int) -> int:
+        """Return the first day that a metric's window counts when it ends on a day."""
+        key = (metric, day)
+        found = self._first_days.get(key)
+        if found is None:
+            if len(self._first_days) > 50_000:  # noqa: PLR2004 - days repeat; memory must not grow
+                self._first_days.clear()
+            found = self._first_days[key] = self.windows[metric].first_day(day, self.calendar)
+        return found
 
     def metric_asset(self, name: str) -> Asset:
         """Return the units in which a metric counts: its decimals under its own name."""

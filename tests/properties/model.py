@@ -118,7 +118,7 @@ class Model:
         self.lots: dict[int, dict[str, Any]] = {}
         self.debt = {"points": 0, "GBP": 0}
         self.days: dict[str, dict[date, int]] = {"spend": {}, "visits": {}, "tea": {}}
-        self.tier = ""
+        self.tiers: list[tuple[datetime, str]] = []
         self.orders: dict[str, Order] = {}
 
     # -- what can be seen
@@ -138,6 +138,14 @@ class Model:
     def metric(self, name: str, day: date) -> int:
         window = {"spend": self.shop.window, "visits": "calendar month", "tea": "lifetime"}[name]
         return sum(value for on, value in self.days[name].items() if window_start(window, day) <= on <= day)
+
+    @property
+    def tier(self) -> str:
+        return self.tiers[-1][1] if self.tiers else ""
+
+    def tier_at(self, at: datetime) -> str:
+        """A late event is judged by the tier of its own time."""
+        return next((name for since, name in reversed(self.tiers) if since <= at), "")
 
     # -- time
 
@@ -175,10 +183,10 @@ class Model:
             return
         earned = max(names.index(name) for name in names if value >= reach[name])
         if ladder.downgrade == "one step":
-            self.tier = names[max(rank - 1, earned)]
+            self.tiers.append((at, names[max(rank - 1, earned)]))
         else:
             kept = max(names.index(name) for name in names[:rank] if value >= keep[name])
-            self.tier = names[max(kept, earned)]
+            self.tiers.append((at, names[max(kept, earned)]))
 
     def promote(self, at: datetime) -> None:
         """Up at once, never down."""
@@ -189,7 +197,8 @@ class Model:
         reach = {"blue": 0, "silver": pennies(ladder.middle), "gold": pennies(ladder.top)}
         value = self.metric("spend", self.day(at))
         reached = max(ranks.index(name) for name in reach if value >= reach[name])
-        self.tier = ranks[max(reached, ranks.index(self.tier))]
+        if reached > ranks.index(self.tier):
+            self.tiers.append((at, ranks[reached]))
 
     # -- events
 
@@ -280,7 +289,7 @@ class Model:
             if group and self.shop.stacking != "sum":
                 keep = group[0] if self.shop.stacking == "first" else max(group, key=lambda wish: wish[1])
                 wanted = [wish for wish in wanted if wish not in group or wish is keep]
-        factor = {"silver": Fraction(5, 4), "gold": Fraction(2)}.get(self.tier, Fraction(1))
+        factor = {"silver": Fraction(5, 4), "gold": Fraction(2)}.get(self.tier_at(at), Fraction(1))
         for rule, value, lines in wanted:
             scale = 100 if rule.asset == "GBP" else 10**self.shop.decimals
             units = rounded(value * scale * (factor if rule.asset == "points" else 1), rule.rounding)
@@ -295,6 +304,7 @@ class Model:
             order.grants.append(
                 {"rule": rule.name, "asset": rule.asset, "units": units, "lots": parts, "lines": by_line, "settled": 0}
             )
+        self.pass_time(self.now)
 
     def earned(self, rule: Rule, order: Order) -> tuple[Fraction, dict[int, Fraction]]:
         def earn(net: int) -> Fraction:

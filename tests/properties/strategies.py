@@ -259,6 +259,10 @@ def returned_lines(draw: st.DrawFn) -> Event:
     return {**named, **counted}
 
 
+parts = amounts.map(lambda amount: {"amount": amount}) | returned_lines().map(lambda line: {"lines": [line]})
+"""One part of a purchase that comes back."""
+
+
 @st.composite
 def returns(draw: st.DrawFn, bought: list[str]) -> Event:
     """Returns of the whole rest, of an amount, or of lines; mostly of a purchase that was made."""

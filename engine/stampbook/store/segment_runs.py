@@ -90,9 +90,7 @@ def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: 
         )
     kept = [KeptRun(*row) for row in rows]
     return [
-        run
-        for run in kept
-        if (until is None or run.at <= until) and (known_at is None or run.recorded_at <= known_at)
+        run for run in kept if (until is None or run.at <= until) and (known_at is None or run.recorded_at <= known_at)
     ]
 
 

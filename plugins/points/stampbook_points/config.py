@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
+
 from stampbook import LineCondition, LineFormula, PeriodText, PluginConfig, Rounding, check_reads, refuse
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
+
 from stampbook import PluginConfig, refuse
 
 Policy = Literal["pending_only", "within_balance", "debt", "refuse", "deduct_from_refund"]

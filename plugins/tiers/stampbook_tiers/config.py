@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
+
 from stampbook import PluginConfig, WindowText, refuse
 
 _DECIMAL = r"^\d{1,12}(\.\d{1,6})?$"

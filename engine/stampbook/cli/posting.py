@@ -1,0 +1,130 @@
+"""Sending one event of an operator: its id, its time, what became of it, and what the account holds after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stampbook.cli.running import Run, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stampbook.batch import Outcome
+
+SOURCE = "cli"
+
+
+def event_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every command that sends an event."""
+    for option in (
+        click.option("--at", metavar="TIME", help="When it happened; now where absent."),
+        click.option("--id", "event_id", metavar="ID", help="Your id for it: the same id is never posted twice."),
+        click.option("--source", metavar="NAME", default=SOURCE, show_default=True, help="Who sends it."),
+    ):
+        function = option(function)
+    return function
+
+
+def send(
+    run: Run, kind: str, ref: str, *, event_id: str | None, at: str | None, source: str, **fields: str | None
+) -> None:
+    """Post an event, say what became of it, and end with the exit code that belongs to it.
+
+    Raises:
+        EventError: it is malformed, or its id was used with other content; nothing was recorded.
+    """
+    event = {"type": kind, "id": event_id or _new_id(run), "source": source, "account": ref}
+    event.update((name, value) for name, value in fields.items() if value)
+    event["at"] = at or _time_of_first_try(run, source, event_id) or _now(run)
+    outcome = run.engine.post(event)
+    data = _data(run, outcome)
+    run.answer(data, lambda: _tell(run, outcome, data))
+    if not outcome.accepted:
+        refuse(outcome)
+
+
+def _new_id(run: Run) -> str:
+    import secrets
+
+    made = f"cli-{secrets.token_hex(8)}"
+    run.note(f"Note: the event has the id {made}. If you have to try again, add --id {made}, lest it counts twice.")
+    return made
+
+
+def _now(run: Run) -> str:
+    from stampbook.periods import moment_of
+
+    return moment_of(run.engine.clock()).isoformat()
+
+
+def _time_of_first_try(run: Run, source: str, event_id: str | None) -> str | None:
+    """Return when an event of that id was first said to happen, so that a second try says the same."""
+    if event_id is None:
+        return None
+    import orjson
+
+    from stampbook.replay import find_entry
+
+    for _, entry in find_entry(run.engine, source, event_id):
+        first: str = orjson.loads(entry.payload)["at"]
+        return first
+    return None
+
+
+def _data(run: Run, outcome: Outcome) -> dict[str, Any]:
+    from stampbook.errors import UnknownAccountError
+    from stampbook.statements import account_state
+
+    data: dict[str, Any] = {
+        "status": outcome.status,
+        "type": outcome.type,
+        "source": outcome.source,
+        "id": outcome.id,
+        "account": outcome.account,
+        "seq": outcome.seq,
+        "replayed": outcome.replayed,
+        "objections": [
+            {"code": objection.code, "message": objection.message, "plugin": objection.plugin}
+            for objection in outcome.objections
+        ],
+    }
+    try:
+        state = account_state(run.engine, outcome.account)
+    except UnknownAccountError:
+        return data
+    assets = run.engine.registry().context.assets
+    data["postings"] = [
+        {
+            "asset": posting.asset,
+            "amount": assets[posting.asset].text(posting.amount),
+            "source": posting.source,
+            "destination": posting.destination,
+            "rule": posting.rule,
+        }
+        for posting in outcome.postings
+    ]
+    data["account_status"] = state.status
+    data["available"] = {holding.asset: holding.available.text for holding in state.holdings}
+    return data
+
+
+def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
+    if not outcome.accepted:
+        return
+    from stampbook.statements import statement
+
+    line = next(
+        (line for line in statement(run.engine, outcome.account).lines if line.seq == outcome.seq), None
+    )
+    words = outcome.type if line is None else line.words
+    again = " (posted before; nothing was posted again)" if outcome.replayed else ""
+    click.echo(f"{outcome.account}: {words}{again}")
+    for posting in data.get("postings", ()):
+        if isinstance(posting["destination"], int) != isinstance(posting["source"], int):
+            sign = "+" if isinstance(posting["destination"], int) else "-"
+            click.echo(f"  {sign}{posting['amount']} {posting['asset']}  {posting['rule']}")
+    available = ", ".join(f"{text} {asset}" for asset, text in data.get("available", {}).items())
+    if available:
+        click.echo(f"  available now: {available}")

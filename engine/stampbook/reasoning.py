@@ -1,0 +1,239 @@
+"""Why each rule of a program granted what it did, or did not: from the numbers that the journal kept.
+
+The trace of an entry holds what the rules read. Conditions and formulas of the program that judged it are
+evaluated again over those numbers, so that what is told is what happened, whatever the account looks like now.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel
+
+from stampbook.amounts import write_units
+from stampbook.errors import StampbookError
+from stampbook.expressions import Condition, Field, Formula, Kind, compile_condition, compile_formula
+from stampbook.statements import Sum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from stampbook.events import Event, Line, Order
+    from stampbook.plugin import Plugin
+    from stampbook.registry import Registry
+    from stampbook.vocabulary import Context
+
+
+class LineReason(NamedTuple):
+    """One line of an order under a rule that looks at lines: whether it counts, and what it earns before rounding."""
+
+    line: int
+    what: str
+    applies: bool
+    earned: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReason:
+    """What one rule did about an event.
+
+    Attributes:
+        rule: its name in the ledger, ``<plugin table>.<rule>``.
+        result: ``granted``, ``nothing``, ``stacked out`` or ``does not apply``.
+        granted: what it granted; None where it did not.
+        options: its texts in the program that judged the event.
+        read: the numbers that its texts name, as they were.
+        earned: the exact value of its formula, before multipliers and rounding; empty where that is not known.
+        failed: the parts of its condition that were false.
+        multipliers: rules that multiplied it, with their factors.
+        group: the stacking group in which another rule won.
+        lines: for a rule that looks at lines, each line.
+    """
+
+    rule: str
+    result: str
+    granted: Sum | None
+    options: Mapping[str, str]
+    read: Mapping[str, str]
+    earned: str = ""
+    failed: tuple[str, ...] = ()
+    multipliers: tuple[str, ...] = ()
+    group: str = ""
+    lines: tuple[LineReason, ...] = ()
+
+
+def rule_reasons(
+    registry: Registry, event: Event, order: Order | None, trace: Mapping[str, Any], granted: Mapping[str, Sum]
+) -> tuple[RuleReason, ...]:
+    """Return what each rule that judges this kind of event did, in the order of the program.
+
+    Args:
+        registry: the program that judged it.
+        event: what happened.
+        order: of a purchase.
+        trace: of the journal entry.
+        granted: by rule, what it granted.
+    """
+    out = dict(trace.get("stacked_out", ()))
+    wanted = {rule for rule, _, _ in trace.get("awards", ())}
+    factors = [f"{rule} × {_factor(factor)}" for rule, factor in trace.get("multiplied", ())]
+    reasons: list[RuleReason] = []
+    seen: set[str] = set()
+    for plugin in registry.plugins:
+        read: Mapping[str, Any] = trace.get("read", {}).get(plugin.name, {})
+        for table in _tables(plugin):
+            if not _expressions(table) or event.type not in getattr(table, "on", (event.type,)):
+                continue
+            rule = f"{plugin.name}.{table.name}"  # type: ignore[attr-defined]  # _tables yields those with a name
+            seen.add(rule)
+            result = (
+                "granted" if rule in granted else "stacked out" if rule in out else "nothing" if rule in wanted else ""
+            )
+            reason = RuleReason(
+                rule,
+                result or "does not apply",
+                granted.get(rule),
+                options_of(table),
+                read_texts(registry.context, _names(table), read),
+                multipliers=tuple(factors) if result in {"granted", "nothing"} else (),
+                group=out.get(rule, ""),
+            )
+            reasons.append(_weighed(reason, table, registry.context, read, order))
+    for rule in [rule for rule in (*granted, *out) if rule not in seen]:
+        result = "granted" if rule in granted else "stacked out"
+        reasons.append(
+            RuleReason(rule, result, granted.get(rule), {}, {}, multipliers=tuple(factors), group=out.get(rule, ""))
+        )
+    return tuple(reasons)
+
+
+def options_of(table: BaseModel) -> dict[str, str]:
+    """Return the options of a rule that the program sets, as texts."""
+    return {
+        (table.__class__.model_fields[name].alias or name): _text(getattr(table, name))
+        for name in table.__class__.model_fields
+        if name in table.model_fields_set and name != "name"
+    }
+
+
+def option_table(registry: Registry, rule: str) -> BaseModel | None:
+    """Return the table of the program that a rule of the ledger comes from, if it can be told."""
+    for plugin in registry.plugins:
+        for table in _tables(plugin):
+            if rule == f"{plugin.name}.{table.name}":  # type: ignore[attr-defined]
+                return table
+    return None
+
+
+def read_texts(context: Context, names: set[str], read: Mapping[str, Any]) -> dict[str, str]:
+    """Return numbers that were read in the units in which a program writes them."""
+    texts: dict[str, str] = {}
+    for name in sorted(names & set(read)):
+        root, _, field = name.partition(".")
+        known = context.scope.get(root, {}).get(field)
+        value = read[name]
+        if known is not None and known.kind == Kind.INSTANT:
+            texts[name] = context.calendar.local(value).isoformat(" ", "minutes")
+        elif known is not None and known.kind == Kind.NUMBER and isinstance(value, int):
+            texts[name] = write_units(value, known.scale)
+        elif isinstance(value, list):
+            texts[name] = ", ".join(map(repr, value)) or "none"
+        else:
+            texts[name] = repr(value) if isinstance(value, str) else str(value)
+    return texts
+
+
+def _tables(plugin: Plugin[Any]) -> Iterator[BaseModel]:
+    """Yield the named tables of a plugin's options: its rules, its levels."""
+    for name in type(plugin.config).model_fields:
+        value = getattr(plugin.config, name)
+        for table in value if isinstance(value, tuple) else ():
+            if isinstance(table, BaseModel) and isinstance(getattr(table, "name", None), str):
+                yield table
+
+
+def _expressions(table: BaseModel) -> list[Condition | Formula]:
+    values = (getattr(table, name) for name in type(table).model_fields)
+    return [value for value in values if isinstance(value, (Condition, Formula))]
+
+
+def _names(table: BaseModel) -> set[str]:
+    return {name for expression in _expressions(table) for name in expression.reads}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (Condition, Formula)):
+        return " ".join(value.text.split())
+    return ", ".join(map(_text, value)) if isinstance(value, tuple) else str(value)
+
+
+def _factor(ratio: str) -> str:
+    return number_text(Fraction(ratio))
+
+
+def number_text(value: Fraction) -> str:
+    """Write an exact number: as decimal text where that ends, else as a ratio."""
+    for places in range(7):
+        if (value * 10**places).denominator == 1:
+            return write_units(int(value * 10**places), places)
+    return f"{value.numerator}/{value.denominator}"
+
+
+def _weighed(
+    reason: RuleReason, table: BaseModel, context: Context, read: Mapping[str, Any], order: Order | None
+) -> RuleReason:
+    """Add what a rule's own texts come to; where the trace does not hold what they read, leave that out."""
+    condition = next((e for e in _expressions(table) if isinstance(e, Condition)), None)
+    formula = next((e for e in _expressions(table) if isinstance(e, Formula)), None)
+    scale = _Scale(context, read)
+    try:
+        if getattr(table, "per", "order") == "line" and order is not None:
+            lines = tuple(scale.line(line, condition, formula, context) for line in order.lines)
+            return replace(reason, lines=lines)
+        failed = () if condition is None else tuple(scale.failed(condition.text))
+        earned = "" if failed or formula is None else number_text(scale.number(formula.text))
+    except (KeyError, StampbookError):
+        return reason
+    return replace(reason, failed=failed, earned=earned)
+
+
+class _Scale:
+    """Evaluates texts of a program over numbers that were read before."""
+
+    def __init__(self, context: Context, read: Mapping[str, Any]) -> None:
+        self._read = read
+        self._calendar = context.calendar
+        self._scope = {
+            root: {
+                name: field if root == "line" else Field(field.kind, f"event[{f'{root}.{name}'!r}]", field.scale)
+                for name, field in fields.items()
+            }
+            for root, fields in context.scope.items()
+        }
+
+    def failed(self, text: str, line: Line | None = None) -> Iterator[str]:
+        """Yield the parts of a condition, joined by "and", that are false."""
+        for part in _conjuncts(text):
+            condition = compile_condition(part, self._scope, self._calendar)
+            if not condition.test(self._read, None, line, None, None):
+                yield part
+
+    def number(self, text: str, line: Line | None = None) -> Fraction:
+        return Fraction(*compile_formula(text, self._scope, self._calendar).ratio(self._read, None, line, None, None))
+
+    def line(self, line: Line, condition: Condition | None, formula: Formula | None, context: Context) -> LineReason:
+        applies = condition is None or not any(self.failed(condition.text, line))
+        what = " ".join(filter(None, (line.sku, line.category and f"({line.category})"))) or "a line"
+        earned = number_text(self.number(formula.text, line)) if applies and formula is not None else ""
+        return LineReason(line.number, f"{what} {context.currency.text(line.net)}", applies, earned)
+
+
+def _conjuncts(text: str) -> list[str]:
+    flat = " ".join(text.split())
+    root = ast.parse(flat, mode="eval").body
+    if isinstance(root, ast.BoolOp) and isinstance(root.op, ast.And):
+        return [ast.get_source_segment(flat, part) or flat for part in root.values]
+    return [flat]

@@ -116,8 +116,10 @@ class Account:
         check_postings(transaction.postings)
         if not transaction.holds and not transaction.opened and not transaction.postings:
             return
-        opened = {lot.number: lot for lot in transaction.opened}
-        self._check_opened(transaction.opened)
+        opened: dict[int, Lot] = {}
+        if transaction.opened:
+            opened = {lot.number: lot for lot in transaction.opened}
+            self._check_opened(transaction.opened)
         drawn: dict[int, int] = {}
         untimely: dict[int, int] = {}
         change: dict[int, int] = {}

@@ -49,25 +49,25 @@ def settle(
             a return could not tell its awards apart.
     """
     awards: list[Award] = []
-    names: set[str] = set()
     factors: dict[str, list[Multiplier]] = {}
-    read: dict[str, Mapping[str, object]] = {}
+    trace: dict[str, Any] = {}
+    grouped = False
     for wish in wanted:
-        if isinstance(wish, Award):
-            awards.append(wish)
-            names.add(wish.rule)
-        elif isinstance(wish, Multiplier):
-            factors.setdefault(wish.asset, []).append(wish)
+        kind = type(wish)
+        if kind is Award:
+            awards.append(wish)  # type: ignore[arg-type]  # its type was just compared
+            grouped = grouped or bool(wish.group)  # type: ignore[union-attr]
+        elif kind is Multiplier:
+            factors.setdefault(wish.asset, []).append(wish)  # type: ignore[union-attr,arg-type]
         else:
-            read[wish.rule] = wish.read
-    trace: dict[str, Any] = {"read": read} if read else {}
+            trace.setdefault("read", {})[wish.rule] = wish.read  # type: ignore[union-attr]
     if not awards:
         return [], trace
-    if len(names) < len(awards):
+    if len(awards) > 1 and len({award.rule for award in awards}) < len(awards):
         twice = next(award.rule for place, award in enumerate(awards) if award.rule in {a.rule for a in awards[:place]})
         message = f"rule {twice} awards twice on one event; give each award a rule of its own"
         raise PluginError(message)
-    if any(award.group for award in awards):
+    if grouped:
         awards, out = _stack(awards, stacking)
         if out:
             trace["stacked_out"] = out
@@ -80,8 +80,9 @@ def settle(
             message = f"rule {award.rule} awards {award.asset!r}, which is not an asset of the program"
             raise PluginError(message)
         numerator, denominator = award.numerator * 10**asset.decimals, award.denominator
-        for factor in used.get(award.asset, ()):
-            numerator, denominator = numerator * factor.numerator, denominator * factor.denominator
+        if used:
+            for factor in used.get(award.asset, ()):
+                numerator, denominator = numerator * factor.numerator, denominator * factor.denominator
         units = divide(numerator, denominator, award.rounding)
         granted.append((award.rule, award.asset, units))
         if units <= 0:
@@ -89,15 +90,16 @@ def settle(
         if units > LARGEST:
             message = f"rule {award.rule} awards {units} {award.asset}, more than any amount that is kept"
             raise PluginError(message)
-        grants.append(Grant(award, units, _by_line(award, units)))
+        grants.append(Grant(award, units, _by_line(award, units) if award.lines else ()))
     trace["awards"] = granted
-    multiplied = [
-        (factor.rule, f"{factor.numerator}/{factor.denominator}")
-        for asset in dict.fromkeys(award.asset for award in awards)
-        for factor in used.get(asset, ())
-    ]
-    if multiplied:
-        trace["multiplied"] = multiplied
+    if used:
+        multiplied = [
+            (factor.rule, f"{factor.numerator}/{factor.denominator}")
+            for asset in dict.fromkeys(award.asset for award in awards)
+            for factor in used.get(asset, ())
+        ]
+        if multiplied:
+            trace["multiplied"] = multiplied
     return grants, trace
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -129,7 +130,8 @@ class Line(NamedTuple):
     net: int
 
 
-class Order(NamedTuple):
+@dataclass(slots=True)
+class Order:
     """A purchase as rules see it; all money in smallest units of `currency`."""
 
     currency: str
@@ -143,6 +145,8 @@ class Order(NamedTuple):
     stored_value: int
     channel: str
     store: str
+    _skus: frozenset[str] | None = None
+    _categories: frozenset[str] | None = None
 
     @property
     def line_count(self) -> int:
@@ -152,12 +156,16 @@ class Order(NamedTuple):
     @property
     def skus(self) -> frozenset[str]:
         """The skus of all lines."""
-        return frozenset(line.sku for line in self.lines)
+        if self._skus is None:
+            self._skus = frozenset([line.sku for line in self.lines])
+        return self._skus
 
     @property
     def categories(self) -> frozenset[str]:
         """The categories of all lines."""
-        return frozenset(line.category for line in self.lines)
+        if self._categories is None:
+            self._categories = frozenset([line.category for line in self.lines])
+        return self._categories
 
 
 class Purchase(Event):
@@ -202,13 +210,30 @@ class Purchase(Event):
         if self.lines:
             amounts = [line.total for line in self.lines]
             gross = sum(amounts)
-            shares = split(self.discount, amounts) if self.discount else [0] * len(amounts)
-            lines = tuple(
-                [
-                    Line(n, line.sku, line.category, line.quantity, line.unit_price or 0, amount, share, amount - share)
-                    for n, line, amount, share in zip(_NUMBERS, self.lines, amounts, shares, strict=False)
-                ]
-            )
+            if self.discount:
+                shares = split(self.discount, amounts)
+                lines = tuple(
+                    [
+                        Line(
+                            n,
+                            line.sku,
+                            line.category,
+                            line.quantity,
+                            line.unit_price or 0,
+                            amount,
+                            share,
+                            amount - share,
+                        )
+                        for n, line, amount, share in zip(_NUMBERS, self.lines, amounts, shares, strict=False)
+                    ]
+                )
+            else:
+                lines = tuple(
+                    [
+                        Line(n, line.sku, line.category, line.quantity, line.unit_price or 0, amount, 0, amount)
+                        for n, line, amount in zip(_NUMBERS, self.lines, amounts, strict=False)
+                    ]
+                )
         else:
             gross = self.amount or 0
             net = gross - self.discount
@@ -223,7 +248,7 @@ class Purchase(Event):
             self.tax,
             net + self.tax if self.tax_added else net,
             sum([line.quantity for line in lines]),
-            sum([tender.amount for tender in self.tenders if tender.kind == "stored_value"]),
+            sum([tender.amount for tender in self.tenders if tender.kind == "stored_value"]) if self.tenders else 0,
             self.channel,
             self.store,
         )

@@ -205,7 +205,7 @@ class _Draft:
     def grant(self, lot: Lot, amount: int, source: str, rule: str, *, shared: bool = True) -> list[tuple[int, int]]:
         """Post a grant under the terms of `lot`: debt is repaid first, then a lot of equal terms is filled."""
         asset, parts = lot.asset, []
-        if lot.kind != PAID:
+        if lot.kind != PAID and self.registry.context.assets[asset].debt:
             for debt in self.account.lots.values():
                 if debt.asset == asset and debt.kind == DEBT:
                     owed = -debt.remaining - sum(p.amount for p in self.postings if p.destination == debt.number)
@@ -224,20 +224,22 @@ class _Draft:
         at = self.event.at
         if shared:
             asset, kind, effective_at, expires_at, priority = terms.terms
-            for lot in (*self.account.lots.values(), *self.opened):
-                if (
-                    lot.asset == asset
-                    and lot.kind == kind
-                    and lot.expires_at == expires_at
-                    and lot.priority == priority
-                    and (lot.effective_at == effective_at or (lot.effective_at <= at and effective_at <= at))
-                ):
-                    return lot.number
+            now = effective_at <= at
+            for lots in (self.account.lots.values(), self.opened):
+                for lot in lots:
+                    if (
+                        lot.expires_at == expires_at
+                        and lot.asset == asset
+                        and lot.kind == kind
+                        and lot.priority == priority
+                        and (lot.effective_at == effective_at or (now and lot.effective_at <= at))
+                    ):
+                        return lot.number
         return self.open(terms)
 
     def open(self, terms: Lot) -> int:
         number = self.account.next_lot + len(self.opened)
-        self.opened.append(terms._replace(number=number, origin=self.account.seq + 1))
+        self.opened.append(Lot(number, *terms[1:6], self.account.seq + 1, 0))
         return number
 
 
@@ -278,7 +280,8 @@ def judge(registry: Registry, account: Account, event: Event, past: Past | None)
         draft.memo,
     )
     account.check(transaction, event.at)
-    _check_closed(account, transaction)
+    if draft.status == CLOSED:
+        _check_closed(account, transaction)
     if registry.has_reviews:
         draft.objections.extend(registry.review(transaction, view, event))
         if draft.objections:
@@ -308,8 +311,6 @@ _WHILE_FROZEN = (AccountUnfrozen, AccountClosed, AccountFrozen, Adjust)
 
 
 def _check_closed(account: Account, transaction: Transaction) -> None:
-    if transaction.status != CLOSED:
-        return
     left: dict[int, int] = {lot.number: lot.remaining for lot in account.lots.values()}
     for posting in transaction.postings:
         for end, sign in ((posting.source, -1), (posting.destination, 1)):

@@ -47,10 +47,12 @@ class Header(_Table):
 class AssetTable(_Table):
     """One `[assets.CODE]` table: what is counted."""
 
-    decimals: Annotated[int | None, Field(ge=0, le=6, description="digits after the point; a currency has its own")] = (
-        None
+    decimals: Annotated[
+        int | None, Field(strict=True, ge=0, le=6, description="digits after the point; a currency has its own")
+    ] = None
+    debt: Annotated[bool, Field(strict=True, description="whether an account may owe it, as its own negative lot")] = (
+        False
     )
-    debt: Annotated[bool, Field(description="whether an account may owe it, as its own negative lot")] = False
     spend_order: Annotated[
         tuple[Literal["priority", "expiry", "bonus_first", "paid_first", "effective", "created"], ...] | None,
         Field(
@@ -69,11 +71,13 @@ class MetricTable(_Table):
 
     on: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of event that count")] = ("purchase",)
     when: Annotated[LineCondition | None, Field(description="which of them count; all where absent")] = None
-    count: Annotated[bool, Field(description="add one for each")] = False
+    count: Annotated[bool, Field(strict=True, description="add one for each")] = False
     sum: Annotated[LineFormula | None, Field(description="add this for each")] = None
     per: Annotated[Literal["order", "line"], Field(description="judge each order, or each of its lines")] = "order"
     window: Annotated[WindowText, Field(description="the days that count")] = Window()  # noqa: RUF009 - frozen
-    decimals: Annotated[int | None, Field(ge=0, le=6, description="digits kept of a sum; the currency's")] = None
+    decimals: Annotated[
+        int | None, Field(strict=True, ge=0, le=6, description="digits kept of a sum; the currency's")
+    ] = None
     rounding: Annotated[Rounding, Field(description="how a sum is rounded to its digits")] = Rounding.HALF_UP
 
     @model_validator(mode="after")
@@ -227,7 +231,7 @@ def _names(model: type[BaseModel]) -> set[str]:
             continue
         seen.add(item)
         if isinstance(item, type) and issubclass(item, BaseModel):
-            names.update(item.model_fields)
+            names.update(field.alias or name for name, field in item.model_fields.items())
             pending.extend(field.annotation for field in item.model_fields.values())
         else:
             pending.extend(getattr(item, "__args__", ()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stampbook.amounts import amount_text
 from stampbook.events import (
     AccountClosed,
     AccountFrozen,
@@ -18,7 +19,6 @@ from stampbook.events import (
     Return,
     Spend,
     TopUp,
-    amount_text,
 )
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
         case TopUp():
             return f"top-up of {_money(event.amount, event.currency, context)}{_place(event)}{_after(event)}"
         case Spend():
-            return f"spent {_money(event.amount, event.asset, context)}{_place(event)}{_after(event)}"
+            return f"spend of {_money(event.amount, event.asset, context)}{_place(event)}{_after(event)}"
         case Adjust():
-            verb = "granted" if event.amount > 0 else "taken"
-            return f"{verb} {_money(abs(event.amount), event.asset, context)} by hand{_after(event)}"
+            verb = "grant" if event.amount > 0 else "withdrawal"
+            return f"{verb} of {_money(abs(event.amount), event.asset, context)} by hand{_after(event)}"
         case Expiry():
             gone = [amount_text(posting.amount, context.assets[posting.asset]) for posting in entry.postings]
             return f"{', '.join(gone) or 'a lot'} expired"

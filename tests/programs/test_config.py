@@ -146,5 +146,7 @@ def _rules(registry: Registry) -> set[str]:
     for plugin in registry.plugins:
         config = plugin.config
         rules.update(f"{plugin.name}.{rule.name}" for rule in getattr(config, "rules", ()))
-        rules.update(f"{plugin.name}.{level.name}" for level in getattr(config, "levels", ()) if level.multiplier != "1")
+        rules.update(
+            f"{plugin.name}.{level.name}" for level in getattr(config, "levels", ()) if level.multiplier != "1"
+        )
     return rules

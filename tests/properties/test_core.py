@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from stampbook.ledger import PROMOTION, SALES
 from stampbook.lots import DEBT
+from stampbook.periods import moment_of
 from tests.properties import strategies as some
 from tests.properties.driver import Till
 from tests.properties.model import Model
@@ -157,13 +158,16 @@ class Core(RuleBasedStateMachine):
     @rule(step=some.steps)
     def tick(self, step: timedelta) -> None:
         self.now += step
-        self.till.tick(self.now.isoformat())
-        self.model.pass_time(self.now)
+        if self.till.tick(self.now.isoformat()):
+            self.model.pass_time(moment_of(self.till.account().clock))
 
     @invariant()
     def same_story(self) -> None:
         if self.model.status:
             check_same(self.till, self.model)
+            then = max(self.now, self.model.now)
+            for asset in ("points", "GBP"):
+                assert self.till.view(then.isoformat()).balance(asset) == self.model.balance(asset, then)
 
     @invariant()
     def sound(self) -> None:

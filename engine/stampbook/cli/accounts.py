@@ -97,9 +97,7 @@ def list_(run: Run, status: str | None, limit: int, after: str) -> None:
             "opened_at": local(each.opened_at),
             "last_event_at": local(each.clock),
             "available": {code: asset.text(each.balance(code, now)) for code, asset in context.assets.items()},
-            "facts": {
-                name: fact.value for name in sorted(each.facts) if (fact := each.fact(name, now)) and fact.value
-            },
+            "facts": {name: fact.value for name in sorted(each.facts) if (fact := each.fact(name, now)) and fact.value},
         }
         for each in found[:limit]
     ]
@@ -167,24 +165,23 @@ def tell_state(state: AccountState) -> None:
     from stampbook.cli.printing import moment, print_pairs, print_table
 
     click.echo(f"Account {state.ref} of {state.program}")
-    print_pairs({
-        "status": state.status,
-        "opened": state.opened_at,
-        "as of": state.as_of,
-        "known at": state.known_at,
-        "events": f"{state.events}, the last on {moment(state.last_event_at)}",
-        **{fact.name: f"{fact.value}, since {moment(fact.since)} ({fact.reason})" for fact in state.facts},
-        **{segment.scheme: f"{segment.segment}, as of {moment(segment.at)}" for segment in state.segments},
-    })
+    print_pairs(
+        {
+            "status": state.status,
+            "opened": state.opened_at,
+            "as of": state.as_of,
+            "known at": state.known_at,
+            "events": f"{state.events}, the last on {moment(state.last_event_at)}",
+            **{fact.name: f"{fact.value}, since {moment(fact.since)} ({fact.reason})" for fact in state.facts},
+            **{segment.scheme: f"{segment.segment}, as of {moment(segment.at)}" for segment in state.segments},
+        }
+    )
     if state.holdings:
         click.echo()
         parts = ["available", "pending", "held", "owed"]
         print_table(
             ["asset", *parts],
-            [
-                [holding.asset, *(getattr(holding, part).text for part in parts)]
-                for holding in state.holdings
-            ],
+            [[holding.asset, *(getattr(holding, part).text for part in parts)] for holding in state.holdings],
             right=parts,
         )
     lots = [lot for holding in state.holdings for lot in holding.lots]

@@ -115,9 +115,7 @@ def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
         return
     from stampbook.statements import statement
 
-    line = next(
-        (line for line in statement(run.engine, outcome.account).lines if line.seq == outcome.seq), None
-    )
+    line = next((line for line in statement(run.engine, outcome.account).lines if line.seq == outcome.seq), None)
     words = outcome.type if line is None else line.words
     again = " (posted before; nothing was posted again)" if outcome.replayed else ""
     click.echo(f"{outcome.account}: {words}{again}")

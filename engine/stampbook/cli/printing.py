@@ -57,17 +57,18 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", right: Sequence[str] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), indent: int = 0
 ) -> None:
     """Print a table.
 
     Args:
         columns: headings.
         rows: cells; None is an empty one.
-        title: a line above.
         right: headings of columns of numbers.
+        indent: how many blanks stand before each row.
     """
     from rich import box
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -77,10 +78,8 @@ def print_table(
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else shown(cell)) for cell in row))
-    if title:
-        click.echo(title)
     with _without_trailing_blanks() as write:
-        write(table)
+        write(Padding.indent(table, indent) if indent else table)
 
 
 @contextmanager

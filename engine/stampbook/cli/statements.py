@@ -66,12 +66,14 @@ def _tell_statement(result: Statement) -> None:
             words += f"\n(learned on {moment(line.recorded_at)})"
         changed = [change for change in line.changes if change.units]
         by_asset = {balance.asset: str(balance) for balance in line.balances}
-        rows.append([
-            line.at,
-            words,
-            "\n".join(change.signed for change in changed),
-            "\n".join(by_asset[change.asset] for change in changed),
-        ])
+        rows.append(
+            [
+                line.at,
+                words,
+                "\n".join(change.signed for change in changed),
+                "\n".join(by_asset[change.asset] for change in changed),
+            ]
+        )
     print_table(["date", "what happened", "change", "holds then"], rows, right=["change", "holds then"])
     click.echo()
     for holding in state.holdings:
@@ -133,7 +135,9 @@ def explain(
             is_account = bool(entries_of(engine, name))
         except UnknownAccountError as error:
             if not found:
-                raise UnknownAccountError(f"{error}, and no event of that id" if not only_account else str(error)) from None
+                raise UnknownAccountError(
+                    f"{error}, and no event of that id" if not only_account else str(error)
+                ) from None
     if found and is_account:
         fail(f"{name} is an account and an event: add --account or --event")
     if len(found) > 1:
@@ -158,14 +162,16 @@ def _tell_transaction(reason: TransactionReason) -> None:
     from stampbook.cli.printing import moment, print_pairs, print_table
 
     click.echo(f"{reason.event}: {reason.words}")
-    print_pairs({
-        "account": f"{reason.account or 'none'}, journal entry {reason.seq}",
-        "happened": moment(reason.at),
-        "recorded": moment(reason.recorded_at),
-        "source": reason.source,
-        "program": f"{reason.program.name} ({reason.program.file}, {reason.program.hash[:12]})",
-        "hash": reason.hash,
-    })
+    print_pairs(
+        {
+            "account": f"{reason.account or 'none'}, journal entry {reason.seq}",
+            "happened": moment(reason.at),
+            "recorded": moment(reason.recorded_at),
+            "source": reason.source,
+            "program": f"{reason.program.name} ({reason.program.file}, {reason.program.hash[:12]})",
+            "hash": reason.hash,
+        }
+    )
     for objection in reason.objections:
         click.echo(f"\nRefused: {objection['code']}: {objection['message']}")
     if reason.postings:
@@ -174,6 +180,7 @@ def _tell_transaction(reason: TransactionReason) -> None:
             ["amount", "from", "to", "rule", "because"],
             [[posting.amount, posting.source, posting.destination, *posting[3:]] for posting in reason.postings],
             right=["amount"],
+            indent=2,
         )
     elif reason.accepted:
         click.echo("\nNothing was posted.")
@@ -228,6 +235,7 @@ def _tell_refund(refund: object) -> None:
             ["rule", "granted", "settled before", "settled now", "taken from this rule's postings"],
             [list(grant) for grant in refund.grants],
             right=["granted", "settled before", "settled now"],
+            indent=2,
         )
     for note in refund.notes:
         click.echo(f"  spent already: {note}")
@@ -256,6 +264,7 @@ def _tell_account(whole: AccountReason) -> None:
                 ["date", "amount", "rule", "event", "what happened"],
                 [[move.at, move.amount.signed, move.rule, move.event, move.words] for move in each.moves],
                 right=["amount"],
+                indent=4,
             )
     for fact in state.facts:
         click.echo(f"\n{fact.name} is {fact.value} since {moment(fact.since)}: {fact.reason}")

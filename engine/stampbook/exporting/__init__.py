@@ -108,7 +108,12 @@ def _ticker(on_progress: Callable[[int, int | None], None] | None, total: int) -
 
 
 def _write(
-    engine: Engine, session: Session, target: Path | TextIO, format: str, span: Span, tick: Callable[[], None]  # noqa: A002
+    engine: Engine,
+    session: Session,
+    target: Path | TextIO,
+    format: str,
+    span: Span,
+    tick: Callable[[], None],  # noqa: A002
 ) -> int:
     context = engine.registry().context
     programs = session.kept()
@@ -122,9 +127,7 @@ def _write(
             return write_csv(session, stream, assets=assets, calendar=context.calendar, span=span, tick=tick)
         if format == "jsonl":
             return write_jsonl(session, stream, programs=programs, assets=assets, span=span, tick=tick)
-        return write_journal(
-            session, stream, dialect=format, context=context, assets=assets, span=span, tick=tick
-        )
+        return write_journal(session, stream, dialect=format, context=context, assets=assets, span=span, tick=tick)
 
 
 def _parquet(

@@ -108,7 +108,11 @@ class _Writer:
         for ref, kind, asset, units in carried:
             if units:
                 self._totals[asset] += units
-                self._post("opening balance", (("ref", ref),), self._legs(self._chart.lots(ref, kind, asset), OPENING, asset, -units))
+                self._post(
+                    "opening balance",
+                    (("ref", ref),),
+                    self._legs(self._chart.lots(ref, kind, asset), OPENING, asset, -units),
+                )
 
     def _post(self, title: str, notes: Notes, legs: list[Leg]) -> None:
         self._out(self._dialect.transaction(self._today, title, notes, legs))
@@ -132,7 +136,9 @@ class _Writer:
         legs: list[Leg] = []
         for asset, amount, source, destination, rule in entry.postings:
             notes = (("rule", rule),) if rule else ()
-            legs += self._legs(self._end(item, source, asset), self._end(item, destination, asset), asset, amount, notes)
+            legs += self._legs(
+                self._end(item, source, asset), self._end(item, destination, asset), asset, amount, notes
+            )
             self._totals[asset] += amount * (isinstance(destination, int) - isinstance(source, int))
         notes = (
             ("event", entry.id),
@@ -155,7 +161,9 @@ class _Writer:
 
     def _assert_totals(self, day: date, title: str) -> None:
         asserted = [
-            Asserted(self._chart.root(asset), self._chart.amount(-units, asset), self._chart.commodities[asset], whole=True)
+            Asserted(
+                self._chart.root(asset), self._chart.amount(-units, asset), self._chart.commodities[asset], whole=True
+            )
             for asset, units in sorted(self._totals.items())
         ]
         if asserted:

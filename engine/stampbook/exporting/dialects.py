@@ -59,7 +59,11 @@ class Beancount:
 
     def head(self, title: str, currency: str, commodities: Iterable[tuple[str, Asset]], day: date) -> str:
         """Return options and commodity directives."""
-        lines = [f"option {_string('title')} {_string(title)}", f"option {_string('operating_currency')} {_string(currency)}", ""]
+        lines = [
+            f"option {_string('title')} {_string(title)}",
+            f"option {_string('operating_currency')} {_string(currency)}",
+            "",
+        ]
         for name, asset in commodities:
             lines += [f"{day} commodity {name}", f"  asset: {_string(asset.code)}"]
         return "\n".join(lines) + "\n\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import orjson
@@ -13,7 +15,6 @@ from stampbook.store.streams import Journalled, Span, journal_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from stampbook.amounts import Asset
     from stampbook.ledger import End, Posting
@@ -69,41 +70,45 @@ def write_parquet(
 ) -> int:
     """Write the rows of `write_csv` with typed columns: `units` (smallest units) and `decimals` for `amount`.
 
+    The rows are written piece by piece into a folder beside the file and then drawn together.
+
     Raises:
         InputError: Polars is not installed, or the file cannot be written.
     """
     try:
         import polars as pl  # noqa: PLC0415
-        from polars.io.plugins import register_io_source  # noqa: PLC0415
     except ImportError:
         message = "writing Parquet needs Polars; run: pip install 'stampbook[analytics]'"
         raise InputError(message) from None
     text, whole, time = pl.String(), pl.Int64(), pl.Datetime("us", "UTC")
-    schema: dict[str, pl.DataType] = dict.fromkeys(COLUMNS, text)
-    schema |= {"recorded_at": time, "at": time, "seq": whole, "posting": pl.Int16(), "from_lot": whole, "to_lot": whole}
-    schema = {("units" if name == "amount" else name): whole if name == "amount" else kind for name, kind in schema.items()}
+    kinds = {"recorded_at": time, "at": time, "seq": whole, "posting": pl.Int16(), "amount": whole}
+    kinds |= {"from_lot": whole, "to_lot": whole}
+    schema = {"units" if name == "amount" else name: kinds.get(name, text) for name in COLUMNS}
     schema["decimals"] = pl.Int8()
     count = 0
-
-    def rows() -> Iterator[tuple[Any, ...]]:
-        for item in journal_stream(session, "recorded", span):
-            tick()
-            for place, posting in enumerate(item.entry.postings, 1):
-                cells = _cells(item, place, posting, posting.amount)
-                yield (item.entry.recorded_at, item.entry.at, *cells, assets[posting.asset].decimals)
-
-    def frames(*_: object) -> Iterator[pl.DataFrame]:
-        nonlocal count
-        for chunk in _chunks(rows(), ROWS_AT_ONCE):
-            count += len(chunk)
-            yield pl.DataFrame(chunk, schema=schema, orient="row")
-
     try:
-        register_io_source(frames, schema=schema).sink_parquet(path, compression="zstd", row_group_size=ROWS_AT_ONCE)
+        with tempfile.TemporaryDirectory(prefix=".stampbook-", dir=path.parent) as folder:
+            pieces = [Path(folder) / "0.parquet"]
+            pl.DataFrame(schema=schema).write_parquet(pieces[0])
+            for chunk in _chunks(_typed_rows(session, assets, span, tick), ROWS_AT_ONCE):
+                pieces.append(Path(folder) / f"{len(pieces)}.parquet")
+                pl.DataFrame(chunk, schema=schema, orient="row").write_parquet(pieces[-1], compression="lz4")
+                count += len(chunk)
+            pl.scan_parquet(pieces).sink_parquet(path, compression="zstd", row_group_size=ROWS_AT_ONCE)
     except pl.exceptions.PolarsError as error:
         message = f"{path} was not written: {str(error).splitlines()[0]}"
         raise InputError(message) from error
     return count
+
+
+def _typed_rows(
+    session: Session, assets: Mapping[str, Asset], span: Span, tick: Callable[[], None]
+) -> Iterator[tuple[Any, ...]]:
+    for item in journal_stream(session, "recorded", span):
+        tick()
+        for place, posting in enumerate(item.entry.postings, 1):
+            cells = _cells(item, place, posting, posting.amount)
+            yield (item.entry.recorded_at, item.entry.at, *cells, assets[posting.asset].decimals)
 
 
 def _chunks(rows: Iterable[tuple[Any, ...]], size: int) -> Iterator[list[tuple[Any, ...]]]:

@@ -118,8 +118,8 @@ def sample_events() -> tuple[dict[str, Any], ...]:
         {"type": "purchase", "lines": [wine], "tax": "4.00", "tax_added": True},
         {"type": "purchase", "amount": "999999999.99"},
         {"type": "return", "purchase": "a17"},
-        {"type": "adjust", "amount": "-2.50", "reason": "correction"},
         {"type": "account.closed"},
+        {"type": "adjust", "amount": "-2.50", "reason": "correction"},
     ]
     start = moment_of(FIRST_DAY * DAY)
     made: list[dict[str, Any]] = []

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
-from stampbook import NEVER, Award, Note, Plugin, PluginError, hookimpl
+from stampbook import NEVER, Award, Note, Plugin, PluginError, Rounding, hookimpl
 from stampbook_points.config import PointsConfig, Rule
 from stampbook_points.rules import earned_by_lines, earned_by_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from stampbook import AccountView, Event, Multiplier, Order, Period
+    from stampbook import AccountView, Event, Multiplier, Order
 
 __all__ = ["Points"]
+
+
+class _Ready(NamedTuple):
+    """A rule with what is worked out once."""
+
+    name: str
+    asset: str
+    when: Callable[..., bool] | None
+    earn: Callable[..., tuple[int, int]]
+    per_line: bool
+    rounding: Rounding
+    kind: str
+    pending: Callable[[int], int] | None
+    expires: Callable[[int], int] | None
+    priority: int
+    group: str
 
 
 class Points(Plugin[PointsConfig]):
@@ -23,30 +38,40 @@ class Points(Plugin[PointsConfig]):
 
     def prepare(self) -> None:
         """Sort the rules by the kind of event that they judge."""
-        self._by_kind: dict[str, list[tuple[str, Rule, str, Period | None]]] = {}
-        self._readers: dict[str, Callable[..., dict[str, object]]] = {}
+        self._by_kind: dict[str, list[_Ready]] = {}
+        reads: dict[str, set[str]] = {}
         for rule in self.config.rules:
-            asset = rule.asset or self.config.asset
-            if asset not in self.program.assets:
-                known = ", ".join(self.program.assets)
-                message = f"rule {rule.name!r} grants {asset!r}, which is not an asset of the program ({known})"
-                raise PluginError(message)
-            if rule.group and rule.group not in self.program.stacking:
-                message = f"rule {rule.name!r} names the group {rule.group!r}, which [stacking] does not have"
-                raise PluginError(message)
-            validity = self.config.expires if rule.expires is None else rule.expires
-            period = None if isinstance(validity, str) else validity
+            ready = self._ready(rule)
+            names = rule.earn.reads | (rule.when.reads if rule.when is not None else frozenset())
             for kind in rule.on:
-                self._by_kind.setdefault(kind, []).append((f"{self.name}.{rule.name}", rule, asset, period))
-        for kind, rules in self._by_kind.items():
-            names = {
-                name
-                for _, rule, _, _ in rules
-                for expression in (rule.when, rule.earn)
-                if expression is not None
-                for name in expression.reads
-            }
-            self._readers[kind] = self.program.reader(names)
+                self._by_kind.setdefault(kind, []).append(ready)
+                reads.setdefault(kind, set()).update(names)
+        self._readers = {kind: self.program.reader(names) for kind, names in reads.items()}
+
+    def _ready(self, rule: Rule) -> _Ready:
+        asset = rule.asset or self.config.asset
+        if asset not in self.program.assets:
+            known = ", ".join(self.program.assets)
+            message = f"rule {rule.name!r} grants {asset!r}, which is not an asset of the program ({known})"
+            raise PluginError(message)
+        if rule.group and rule.group not in self.program.stacking:
+            message = f"rule {rule.name!r} names the group {rule.group!r}, which [stacking] does not have"
+            raise PluginError(message)
+        calendar = self.program.calendar
+        validity = self.config.expires if rule.expires is None else rule.expires
+        return _Ready(
+            f"{self.name}.{rule.name}",
+            asset,
+            None if rule.when is None else rule.when.test,
+            rule.earn.ratio,
+            rule.per == "line",
+            rule.rounding,
+            rule.kind,
+            None if rule.pending is None else rule.pending.ends(calendar),
+            None if isinstance(validity, str) else validity.ends(calendar),
+            rule.priority,
+            rule.group,
+        )
 
     @hookimpl
     def reward(self, event: Event, order: Order | None, account: AccountView) -> list[Award | Multiplier | Note]:
@@ -54,30 +79,34 @@ class Points(Plugin[PointsConfig]):
         rules = self._by_kind.get(event.type)
         if rules is None:
             return []
-        at, calendar = event.at, self.program.calendar
-        wanted: list[Award | Multiplier | Note] = [
-            Note(self.name, self._readers[event.type](event, order, None, account))
-        ]
-        for name, rule, asset, period in rules:
-            if rule.per == "line" and order is not None:
-                earned = earned_by_lines(rule.when, rule.earn, event, order, account)
+        at = event.at
+        read = self._readers[event.type](event, order, None, account)
+        wanted: list[Award | Multiplier | Note] = [Note(self.name, read)]
+        for name, asset, when, earn, per_line, rounding, kind, pending, expires, priority, group in rules:
+            if per_line and order is not None:
+                earned = earned_by_lines(when, earn, event, order, account)
             else:
-                earned = earned_by_order(rule.when, rule.earn, event, order, account)
-            if earned is None or earned.numerator <= 0:
+                earned = earned_by_order(when, earn, event, order, account)
+            if earned is None:
                 continue
+            numerator, denominator, lines = earned
+            if numerator <= 0:
+                continue
+            effective_at = at if pending is None else pending(at)
+            expires_at = NEVER if expires is None else expires(at)
             wanted.append(
                 Award(
                     name,
                     asset,
-                    earned.numerator,
-                    earned.denominator,
-                    rule.rounding,
-                    rule.kind,
-                    at if rule.pending is None else rule.pending.end(at, calendar),
-                    NEVER if period is None else period.end(at, calendar),
-                    rule.priority,
-                    rule.group,
-                    earned.lines,
+                    numerator,
+                    denominator,
+                    rounding,
+                    kind,
+                    effective_at,
+                    expires_at,
+                    priority,
+                    group,
+                    lines,
                 )
             )
         return wanted

@@ -27,7 +27,7 @@ class Rule(PluginConfig):
         Field(description="validity from the day of earning; the table's where absent"),
     ] = None
     pending: Annotated[PeriodText | None, Field(description="how long until what is earned can be spent")] = None
-    priority: Annotated[int, Field(ge=-100, le=100, description="a lower priority is spent first")] = 0
+    priority: Annotated[int, Field(strict=True, ge=-100, le=100, description="a lower priority is spent first")] = 0
     group: Annotated[str, Field(description="stacking group; awards without one always count")] = ""
 
     @model_validator(mode="after")

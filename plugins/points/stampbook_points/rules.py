@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stampbook import AccountView, Condition, Event, Formula, Order
+    from collections.abc import Callable
 
+    from stampbook import AccountView, Event, Order
 
-class Earned(NamedTuple):
-    """An exact ratio of whole units, and pairs of line number and weight where lines earned it."""
+    Test = Callable[..., bool]
+    Ratio = Callable[..., tuple[int, int]]
 
-    numerator: int
-    denominator: int
-    lines: tuple[tuple[int, int], ...] = ()
+Earned = tuple[int, int, tuple[tuple[int, int], ...]]
+"""Numerator and denominator of whole units, and pairs of line number and weight where lines earned it."""
 
 
 def earned_by_order(
-    when: Condition | None, earn: Formula, event: Event, order: Order | None, account: AccountView
+    when: Test | None, earn: Ratio, event: Event, order: Order | None, account: AccountView
 ) -> Earned | None:
     """Return what a rule earns on the whole event, or None where its condition does not hold."""
-    if when is not None and not when.test(event, order, None, account, None):
+    if when is not None and not when(event, order, None, account, None):
         return None
-    return Earned(*earn.ratio(event, order, None, account, None))
+    numerator, denominator = earn(event, order, None, account, None)
+    return numerator, denominator, ()
 
 
-def earned_by_lines(
-    when: Condition | None, earn: Formula, event: Event, order: Order, account: AccountView
-) -> Earned | None:
+def earned_by_lines(when: Test | None, earn: Ratio, event: Event, order: Order, account: AccountView) -> Earned | None:
     """Return the exact sum of what a rule earns on the lines of an order, or None where no line counts."""
     parts: list[tuple[int, int, int]] = []
     denominator = 1
     for line in order.lines:
-        if when is None or when.test(event, order, line, account, None):
-            top, bottom = earn.ratio(event, order, line, account, None)
+        if when is None or when(event, order, line, account, None):
+            top, bottom = earn(event, order, line, account, None)
             parts.append((line.number, top, bottom))
             if denominator % bottom:
                 denominator *= bottom
     if not parts:
         return None
     lines = tuple((number, top * (denominator // bottom)) for number, top, bottom in parts)
-    return Earned(sum(weight for _, weight in lines), denominator, lines)
+    return sum(weight for _, weight in lines), denominator, lines

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from stampbook import NEVER, AmountError, Due, Event, Fact, Multiplier, Plugin, PluginError, hookimpl
 from stampbook_tiers.config import TiersConfig
-from stampbook_tiers.rules import Step, rank_of, reached, reviewed
+from stampbook_tiers.rules import Step, reached, reviewed
 
 if TYPE_CHECKING:
     from stampbook import AccountView
 
 __all__ = ["TierReview", "Tiers"]
+
+MOST_DAYS = 50_000
 
 
 class TierReview(Event):
@@ -52,6 +54,14 @@ class Tiers(Plugin[TiersConfig]):
             whole, _, fraction = level.multiplier.partition(".")
             steps.append(Step(level.name, reach, keep, int(whole + fraction), 10 ** len(fraction)))
         self.steps = tuple(steps)
+        self._rank = {step.name: rank for rank, step in enumerate(steps)}
+        self._multipliers = [
+            [Multiplier(f"{self.name}.{step.name}", self.config.asset, step.numerator, step.denominator)]
+            if step.numerator != step.denominator
+            else []
+            for step in steps
+        ]
+        self._reviews: dict[int, tuple[int, int]] = {}
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:
@@ -61,8 +71,7 @@ class Tiers(Plugin[TiersConfig]):
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
         """Raise the level as soon as the metric reaches it; lower it only at a review."""
-        held = account.text(self.config.fact)
-        rank = rank_of(self.steps, held)
+        rank = self._rank.get(account.text(self.config.fact), -1)
         if event.type == "tier.review":
             if not event.id.startswith(f"{self.name}:"):
                 return []
@@ -81,21 +90,28 @@ class Tiers(Plugin[TiersConfig]):
     @hookimpl
     def reward(self, event: Event, account: AccountView) -> list[Multiplier]:
         """Multiply what the event earns."""
-        rank = rank_of(self.steps, account.text(self.config.fact))
+        rank = self._rank.get(account.text(self.config.fact), -1)
         if rank < 0 or event.type == "tier.review":
             return []
-        step = self.steps[rank]
-        if step.numerator == step.denominator:
-            return []
-        return [Multiplier(f"{self.name}.{step.name}", self.config.asset, step.numerator, step.denominator)]
+        return self._multipliers[rank]
 
     @hookimpl
     def due(self, account: AccountView) -> list[Due]:
         """Review a level that can be lost at the end of each period."""
         if self.config.review is None:
             return []
-        rank = rank_of(self.steps, account.text(self.config.fact))
+        rank = self._rank.get(account.text(self.config.fact), -1)
         if rank < 0 or (rank == 0 and not self.steps[0].keep):
             return []
-        day = self.config.review.next_start(account.day, self.program.calendar)
-        return [Due(self.program.calendar.start_of(day), "tier.review", f"{self.name}:{account.ref}:{day}")]
+        day, start = self._next_review(account.day)
+        return [Due(start, "tier.review", f"{self.name}:{account.ref}:{day}")]
+
+    def _next_review(self, today: int) -> tuple[int, int]:
+        """Return the day and instant of the next review; days repeat, so they are remembered."""
+        found = self._reviews.get(today)
+        if found is None and self.config.review is not None:
+            if len(self._reviews) > MOST_DAYS:
+                self._reviews.clear()
+            day = self.config.review.next_start(today, self.program.calendar)
+            found = self._reviews[today] = (day, self.program.calendar.start_of(day))
+        return found or (0, NEVER)

@@ -18,11 +18,6 @@ class Step(NamedTuple):
     denominator: int = 1
 
 
-def rank_of(steps: Sequence[Step], name: str) -> int:
-    """Return the position of a level, or -1 for none of them."""
-    return next((rank for rank, step in enumerate(steps) if step.name == name), -1)
-
-
 def reached(steps: Sequence[Step], value: int) -> int:
     """Return the position of the highest level that a value reaches, or -1."""
     rank = -1

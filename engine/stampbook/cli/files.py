@@ -1,0 +1,125 @@
+"""import and export: events in, books out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stampbook.cli.running import Run, command, fail
+
+if TYPE_CHECKING:
+    from stampbook.importing import ImportSummary
+
+_FILE = click.Path(path_type=Path)
+_INPUTS = ("jsonl", "csv", "parquet")
+_OUTPUTS = ("beancount", "hledger", "csv", "jsonl", "parquet")
+
+
+@command(
+    "import",
+    "import events.jsonl",
+    "import events.jsonl --dry-run",
+    "import sales.csv --mapping sales.toml --refused refused.jsonl",
+    "import events.jsonl --batch-size 5000 --json",
+)
+@click.argument("file", type=_FILE)
+@click.option("--format", "file_format", type=click.Choice(_INPUTS), help="What the file is; by its name where absent.")
+@click.option("--mapping", metavar="FILE", type=_FILE, help="A TOML file that says which foreign column means what.")
+@click.option("--refused", metavar="FILE", type=_FILE, help="Write refused and malformed rows here, with reasons.")
+@click.option("--batch-size", type=click.IntRange(1, 100_000), help="Events a commit.")
+@click.option("--dry-run", is_flag=True, help="Read and check all rows; post nothing.")
+def import_(  # noqa: PLR0913 - one for each option
+    run: Run,
+    file: Path,
+    file_format: str | None,
+    mapping: Path | None,
+    refused: Path | None,
+    batch_size: int | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Import events from JSON Lines, CSV or Parquet.
+
+    Each row is one event: type, id, account, at, and what its kind needs; docs/importing.md lists them. Rows are
+    streamed, so a file may be of any size. Run it again after an interruption, or whenever you like: what was
+    posted before is recognised by its id and not posted again. A row that is refused or malformed does not stop
+    the others; it goes to the --refused file with its reasons, and the summary counts it.
+    """
+    from stampbook.cli.printing import progress
+    from stampbook.importing import import_file
+
+    options = {} if batch_size is None else {"batch_size": batch_size}
+    with progress(f"importing {file.name}") as show:
+        summary = import_file(
+            run.engine,
+            file,
+            mapping=mapping,
+            format=file_format,
+            refused=refused,
+            on_progress=show,
+            dry_run=dry_run,
+            **options,
+        )
+    run.answer(summary, lambda: _tell(summary, dry_run=dry_run))
+
+
+def _tell(summary: ImportSummary, *, dry_run: bool) -> None:
+    from stampbook.cli.printing import counted
+
+    rate = f", {summary.read / summary.seconds:,.0f} a second" if summary.seconds >= 1 else ""
+    click.echo(f"{counted(summary.read, 'row')} read in {summary.seconds:.1f} s{rate}")
+    words = {
+        "accepted": "would be accepted" if dry_run else "accepted",
+        "replayed": "posted before, not posted again",
+        "refused": "refused",
+        "malformed": "malformed, not recorded",
+        "skipped": "skipped by the mapping",
+    }
+    for name, what in words.items():
+        count = getattr(summary, name)
+        if count or name == "accepted":
+            click.echo(f"  {count:>12,} {what}")
+    if summary.refused_file:
+        click.echo(f"Refused and malformed rows, with their reasons: {summary.refused_file}")
+
+
+@command(
+    "export",
+    "export beancount",
+    "export hledger --output books.journal",
+    "export csv --since 2025-03-01 --until 2025-03-31 --output march.csv",
+    "export parquet --output books.parquet --json",
+)
+@click.argument("format", type=click.Choice(_OUTPUTS))
+@click.option("--output", "-o", metavar="FILE", type=_FILE, help="Where to; printed where absent.")
+@click.option("--since", metavar="TIME", help="From here on.")
+@click.option("--until", metavar="TIME", help="Up to here; a date means the end of that day.")
+def export(run: Run, format: str, output: Path | None, since: str | None, until: str | None) -> None:  # noqa: A002 - the word of the command line
+    """Write the books for beancount, hledger, or a spreadsheet.
+
+    beancount and hledger get double-entry journals that their own checkers accept; csv, jsonl and parquet one row a
+    posting.
+    """
+    import sys
+
+    from stampbook.cli.printing import counted
+    from stampbook.exporting import export as exported
+
+    if format == "parquet" and output is None:
+        fail("parquet is not text; name a file: --output books.parquet")
+    if run.as_json and output is None:
+        fail("--json reports on a written file; name one with --output")
+    count = exported(
+        run.engine,
+        sys.stdout if output is None else output,
+        format,
+        since=run.instant(since),
+        until=run.instant(until, end_of_day=True),
+    )
+    if output is not None:
+        run.answer(
+            {"file": str(output), "format": format, "count": count},
+            lambda: click.echo(f"{output}: {counted(count, 'transaction')}"),
+        )

@@ -20,7 +20,7 @@ from stampbook.refunding import Past
 from stampbook.store import Changes, Key, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from stampbook.registry import Registry
 
@@ -94,7 +94,14 @@ class InForce(NamedTuple):
 class Batch:
     """The events of one transaction while they are decided."""
 
-    def __init__(self, session: Session, programs: InForce, now: int) -> None:
+    def __init__(
+        self,
+        session: Session,
+        programs: InForce,
+        now: int,
+        *,
+        new_ids: Callable[[Any, int], list[int]] | None = None,
+    ) -> None:
         self.session = session
         self.programs = programs
         self.now = now
@@ -107,6 +114,7 @@ class Batch:
         self._first: dict[Key, Entry] = {}
         self._pasts: dict[Key, Past] = {}
         self._new_ids: Iterator[int] = iter(())
+        self._allot = new_ids
         self._told: list[tuple[Registry, Decision, Account]] = []
 
     def load(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -134,7 +142,8 @@ class Batch:
         self._load_pasts({key for pair, key in self._keys.items() if pair in returns})
         missing = len(refs) - len(self.accounts)
         if missing:
-            self._new_ids = iter(self.session.new_account_ids(missing))
+            allot = self._allot
+            self._new_ids = iter(allot(self.session, missing) if allot else self.session.new_account_ids(missing))
 
     def _instant(self, data: Mapping[str, Any]) -> int:
         try:
@@ -248,6 +257,11 @@ class Batch:
             nobody = self.session.accounts([""]).get("") or Account("")
             self.by_id[0] = nobody
         return nobody
+
+    def loaded_seq(self, account_id: int) -> int:
+        """Return the journal position at which an account stood before the batch."""
+        account = self.changes.accounts[account_id]
+        return account.seq - sum(1 for changed, _ in self.changes.entries if changed is account)
 
     def bring_up(self, account: Account, until: int) -> None:
         """Post what time brings to an account up to an instant, each under the program of its own instant."""

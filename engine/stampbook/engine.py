@@ -190,6 +190,19 @@ class Engine:
             batch.write()
         return batch
 
+    @property
+    def plugins(self) -> Mapping[str, type[Plugin[Any]]] | None:
+        """The plugin classes that were given."""
+        return self._plugins
+
+    def in_force(self, session: Session) -> InForce:
+        """Return the programs in force, built, as a transaction sees them.
+
+        Raises:
+            StoreError: no program was put in force yet.
+        """
+        return self._programs(session)
+
     def tick(self, at: int | None = None, *, batch_size: int = 1000) -> Iterator[int]:
         """Bring every account up to an instant (now): yield how many events time brought, batch by batch."""
         until = self.clock() if at is None else at

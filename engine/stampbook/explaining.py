@@ -15,7 +15,7 @@ from stampbook.periods import NEVER
 from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
-from stampbook.statements import AccountState, Judges, LotState, Past, Sum, day_of
+from stampbook.states import AccountState, Judges, LotState, Past, Sum, day_of
 from stampbook.telling import told
 
 if TYPE_CHECKING:
@@ -275,11 +275,11 @@ class _Explainer:
             because += f", since {rule.options['when']}"
         return because + "".join(f", {factor}" for factor in rule.multipliers)
 
-    def _moved(self, posting: Posting) -> str:
+    def _moved(self, posting: Posting) -> str:  # noqa: PLR0911 - one case a reason
         match posting.rule:
             case "purchase" | "spend":
                 table = self.registry.file.assets.get(posting.asset)
-                order = DEFAULT_ORDER if table is None else table.spend_order
+                order = (table and table.spend_order) or DEFAULT_ORDER
                 return f"lots are spent by {', then '.join(order)}"
             case "expiry" if isinstance(posting.source, int):
                 return (

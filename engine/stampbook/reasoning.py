@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from stampbook.amounts import write_units
 from stampbook.errors import StampbookError
 from stampbook.expressions import Condition, Field, Formula, Kind, compile_condition, compile_formula
-from stampbook.statements import Sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from stampbook.events import Event, Line, Order
     from stampbook.plugin import Plugin
     from stampbook.registry import Registry
+    from stampbook.states import Sum
     from stampbook.vocabulary import Context
 
 

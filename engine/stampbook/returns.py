@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook.amounts import portion, split
+from stampbook.amounts import amount_text, currency, portion, split
+from stampbook.events import QUANTITY_DECIMALS
 from stampbook.hookspecs import ReturnedLine
 from stampbook.ledger import Objection
 
@@ -52,7 +53,7 @@ def measure(
     if event.amount is not None:
         left = [value - before for value, before in zip(values, returned, strict=True)]
         if event.amount > sum(left):
-            objections.append(_over(f"{event.amount} units of money", sum(left)))
+            objections.append(_over_money(event.amount, sum(left), order))
         else:
             now = {place: (0, share) for place, share in enumerate(split(event.amount, left)) if share}
     elif event.lines:
@@ -109,23 +110,21 @@ def _line(asked: ReturnLine, order: Order, values: list[int], state: _State, obj
                 state.add(place, 0, take)
                 rest -= take
         if rest:
-            objections.append(_over(f"{asked.amount} units of money", asked.amount - rest))
+            objections.append(_over_money(asked.amount, asked.amount - rest, order))
         return
-    wanted = asked.quantity
-    found = False
+    there = sum([order.lines[place].quantity - state.quantity(place) for place in places])
+    rest = there if asked.quantity is None else asked.quantity
+    if not there or rest > there:
+        objections.append(_over_pieces(asked.quantity, there))
+        return
     for place in places:
-        left = order.lines[place].quantity - state.quantity(place)
-        take = left if wanted is None else min(wanted, left)
+        take = min(rest, order.lines[place].quantity - state.quantity(place))
         if take <= 0:
             continue
-        found = True
         come = state.quantity(place) + take
         value = portion(values[place], come, order.lines[place].quantity, state.value(place))
         state.add(place, take, value)
-        if wanted is not None:
-            wanted -= take
-    if wanted or (wanted is None and not found):
-        objections.append(_over("more pieces", 0))
+        rest -= take
 
 
 def _places(asked: ReturnLine, lines: tuple[Line, ...]) -> list[int]:
@@ -134,8 +133,17 @@ def _places(asked: ReturnLine, lines: tuple[Line, ...]) -> list[int]:
     return [place for place, line in enumerate(lines) if line.sku == asked.sku]
 
 
-def _over(what: str, left: int) -> Objection:
-    return Objection("over_return", f"{what} came back than the purchase has left ({left})")
+def _over_money(amount: int, left: int, order: Order) -> Objection:
+    money = currency(order.currency)
+    text = f"{amount_text(amount, money)} is more than the {amount_text(left, money)} that has not come back yet"
+    return Objection("over_return", text)
+
+
+def _over_pieces(pieces: int | None, left: int) -> Objection:
+    count, rest = (f"{units / 10**QUANTITY_DECIMALS:g}" for units in (pieces or 0, left))
+    if not left:
+        return Objection("over_return", "all pieces of that line came back before")
+    return Objection("over_return", f"{count} pieces are more than the {rest} that have not come back yet")
 
 
 def settle_share(amount: int, by_line: tuple[tuple[int, int], ...], request: RefundRequest) -> int:

@@ -1,156 +1,23 @@
-"""What a person asks about an account: its state at an instant, and a statement of what happened on it.
-
-Everything comes as plain frozen dataclasses, with amounts that know their decimals and times in the zone of the
-program; printing is left to others.
-"""
+"""What happened on an account, line by line and in words, with what it held after each."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import orjson
-
-from stampbook.amounts import write_units
 from stampbook.journal import event_of
-from stampbook.lots import DEBT
 from stampbook.periods import NEVER
-from stampbook.replay import brought_up, entries_of, fold
-from stampbook.store.segment_runs import memberships_of
+from stampbook.states import Past
 from stampbook.telling import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import date, datetime
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
-    from stampbook.account import Account
     from stampbook.engine import Engine
     from stampbook.ledger import Entry, Posting
-    from stampbook.lots import Lot
-    from stampbook.periods import Calendar
-    from stampbook.registry import Registry
-    from stampbook.vocabulary import Context
-
-
-class Sum(NamedTuple):
-    """An amount of an asset, in smallest units, with the decimals to write it."""
-
-    asset: str
-    units: int
-    decimals: int
-
-    @property
-    def text(self) -> str:
-        """The amount as decimal text."""
-        return write_units(self.units, self.decimals)
-
-    @property
-    def signed(self) -> str:
-        """The amount with its sign and asset: ``+12.50 GBP``."""
-        return f"{'+' if self.units > 0 else ''}{self}"
-
-    def __str__(self) -> str:
-        return f"{self.text} {self.asset}"
-
-    def to_plain(self) -> dict[str, str]:
-        """Return it as JSON has it."""
-        return {"asset": self.asset, "amount": self.text}
-
-
-@dataclass(frozen=True, slots=True)
-class Expiring:
-    """Units that expire together: `at` is the first instant at which they are gone, `last_day` their last."""
-
-    amount: Sum
-    at: datetime
-    last_day: date
-
-    def __str__(self) -> str:
-        verb = "expires" if self.amount.units == 10**self.amount.decimals else "expire"
-        if (self.at.hour, self.at.minute) == (0, 0):
-            return f"{self.amount} {verb} at the end of {self.last_day}"
-        return f"{self.amount} {verb} on {self.last_day} at {self.at:%H:%M}"
-
-
-@dataclass(frozen=True, slots=True)
-class LotState:
-    """One lot: its terms, what is in it, and the event that it came from. `condition` says whether it can be spent."""
-
-    number: int
-    kind: str
-    remaining: Sum
-    held: Sum
-    condition: str
-    effective_at: datetime
-    expires_at: datetime | None
-    priority: int
-    origin_seq: int
-    origin: str
-    origin_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """One asset of an account: what can be spent, what is not effective yet, what is set aside, what is owed."""
-
-    asset: str
-    available: Sum
-    pending: Sum
-    held: Sum
-    owed: Sum
-    total: Sum
-    lots: tuple[LotState, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FactState:
-    """What a plugin concluded, since when, and why."""
-
-    name: str
-    value: str
-    since: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class MetricState:
-    """A metric over its window: both days count."""
-
-    name: str
-    value: str
-    window: str
-    first_day: date | None
-    last_day: date
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentState:
-    """In which segment the last run of a scheme put the account."""
-
-    scheme: str
-    segment: str
-    at: datetime
-    scores: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """An account at an instant, as far as was known at another."""
-
-    ref: str
-    status: str
-    opened_at: datetime
-    as_of: datetime
-    known_at: datetime | None
-    program: str
-    events: int
-    last_event_at: datetime
-    holdings: tuple[Holding, ...]
-    facts: tuple[FactState, ...]
-    metrics: tuple[MetricState, ...]
-    segments: tuple[SegmentState, ...]
-    expiring: tuple[Expiring, ...]
+    from stampbook.states import AccountState, Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +29,17 @@ class StatementLine:
     """
 
     at: datetime
-    recorded_at: datetime | None
-    seq: int | None
     type: str
-    source: str
-    event: str
     words: str
-    accepted: bool
-    changes: tuple[Sum, ...]
-    balances: tuple[Sum, ...]
+    accepted: bool = True
+    recorded_at: datetime | None = None
+    seq: int | None = None
+    source: str = ""
+    event: str = ""
     reasons: tuple[str, ...] = ()
     late: bool = False
+    changes: tuple[Sum, ...] = ()
+    balances: tuple[Sum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,27 +52,6 @@ class Statement:
     opening: tuple[Sum, ...]
     lines: tuple[StatementLine, ...]
     closing: tuple[Sum, ...]
-
-
-class Judges(dict[str, "Registry"]):
-    """The programs that judged journal entries, by content hash; each is asked for once."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self._engine = engine
-
-    def __missing__(self, program: str) -> Registry:
-        self[program] = registry = self._engine.judge_of(program)
-        return registry
-
-
-def account_state(engine: Engine, ref: str, *, as_of: int | None = None, known_at: int | None = None) -> AccountState:
-    """Return an account at an instant (now), as far as was known at another (now).
-
-    Raises:
-        UnknownAccountError: there is no such account, or there was none yet.
-    """
-    return Past(engine, ref, as_of, known_at).state()
 
 
 def statement(
@@ -234,24 +80,25 @@ def statement(
     local = past.calendar.local
     last = past.until if until is None else min(until, past.until)
     running: dict[str, int] = defaultdict(int)
-    opening: tuple[Sum, ...] = ()
+    opening: tuple[Sum, ...] | None = None
     lines: list[StatementLine] = []
-    started = since is None
-    for at, line, changes in past.lines():
+    for at, line, changes in _lines(past):
         if at > last:
             break
-        if not started and since is not None and at >= since:
-            opening, started = past.sums(running), True
+        listed = since is None or at >= since
+        if listed and opening is None:
+            opening = past.sums(running)
         for asset, units in changes.items():
             running[asset] += units
-        if started:
-            lines.append(line(tuple(past.sum(asset, units) for asset, units in changes.items()), past.sums(running)))
+        if listed:
+            changed = tuple(past.sum(asset, units) for asset, units in changes.items())
+            lines.append(replace(line, changes=changed, balances=past.sums(running)))
     closing = past.sums(running)
     return Statement(
         past.state(),
         None if since is None else local(since),
         local(last),
-        opening if started else closing,
+        closing if opening is None else opening,
         tuple(lines),
         closing,
     )
@@ -266,200 +113,43 @@ def net_changes(postings: Iterable[Posting]) -> dict[str, int]:
     return changes
 
 
-class Past:
-    """A journal up to an instant and a state of knowledge, with the account that it makes."""
-
-    def __init__(self, engine: Engine, ref: str, as_of: int | None, known_at: int | None) -> None:
-        self.engine = engine
-        self.ref = ref
-        self.known_at = known_at
-        self.until = engine.clock() if as_of is None else as_of
-        self.judges = Judges(engine)
-        self.registry = engine.registry(self.until)
-        self.context: Context = self.registry.context
-        self.calendar: Calendar = self.context.calendar
-        journal = entries_of(engine, ref)
-        self.entries = [
-            entry for entry in journal if entry.at <= self.until and (known_at is None or entry.recorded_at <= known_at)
-        ]
-        self.recorded = fold(ref, journal, as_of=self.until, known_at=known_at)
-        if not self.recorded.status:
-            from stampbook.errors import UnknownAccountError
-
-            message = f"account {ref} was not open yet on {self.calendar.local(self.until):%Y-%m-%d %H:%M}"
-            raise UnknownAccountError(message)
-        self.account: Account = brought_up(engine, self.recorded.copy(), self.until)
-
-    def sum(self, asset: str, units: int) -> Sum:
-        return Sum(asset, units, self.context.assets[asset].decimals)
-
-    def sums(self, units: Mapping[str, int]) -> tuple[Sum, ...]:
-        return tuple(self.sum(asset, units[asset]) for asset in self.context.assets if asset in units)
-
-    def state(self) -> AccountState:
-        account, calendar, at = self.account, self.calendar, self.until
-        return AccountState(
-            self.ref,
-            account.status,
-            calendar.local(account.opened_at),
-            calendar.local(at),
-            None if self.known_at is None else calendar.local(self.known_at),
-            self.context.name,
-            len(self.entries),
-            calendar.local(max(entry.at for entry in self.entries)),
-            tuple(self._holding(asset) for asset in self._assets()),
-            tuple(
-                FactState(fact.name, fact.value, calendar.local(fact.since), fact.reason)
-                for name in sorted(account.facts)
-                if (fact := account.fact(name, at)) is not None and fact.value
-            ),
-            self._metrics(),
-            self._segments(),
-            self._expiring(),
-        )
-
-    def _assets(self) -> list[str]:
-        touched = {lot.asset for lot in self.account.lots.values()}
-        return [asset for asset in self.context.assets if asset in touched]
-
-    def _holding(self, asset: str) -> Holding:
-        account, at = self.account, self.until
-        lots = sorted(
-            (lot for lot in account.lots.values() if lot.asset == asset and lot.remaining), key=lambda lot: lot.number
-        )
-        held = sum(lot.held for lot in lots)
-        return Holding(
-            asset,
-            self.sum(asset, account.balance(asset, at)),
-            self.sum(asset, account.pending(asset, at)),
-            self.sum(asset, held),
-            self.sum(asset, account.owed(asset)),
-            self.sum(asset, account.total(asset)),
-            tuple(map(self.lot, lots)),
-        )
-
-    def lot(self, lot: Lot) -> LotState:
-        local = self.calendar.local
-        origin = next(entry for entry in self.entries if entry.seq == lot.origin)
-        condition = "owed" if lot.kind == DEBT else "pending" if lot.effective_at > self.until else "usable"
-        return LotState(
-            lot.number,
-            lot.kind,
-            self.sum(lot.asset, lot.remaining),
-            self.sum(lot.asset, lot.held),
-            condition,
-            local(lot.effective_at),
-            None if lot.expires_at == NEVER else local(lot.expires_at),
-            lot.priority,
-            lot.origin,
-            origin.id,
-            local(origin.at),
-        )
-
-    def _metrics(self) -> tuple[MetricState, ...]:
-        day = self.calendar.day(self.until)
-        states = []
-        for name, window in self.context.windows.items():
-            first = window.first_day(day, self.calendar)
-            value = self.account.metrics.total(name, first, day)
-            text = self.context.metric_asset(name).text(value)
-            states.append(
-                MetricState(name, text, str(window), None if window.is_lifetime else day_of(first), day_of(day))
-            )
-        return tuple(states)
-
-    def _segments(self) -> tuple[SegmentState, ...]:
-        latest: dict[str, SegmentState] = {}
-        for run, member in memberships_of(self.engine.store, self.ref):
-            known = self.known_at is None or run.recorded_at <= self.known_at
-            if run.at <= self.until and known and run.scheme not in latest:
-                at = self.calendar.local(run.at)
-                latest[run.scheme] = SegmentState(run.scheme, member.segment, at, orjson.loads(member.scores))
-        return tuple(latest.values())
-
-    def _expiring(self) -> tuple[Expiring, ...]:
-        together: dict[tuple[int, str], int] = defaultdict(int)
-        for lot in self.account.lots.values():
-            if lot.free > 0 and self.until < lot.expires_at < NEVER:
-                together[lot.expires_at, lot.asset] += lot.free
-        return tuple(
-            Expiring(self.sum(asset, units), self.calendar.local(at), day_of(self.calendar.day(at - 1)))
-            for (at, asset), units in sorted(together.items())
-        )
-
-    def lines(self) -> Iterable[tuple[int, _Line, dict[str, int]]]:
-        """Yield instant, line and changes by asset of all that happened, in the order in which it did."""
-        lines = [(entry.at, entry.seq, self._line(entry), net_changes(entry.postings)) for entry in self.entries]
-        clock = -NEVER
-        for _, _, line, _ in lines:
-            line.late = line.instant < clock
-            clock = max(clock, line.instant)
-        lines += self._unposted()
-        for at, _, line, changes in sorted(lines, key=lambda item: item[:2]):
-            yield at, line, changes
-
-    def _line(self, entry: Entry) -> _Line:
-        registry = self.judges[entry.program]
-        event = event_of(entry, registry)
-        words, reasons = told(entry, event, registry)
-        return _Line(self, entry.at, entry.type, words, entry=entry, reasons=reasons)
-
-    def _unposted(self) -> list[tuple[int, int, _Line, dict[str, int]]]:
-        """Return what time has brought since the journal's last entry; a tick would post the same."""
-        found: list[tuple[int, int, _Line, dict[str, int]]] = []
-        for number, lot in self.account.lots.items():
-            before = self.recorded.lots.get(number, lot)
-            gone = before.remaining - lot.remaining
-            if gone:
-                words = f"{self.sum(lot.asset, gone)} expired"
-                found.append((lot.expires_at, NEVER, _Line(self, lot.expires_at, "expiry", words), {lot.asset: -gone}))
-        for name, facts in self.account.facts.items():
-            for fact in facts[len(self.recorded.facts.get(name, ())) :]:
-                words = f"{name} is now {fact.value or 'none'} ({fact.reason})"
-                found.append((fact.since, NEVER, _Line(self, fact.since, "review", words), {}))
-        return found
+def _lines(past: Past) -> list[tuple[int, StatementLine, dict[str, int]]]:
+    """Return instant, line and changes by asset of all that happened, in the order in which it did."""
+    latest = -NEVER
+    lines: list[tuple[int, StatementLine, dict[str, int]]] = []
+    for entry in past.entries:
+        lines.append((entry.at, _line(past, entry, late=entry.at < latest), net_changes(entry.postings)))
+        latest = max(latest, entry.at)
+    return sorted([*lines, *_unposted(past)], key=lambda item: item[0])
 
 
-class _Line:
-    """A line of a statement before its balances are known."""
-
-    def __init__(
-        self,
-        past: Past,
-        instant: int,
-        kind: str,
-        words: str,
-        *,
-        entry: Entry | None = None,
-        reasons: Iterable[str] = (),
-    ) -> None:
-        self.past, self.instant, self.kind, self.words, self.entry = past, instant, kind, words, entry
-        self.reasons = tuple(reasons)
-        self.late = False
-
-    def __call__(self, changes: tuple[Sum, ...], balances: tuple[Sum, ...]) -> StatementLine:
-        local, entry = self.past.calendar.local, self.entry
-        at = local(self.instant)
-        if entry is None:
-            return StatementLine(at, None, None, self.kind, "", "", self.words, True, changes, balances)
-        return StatementLine(
-            at,
-            local(entry.recorded_at),
-            entry.seq,
-            self.kind,
-            entry.source,
-            entry.id,
-            self.words,
-            entry.accepted,
-            changes,
-            balances,
-            self.reasons,
-            self.late,
-        )
+def _line(past: Past, entry: Entry, *, late: bool) -> StatementLine:
+    registry = past.judges[entry.program]
+    words, reasons = told(entry, event_of(entry, registry), registry)
+    local = past.calendar.local
+    return StatementLine(
+        local(entry.at),
+        entry.type,
+        words,
+        entry.accepted,
+        local(entry.recorded_at),
+        entry.seq,
+        entry.source,
+        entry.id,
+        reasons,
+        late,
+    )
 
 
-def day_of(day: int) -> date:
-    """Return the date of a local day's ordinal."""
-    from datetime import date
-
-    return date.fromordinal(day)
+def _unposted(past: Past) -> Iterator[tuple[int, StatementLine, dict[str, int]]]:
+    """Yield what time has brought since the journal's last entry; a tick would post the same."""
+    local = past.calendar.local
+    for number, lot in past.account.lots.items():
+        gone = past.recorded.lots.get(number, lot).remaining - lot.remaining
+        if gone:
+            line = StatementLine(local(lot.expires_at), "expiry", f"{past.sum(lot.asset, gone)} expired")
+            yield lot.expires_at, line, {lot.asset: -gone}
+    for name, facts in past.account.facts.items():
+        for fact in facts[len(past.recorded.facts.get(name, ())) :]:
+            words = f"{name} is now {fact.value or 'none'}{f' ({fact.reason})' if fact.reason else ''}"
+            yield fact.since, StatementLine(local(fact.since), "review", words), {}

@@ -48,7 +48,7 @@ def told(entry: Entry, event: Event, registry: Registry) -> tuple[str, tuple[str
     return words, ()
 
 
-def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Context) -> str:
+def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Context) -> str:  # noqa: PLR0911 - one case a kind of event
     match event:
         case AccountOpened():
             return "account opened"

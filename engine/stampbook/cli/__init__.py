@@ -20,10 +20,10 @@ COMMANDS = {
     "topup": Known("events:topup", "Pay money in for stored value.", "Events"),
     "spend": Known("events:spend", "Spend stored value or points.", "Events"),
     "adjust": Known("events:adjust", "Grant or take value by hand, for a stated reason.", "Events"),
-    "tick": Known("upkeep:tick", "Post what time has brought: expiries, reviews.", "Events"),
+    "tick": Known("upkeep:tick", "Post what time has brought: expiries, reviews of tiers.", "Events"),
     "account": Known("accounts:account", "Open, list, show, freeze, unfreeze and close accounts.", "Look up"),
-    "statement": Known("statements:statement", "What happened on an account, in words.", "Look up"),
-    "explain": Known("statements:explain", "Why a transaction or an account is what it is.", "Look up"),
+    "statement": Known("statements:statement", "List what happened on an account, in words.", "Look up"),
+    "explain": Known("statements:explain", "Say why a transaction, a refusal or an account is what it is.", "Look up"),
     "segments": Known("segments:segments", "Put all accounts into segments, and look at them.", "Look up"),
     "verify": Known("upkeep:verify", "Derive every balance anew from the journal, and compare.", "Keep"),
     "export": Known("files:export", "Write the books for beancount, hledger, or a spreadsheet.", "Keep"),
@@ -53,7 +53,7 @@ def cli(context: click.Context, db: str | None) -> None:
 
     Every command has --help with examples, and --json for programs. A command exits with 0 when all went
     well, 1 with one line on what went wrong, 2 when an event was refused or the command was misused.
-    """
+    """  # noqa: D301 - click's own mark for a paragraph that keeps its lines
     context.obj = db
 
 

@@ -11,7 +11,9 @@ from stampbook.cli.posting import event_options, send
 from stampbook.cli.running import REF, Run, command
 
 if TYPE_CHECKING:
-    from stampbook.statements import AccountState
+    from datetime import datetime
+
+    from stampbook.states import AccountState
 
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Why; stands in the statement.")
 _BY = click.option("--by", default="", metavar="NAME", help="Who does it; stands in the statement.")
@@ -22,7 +24,7 @@ def account() -> None:
     """Open, list, show, freeze, unfreeze and close accounts."""
 
 
-@command("open", "account open 1002", "account open 1003 --at 2025-01-01 --id signup-1003", group=account)
+@command("open", "account open 2001", "account open 2002 --at 2025-01-01 --id signup-2002", group=account)
 @REF
 @event_options
 def open_(run: Run, ref: str, **sent: str) -> None:
@@ -31,7 +33,7 @@ def open_(run: Run, ref: str, **sent: str) -> None:
     ACCOUNT is your own name for it, such as the number on a card. Do not use a customer's name or mail address:
     the journal keeps it for ever.
     """
-    send(run, "account.opened", ref, **sent)  # type: ignore[arg-type]  # the options of event_options
+    send(run, "account.opened", ref, **sent)
 
 
 @command("freeze", "account freeze 1001 --reason 'card reported lost' --by anna", group=account)
@@ -44,7 +46,7 @@ def freeze(run: Run, ref: str, reason: str, by: str, **sent: str) -> None:
 
     Time goes on, expiries included, and an operator can still adjust, unfreeze or close it.
     """
-    send(run, "account.frozen", ref, reason=reason, operator=by, **sent)  # type: ignore[arg-type]
+    send(run, "account.frozen", ref, reason=reason, operator=by, **sent)
 
 
 @command("unfreeze", "account unfreeze 1004 --reason 'card found' --by anna", group=account)
@@ -54,7 +56,7 @@ def freeze(run: Run, ref: str, reason: str, by: str, **sent: str) -> None:
 @event_options
 def unfreeze(run: Run, ref: str, reason: str, by: str, **sent: str) -> None:
     """Open a frozen account again."""
-    send(run, "account.unfrozen", ref, reason=reason, operator=by, **sent)  # type: ignore[arg-type]
+    send(run, "account.unfrozen", ref, reason=reason, operator=by, **sent)
 
 
 @command("close", "account close 1005 --reason 'moved away'", group=account)
@@ -68,7 +70,7 @@ def close(run: Run, ref: str, reason: str, by: str, **sent: str) -> None:
     Refused while it holds money, or anything else that the program says must not be lost; points are forfeit
     unless the program says otherwise.
     """
-    send(run, "account.closed", ref, reason=reason, operator=by, **sent)  # type: ignore[arg-type]
+    send(run, "account.closed", ref, reason=reason, operator=by, **sent)
 
 
 @command(
@@ -149,7 +151,7 @@ def show(run: Run, ref: str, as_of: str | None, known_at: str | None) -> None:
     --as-of says which moment you ask about, --known-at what you knew: a sale that a till sent in three days
     late is in the first and not in the second. A moment to come shows what time will bring.
     """
-    from stampbook.statements import account_state
+    from stampbook.states import account_state
 
     state = account_state(
         run.engine,
@@ -217,7 +219,7 @@ def tell_state(state: AccountState) -> None:
             click.echo(f"{expiring}.")
 
 
-def last_moment(end: Any) -> str:  # noqa: ANN401 - a datetime, which is not imported for this
+def last_moment(end: datetime) -> str:
     """Write the last moment before an end: its day, where the end is a midnight."""
     from datetime import timedelta
 

@@ -30,7 +30,7 @@ _OUTPUTS = ("beancount", "hledger", "csv", "jsonl", "parquet")
 @click.option("--refused", metavar="FILE", type=_FILE, help="Write refused and malformed rows here, with reasons.")
 @click.option("--batch-size", type=click.IntRange(1, 100_000), help="Events a commit.")
 @click.option("--dry-run", is_flag=True, help="Read and check all rows; post nothing.")
-def import_(  # noqa: PLR0913 - one for each option
+def import_(
     run: Run,
     file: Path,
     file_format: str | None,

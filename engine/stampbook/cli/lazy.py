@@ -22,7 +22,7 @@ class Known(NamedTuple):
 class LazyGroup(click.Group):
     """A group that knows its commands by a table, and asks plugins only for a name that is not in it."""
 
-    def __init__(self, *args: Any, table: Mapping[str, Known] | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, *args: Any, table: Mapping[str, Known] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.table = table or {}
         self._asked = False
@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
             ctx.fail(f"there is no command {name!r}{near(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         headings: dict[str, list[tuple[str, str]]] = {}
         for name, known in self.table.items():
             headings.setdefault(known.heading, []).append((name, known.about))
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
             with formatter.section(heading):
                 formatter.write_dl(rows, col_max=12)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.exceptions.Exit:

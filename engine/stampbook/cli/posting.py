@@ -75,7 +75,7 @@ def _time_of_first_try(run: Run, source: str, event_id: str | None) -> str | Non
 
 def _data(run: Run, outcome: Outcome) -> dict[str, Any]:
     from stampbook.errors import UnknownAccountError
-    from stampbook.statements import account_state
+    from stampbook.states import account_state
 
     data: dict[str, Any] = {
         "status": outcome.status,

@@ -27,7 +27,7 @@ def print_json(data: object) -> None:
     click.echo(orjson.dumps(plain(data), option=orjson.OPT_INDENT_2).decode())
 
 
-def plain(value: object) -> Any:  # noqa: ANN401 - JSON
+def plain(value: object) -> Any:  # noqa: PLR0911 - one case a kind of value
     """Return a value of the engine as plain data."""
     to_plain = getattr(value, "to_plain", None)
     if to_plain is not None:
@@ -90,7 +90,7 @@ def _without_trailing_blanks() -> Iterator[Callable[[Any], None]]:
         yield target.print
         return
 
-    def write(renderable: Any) -> None:  # noqa: ANN401 - whatever Rich renders
+    def write(renderable: Any) -> None:
         with target.capture() as capture:
             target.print(renderable)
         click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
@@ -129,11 +129,15 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def _show_nothing(done: int, total: int | None = None) -> None:
+    """Take what a bar would show."""
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """Yield a function that shows how much is done, of how much; a bar on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda _done, _total=None: None
+        yield _show_nothing
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @click.option("--program", metavar="NAME|FILE", help="Put a program in force: a ready one by its name, or a file.")
 @click.option("--list", "only_list", is_flag=True, help="List the ready programs and do nothing else.")
 def init(run: Run, program: str | None, *, only_list: bool) -> None:
-    """Create the database, or bring it up to this version; harmless if it is.
+    """Create the database, or bring it up to this version.
 
-    A ready program named by --program is copied into the current folder, to be made your own, and put in force.
+    Harmless if it is there. A ready program named by --program is copied into the current folder, to be made your own, and put in force.
     """
     if only_list:
         _list_ready(run)
@@ -131,7 +131,7 @@ def _checked(path: Path) -> Registry:
     return registry
 
 
-@command("check", "check coffee_shop.toml", "check *.toml --json", needs_db=False)
+@command("check", "check coffee_shop.toml", "check coffee_shop.toml my-program.toml --json", needs_db=False)
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
 def check(run: Run, files: tuple[Path, ...]) -> None:
     """Check program files, and run the examples in them.

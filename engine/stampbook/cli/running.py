@@ -79,7 +79,7 @@ def engine_of(db: str | None, *, create: bool = False) -> Engine:
 class Taught(click.Command):
     """A command whose help ends with examples; the tests run each of them."""
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
 
@@ -96,7 +96,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
 def command(
-    name: str, *examples: str, group: click.Group | None = None, needs_db: bool = True
+    name: str, *examples: str, group: click.Group | None = None, needs_db: bool = True, takes_amount: bool = False
 ) -> Callable[[Callable[..., None]], Taught]:
     """Make a command of a function whose first argument is its `Run`.
 
@@ -105,17 +105,19 @@ def command(
         examples: for its help, without the leading "stampbook".
         group: the group that it belongs to, if any.
         needs_db: whether it takes --db.
+        takes_amount: whether an argument may look like an option: -5.00.
     """
 
     def decorate(function: Callable[..., None]) -> Taught:
-        def run(*, as_json: bool, db: str | None = None, **arguments: Any) -> None:  # noqa: ANN401 - as declared
+        def run(*, as_json: bool, db: str | None = None, **arguments: Any) -> None:
             root: str | None = click.get_current_context().find_root().obj
             function(Run(db or root, as_json=as_json), **arguments)
 
         callback = _JSON(update_wrapper(run, function))
         if needs_db:
             callback = _DB(callback)
-        made = click.command(name, cls=Taught, examples=examples)(callback)
+        settings = {"ignore_unknown_options": takes_amount}
+        made = click.command(name, cls=Taught, examples=examples, context_settings=settings)(callback)
         if group is not None:
             group.add_command(made)
         return made

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 def statement(
     run: Run, ref: str, since: str | None, until: str | None, as_of: str | None, known_at: str | None
 ) -> None:
-    """List what happened on an account, in words: to read to a customer on the phone.
+    """List what happened on an account, in words.
 
-    Each line has its date, what happened, what it changed, and what the account held after it: pending and held
+    It is made to be read to a customer on the phone. Each line has its date, what happened, what it changed, and what the account held after it: pending and held
     value included. Refused events stand with their reasons. The foot says what can be spent, and what expires
     when.
     """

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.errors import StoreError
+from stampbook.store.changes import Changes
 from stampbook.store.rows import Key
-from stampbook.store.session import Changes, Session, Store
+from stampbook.store.session import Session, Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from stampbook.account import Account
     from stampbook.ledger import Entry
-    from stampbook.store.session import Changes
+    from stampbook.store.changes import Changes
 
 
 class MemoryStore(Store):

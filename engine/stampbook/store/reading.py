@@ -68,7 +68,7 @@ def count_accounts(store: Store) -> dict[str, int]:
     """Return how many accounts there are of each status."""
     with store.reader() as reader:
         rows = sql_session(reader).rows("SELECT status, count(*) FROM account WHERE id > 0 GROUP BY status")
-        return {status: count for status, count in rows}
+        return {row[0]: row[1] for row in rows}
 
 
 def refs_like(store: Store, prefix: str, limit: int = 50) -> list[str]:
@@ -91,4 +91,4 @@ def history(session: Session, until: int) -> Iterator[HistoryRow]:
     )
     programs = session.programs
     for row in sql_session(session).stream(sql, [until]):
-        yield HistoryRow(*row[:7], programs[row[7]], *row[8:])
+        yield HistoryRow._make((*row[:7], programs[row[7]], *row[8:]))

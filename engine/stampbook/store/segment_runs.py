@@ -117,3 +117,14 @@ def memberships_of(store: Store, ref: str) -> list[tuple[KeptRun, Membership]]:
             [ref],
         )
     return [(KeptRun(*row[:7]), Membership(*row[7:])) for row in rows]
+
+
+def sizes(store: Store, run_id: int) -> dict[str, int]:
+    """Return how many accounts a run put into each segment, the largest first."""
+    with store.reader() as reader:
+        rows = sql_session(reader).rows(
+            "SELECT segment, count(*) FROM segment_member WHERE run_id = ? GROUP BY segment "
+            "ORDER BY count(*) DESC, segment",
+            [run_id],
+        )
+    return {row[0]: row[1] for row in rows}

@@ -6,26 +6,20 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stampbook.ledger import Entry, Posting
 from stampbook.periods import NEVER
+from stampbook.store.changes import Changes
 from stampbook.store.programs import KeptProgram, latest_by_start
 from stampbook.store.rows import (
     COLUMNS,
     Key,
     Row,
     account_of,
-    account_row,
     entry_of,
-    fact_row,
     fill,
-    hold_row,
-    journal_row,
-    lot_row,
     posting_of,
-    posting_rows,
 )
 
 if TYPE_CHECKING:
@@ -46,18 +40,6 @@ def columns(table: str, *, after: int = 0, of: str = "") -> str:
     """Return a table's columns as SQL, from a position on, under an alias."""
     prefix = f"{of}." if of else ""
     return ", ".join(prefix + name for name in COLUMNS[table][after:])
-
-
-@dataclass(slots=True)
-class Changes:
-    """What one batch writes: everything since its accounts were loaded."""
-
-    entries: list[tuple[Account, Entry]] = field(default_factory=list)
-    accounts: dict[int, Account] = field(default_factory=dict)
-    lots: set[tuple[int, int]] = field(default_factory=set)
-    holds: set[tuple[int, int]] = field(default_factory=set)
-    facts: set[tuple[int, str]] = field(default_factory=set)
-    metrics: dict[tuple[int, str, int], int] = field(default_factory=lambda: defaultdict(int))
 
 
 class Session(ABC):
@@ -350,30 +332,22 @@ class SqlSession(Session):
 
     def write(self, changes: Changes, program_ids: Mapping[str, int]) -> None:
         """Write a batch: every table once, in bulk, append-only tables first, hot rows last."""
-        journal: list[Row] = []
-        postings: list[Row] = []
-        keys: list[Row] = []
-        for account, entry in changes.entries:
-            id_ = account.id
-            journal.append(journal_row(id_, program_ids[entry.program], entry))
-            keys.append((entry.source, entry.id, id_, entry.seq))
-            if entry.postings:
-                postings.extend(posting_rows(id_, entry))
-        accounts = changes.accounts
-        self.insert("journal", journal)
-        self.insert("event_key", sorted(keys))
-        if postings:
-            self.insert("posting", postings)
-        if changes.metrics:
-            self.add(sorted((*key, value) for key, value in changes.metrics.items()))
-        if changes.lots:
-            self.upsert("lot", [lot_row(id_, accounts[id_].lots[number]) for id_, number in sorted(changes.lots)])
-        if changes.holds:
-            self.upsert("hold", [hold_row(id_, accounts[id_].holds[number]) for id_, number in sorted(changes.holds)])
-        if changes.facts:
-            facts = [fact_row(id_, fact) for id_, name in sorted(changes.facts) for fact in accounts[id_].facts[name]]
-            self.upsert("fact", facts)
-        self.upsert("account", [account_row(accounts[id_]) for id_ in sorted(accounts)])
+        self.write_rows(changes.rows(program_ids))
+
+    def write_rows(self, tables: Mapping[str, list[Row]]) -> None:
+        """Write the rows of a batch by table."""
+        for table in ("journal", "event_key", "posting"):
+            if tables[table]:
+                self.insert(table, tables[table])
+        if tables["metric"]:
+            self.add(tables["metric"])
+        for table in ("lot", "hold", "fact", "account"):
+            if tables[table]:
+                self.upsert(table, tables[table])
+
+    def positions(self, ids: Collection[int]) -> dict[int, int]:
+        """Return the last journal position of accounts by id; those that are not there are left out."""
+        return dict(self.rows(f"SELECT id, seq FROM account WHERE {self.among('id')}", [self.listed(ids)]))  # noqa: S608
 
 
 class Store(ABC):

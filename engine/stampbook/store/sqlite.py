@@ -101,6 +101,7 @@ class SqliteStore(Store):
         self.url = url if url.startswith("sqlite:") else f"sqlite:///{url}"
         self.path = self.url.removeprefix("sqlite:///") or ":memory:"
         self._busy_seconds = busy_seconds
+        self._readers: list[sqlite3.Connection] = []
         if self.path == ":memory:":
             message = "an in-memory SQLite cannot be shared between connections; name a file"
             raise StoreError(message)
@@ -150,17 +151,22 @@ class SqliteStore(Store):
     def reader(self) -> Iterator[Session]:
         """Read one state on a connection of its own, so that writers go on."""
         with self._translated():
-            connection = self._connect()
+            connection = self._readers.pop() if self._readers else self._connect()
             try:
                 connection.execute("PRAGMA query_only=ON")
                 connection.execute("BEGIN")
                 yield SqliteSession(connection)
-            finally:
+                connection.execute("COMMIT")
+            except BaseException:
                 connection.close()
+                raise
+            self._readers.append(connection)
 
     def close(self) -> None:
-        """Close the writing connection."""
-        self._writer.close()
+        """Close all connections."""
+        for connection in (self._writer, *self._readers):
+            connection.close()
+        self._readers.clear()
 
 
 def _version(connection: sqlite3.Connection) -> str | None:

@@ -1,0 +1,55 @@
+"""Ten times the accounts, the same number of events: whether the cost of an event grows with the ledger.
+
+Two ledgers are opened in advance, one with ten times the accounts of the other, each account with a purchase. Then
+batches of the same size go to both in turn; compared is the time that an event takes.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bench.data import PROGRAM, START, TWO_YEARS, first_purchases, purchases
+from bench.measure import Figure, Sizes, check_accepted, micro, middle
+from stampbook.engine import Engine, in_batches
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(sizes: Sizes, work: Path) -> list[Figure]:
+    """Time the same number of purchases on both ledgers, batch by batch."""
+    sides: list[tuple[int, list[float]]] = [(sizes.few_accounts, []), (sizes.many_accounts, [])]
+    engines = [_ledger(work, accounts, sizes.batch) for accounts, _ in sides]
+    after = START + TWO_YEARS
+    streams = [
+        in_batches(purchases(sizes.among_accounts, accounts, seed=7, start=after, span=timedelta(days=30)), sizes.batch)
+        for accounts, _ in sides
+    ]
+    for parts in zip(*streams, strict=True):
+        for (_, took), engine, part in zip(sides, engines, parts, strict=True):
+            start = time.perf_counter()
+            outcomes = engine.process(part)
+            took.append((time.perf_counter() - start) / len(part))
+            check_accepted(outcomes, len(part))
+    for engine in engines:
+        engine.close()
+    few, many = (middle(took) for _, took in sides)
+    return [
+        Figure(
+            f"an event among {sizes.many_accounts:,} accounts",
+            micro(many),
+            f"{micro(few)} among {sizes.few_accounts:,}",
+            few / many,
+            1 / 1.2,
+        )
+    ]
+
+
+def _ledger(work: Path, accounts: int, batch: int) -> Engine:
+    engine = Engine.open(f"sqlite:///{work / f'accounts{accounts}.db'}", create=True)
+    engine.put_text_in_force(PROGRAM)
+    for part in in_batches(first_purchases(accounts), batch):
+        check_accepted(engine.process(part), len(part))
+    return engine

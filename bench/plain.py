@@ -1,0 +1,149 @@
+"""The baseline: plain `sqlite3` writing the rows of a ledger that the engine made, in the same order and batches.
+
+It decides nothing, reads nothing back, and builds no row while the clock runs. For each batch of the engine it
+writes what the engine wrote: journal entries, event ids and postings with INSERT; lots, metrics, facts and accounts
+that the batch touched with INSERT … ON CONFLICT, once a batch. With ``final=True`` the latter are written only once
+each, as they ended: fewer rows than any ledger that keeps balances can write.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import defaultdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bench.measure import check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Row = tuple[Any, ...]
+Batch = dict[str, list[Row]]
+
+PRAGMAS = ("journal_mode", "synchronous", "cache_size", "wal_autocheckpoint", "foreign_keys", "temp_store")
+KEYS = {
+    "lot": ("account_id", "number"),
+    "fact": ("account_id", "name", "since"),
+    "account": ("id",),
+    "metric": ("account_id", "metric", "day"),
+}
+FIXED = {
+    "lot": ("asset", "kind", "effective_at", "expires_at", "priority", "origin"),
+    "fact": (),
+    "account": ("ref",),
+    "metric": (),
+}
+_CHUNK = 2_000
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """Return the pragmas under which the engine writes to a database."""
+    from stampbook.store import open_store
+
+    store = open_store(f"sqlite:///{path}")
+    with store.writer() as session:
+        found = {name: session.rows(f"PRAGMA {name}")[0][0] for name in PRAGMAS}  # type: ignore[attr-defined]
+    store.close()
+    check(found["synchronous"] == 2 and found["journal_mode"] == "wal", f"the engine is not durable: {found}")
+    return found
+
+
+def write_plainly(made: Path, fresh: Path, *, final: bool = False) -> Iterator[float]:
+    """Write the rows of a database anew and yield the seconds that each batch took.
+
+    Args:
+        made: the engine's database.
+        fresh: a file that does not exist; it gets the engine's own schema and programs.
+        final: write rows that change only once, as they ended.
+    """
+    from stampbook.store import open_store
+
+    open_store(f"sqlite:///{fresh}", create=True).close()
+    source = sqlite3.connect(f"{made.as_uri()}?mode=ro", uri=True)
+    target = sqlite3.connect(fresh, isolation_level=None, cached_statements=256)
+    for name, value in settings_of(made).items():
+        target.execute(f"PRAGMA {name}={value}")
+    statements = {table: _statement(source, table) for table in ("journal", "event_key", "posting", *KEYS)}
+    for batch in _batches(source, final=final):
+        work = [(statements[table], rows) for table, rows in batch.items() if rows]
+        start = time.perf_counter()
+        target.execute("BEGIN IMMEDIATE")
+        for statement, rows in work:
+            target.executemany(statement, rows)
+        target.execute("COMMIT")
+        yield time.perf_counter() - start
+    for table in statements:
+        counting = f"SELECT count(*) FROM {table}"  # noqa: S608 - own names
+        check(
+            source.execute(counting).fetchall() == target.execute(counting).fetchall(), f"rows of {table} are missing"
+        )
+    target.close()
+    source.close()
+
+
+def _statement(source: sqlite3.Connection, table: str) -> str:
+    names = [row[1] for row in source.execute(f"PRAGMA table_info({table})")]
+    insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - own names
+    if table not in KEYS:
+        return insert
+    if table == "metric":
+        changes = "value = value + excluded.value"
+    else:
+        changes = ", ".join(f"{n} = excluded.{n}" for n in names if n not in KEYS[table] and n not in FIXED[table])
+    return f"{insert} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+
+
+def _batches(source: sqlite3.Connection, *, final: bool) -> Iterator[Batch]:
+    """Yield the rows of each batch: entries of one batch were recorded at one instant, in the order of row ids."""
+    names = [row[1] for row in source.execute("PRAGMA table_info(journal)")]
+    recorded_at, effects = names.index("recorded_at"), names.index("effects")
+    journal = source.execute(f"SELECT {', '.join(names)} FROM journal ORDER BY rowid")  # noqa: S608 - own names
+    seen: set[Row] = set()
+    for _, group in groupby(_chunked(journal), key=lambda row: row[recorded_at]):
+        yield _batch(source, list(group), effects, seen if final else None)
+
+
+def _chunked(cursor: sqlite3.Cursor) -> Iterator[Row]:
+    while rows := cursor.fetchmany(_CHUNK):
+        yield from rows
+
+
+def _batch(source: sqlite3.Connection, journal: list[Row], effects: int, seen: set[Row] | None) -> Batch:
+    postings: list[Row] = []
+    metrics: dict[Row, int] = defaultdict(int)
+    facts: set[Row] = set()
+    lots: set[Row] = set()
+    for row in journal:
+        account, seq = row[:2]
+        found = source.execute("SELECT * FROM posting WHERE account_id = ? AND seq = ? ORDER BY n", (account, seq))
+        for posting in found:
+            postings.append(posting)
+            lots.update((account, lot) for lot in (posting[5], posting[7]) if lot is not None)
+        changed = orjson.loads(row[effects])
+        for name, day, delta in changed.get("metrics", ()):
+            metrics[account, name, day] += delta
+        facts.update((account, fact[0]) for fact in changed.get("facts", ()))
+    return {
+        "journal": journal,
+        "event_key": sorted((row[3], row[4], row[0], row[1]) for row in journal),
+        "posting": postings,
+        "metric": sorted((*key, value) for key, value in metrics.items()),
+        "lot": _rows(source, "lot", "account_id = ? AND number = ?", lots, seen),
+        "fact": _rows(source, "fact", "account_id = ? AND name = ?", facts, seen),
+        "account": _rows(source, "account", "id = ?", {row[:1] for row in journal}, seen),
+    }
+
+
+def _rows(source: sqlite3.Connection, table: str, where: str, keys: set[Row], seen: set[Row] | None) -> list[Row]:
+    if seen is not None:
+        keys = {key for key in keys if (table, *key) not in seen}
+        seen.update((table, *key) for key in keys)
+    rows: list[Row] = []
+    for key in sorted(keys):
+        rows.extend(source.execute(f"SELECT * FROM {table} WHERE {where}", key))  # noqa: S608 - own names
+    return rows

@@ -1,0 +1,197 @@
+"""The generated parts of docs/programs.md: tables of keys, names and functions, and what the command line really says.
+
+The page is written by hand around them. A part stands between ``<!-- begin NAME -->`` and ``<!-- end -->``; `page`
+returns the page with each part made anew.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+from pydantic import BaseModel
+from stampbook.amounts import CURRENCIES
+from stampbook.cli import cli
+from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
+from stampbook.expressions import FUNCTIONS, describe
+from stampbook.periods import Window
+from stampbook.program import AssetTable, Example, Header, MetricTable, ProgramFile
+from stampbook.registry import installed
+from stampbook.vocabulary import vocabulary
+
+PAGE = Path(__file__).parent / "programs.md"
+
+_PART = re.compile(r"(<!-- begin (?P<name>[^>]+?) -->\n)(?P<old>.*?)(?P<end><!-- end -->)", re.DOTALL)
+_TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
+
+
+def page() -> str:
+    """Return docs/programs.md with its generated parts made anew."""
+    text = PAGE.read_text(encoding="utf-8")
+
+    def made(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name == "check":
+            new = _checked(_TOML.findall(text[: match.start()])[-1])
+        else:
+            new = _PARTS[name]()
+        return f"{match[1]}\n{new}\n\n{match['end']}"
+
+    return _PART.sub(made, text)
+
+
+def _checked(program: str) -> str:
+    """Return what `stampbook check` says of a program, as a console block."""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        Path("program.toml").write_text(program, encoding="utf-8")
+        result = CliRunner().invoke(cli, ["check", "program.toml"])
+    return f"```console\n$ stampbook check program.toml\n{result.output.rstrip()}\n```"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+_EXPRESSIONS = {"when": "a condition", "earn": "a formula", "sum": "a formula"}
+
+
+def _keys(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> str:
+    schema = model.model_json_schema(by_alias=True)
+    required = schema.get("required", [])
+    rows = [
+        (
+            f"`{key}`",
+            _EXPRESSIONS.get(key) or _value(part, schema),
+            "**needed**" if key in required else _default(part),
+            _sentence(part),
+        )
+        for key, part in schema["properties"].items()
+        if key not in leave_out
+    ]
+    return _table(("key", "value", "where absent", "what it does"), rows)
+
+
+def _sentence(part: Mapping[str, Any]) -> str:
+    text: str = part.get("description", "")
+    return text[:1].upper() + text[1:].rstrip(".") if text else ""
+
+
+def _default(part: Mapping[str, Any]) -> str:
+    default = part.get("default")
+    if default in (None, "", {}, []):
+        return "–"
+    if isinstance(default, dict):
+        return f"`{Window(**default)}`" if "calendar_months" in default else "standard names"
+    if isinstance(default, list):
+        return ", ".join(f"`{item}`" for item in default)
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _value(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if "$ref" in part:
+        return _value(schema["$defs"][part["$ref"].rpartition("/")[2]], schema)
+    if part.get("examples") and part.get("type", "string") == "string":
+        return " or ".join(f"`{one}`" for one in part["examples"])
+    for several in ("anyOf", "oneOf", "allOf"):
+        if several in part:
+            kinds = [_value(one, schema) for one in part[several] if one.get("type") != "null"]
+            return " or ".join(dict.fromkeys(kinds))
+    if "const" in part:
+        return f"`{part['const']}`"
+    if "enum" in part:
+        return ", ".join(f"`{one}`" for one in part["enum"])
+    if part.get("type") == "array":
+        return f"list of {_value(part.get('items', {}), schema)}"
+    if part.get("type") == "object":
+        return "table"
+    if part.get("type") == "string" and str(part.get("pattern", "")).startswith(r"^\d"):
+        return "number in quotes"
+    return {"string": "text", "boolean": "`true`, `false`", "integer": "whole number"}.get(part.get("type", ""), "–")
+
+
+def _plugin(name: str, *path: str) -> Callable[[], str]:
+    def keys() -> str:
+        model = installed()[name].load().Config
+        tables = tuple(_inner(model))
+        for step in path:
+            model = _inner(model)[step]
+        return _keys(model, () if path else tables)
+
+    return keys
+
+
+def _inner(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Return the models of tables inside a table, by the key under which they stand."""
+    found: dict[str, type[BaseModel]] = {}
+    for name, field in model.model_fields.items():
+        for kind in getattr(field.annotation, "__args__", ()):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                found[field.alias or name] = kind
+    return found
+
+
+def _names() -> str:
+    kinds = {"a truth": "true or false"}
+    rows = [
+        (f"`{it.root}.{'NAME' if it.root == 'metric' else it.field}`", kinds.get(it.kind.words, it.kind.words), it.about)
+        for it in describe(vocabulary(2, {"NAME": 0}, 2))
+    ]
+    return _table(("name", "kind", "what it is"), rows)
+
+
+def _functions() -> str:
+    return _table(
+        ("function", "what it gives"), [(f"`{it.signature}`", it.about) for it in FUNCTIONS.values()]
+    )
+
+
+def _events() -> str:
+    rows = []
+    for kind in CORE_EVENTS:
+        name = kind.model_fields["type"].default
+        own = [key for key in kind.model_fields if key not in {"type", "id", "source", "account", "at"}]
+        needed = [f"**`{key}`**" if kind.model_fields[key].is_required() else f"`{key}`" for key in own]
+        rows.append((f"`{name}`", (kind.__doc__ or "").partition("\n")[0], ", ".join(needed) or "–"))
+    for model, name in ((OrderLine, "a line of a purchase"), (ReturnLine, "a line of a return"), (Tender, "a tender")):
+        keys = [f"**`{key}`**" if field.is_required() else f"`{key}`" for key, field in model.model_fields.items()]
+        rows.append((name, (model.__doc__ or "").partition("\n")[0], ", ".join(keys)))
+    return _table(("event", "what happened", "its own keys"), rows)
+
+
+def _currencies() -> str:
+    odd = {places: [code for code, n in CURRENCIES.items() if n == places] for places in (0, 3, 4)}
+    parts = [f"{places}: {', '.join(codes)}" for places, codes in odd.items()]
+    return f"{len(CURRENCIES)} currencies are known. All have two decimals but these. " + ". ".join(parts) + "."
+
+
+def _top() -> str:
+    return _keys(ProgramFile, ("program", "assets", "metrics", "example"))
+
+
+_PARTS: dict[str, Callable[[], str]] = {
+    "program": lambda: _keys(Header),
+    "assets": lambda: _keys(AssetTable),
+    "currencies": _currencies,
+    "metrics": lambda: _keys(MetricTable),
+    "top": _top,
+    "example": lambda: _keys(Example),
+    "events": _events,
+    "names": _names,
+    "functions": _functions,
+    "points": _plugin("points"),
+    "points.rule": _plugin("points", "rule"),
+    "tiers": _plugin("tiers"),
+    "tiers.level": _plugin("tiers", "level"),
+    "refunds": _plugin("refunds"),
+    "rfm": _plugin("rfm"),
+}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

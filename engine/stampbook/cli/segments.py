@@ -1,0 +1,217 @@
+"""segments run | show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stampbook.cli.lazy import Tree
+from stampbook.cli.running import Run, command, complete_ref, fail
+
+if TYPE_CHECKING:
+    from stampbook.segmenting import Segmentation
+    from stampbook.store.segment_runs import KeptRun
+
+_SCHEME = click.option("--scheme", metavar="NAME", help="Only this one: the name of its plugin in the program.")
+
+
+@click.group("segments", cls=Tree)
+def segments() -> None:
+    """Put all accounts into segments, and look at them."""
+
+
+@command(
+    "run",
+    "segments run",
+    "segments run --at 2025-03-31",
+    "segments run --scheme rfm --json",
+    group=segments,
+)
+@click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
+@_SCHEME
+def run_(run: Run, at: str | None, scheme: str | None) -> None:
+    """Put every account that ever bought something into a segment, and keep what was said.
+
+    Each scheme of the program in force is run over the whole history up to then. A run that was made before, of the
+    same scheme with the same options as of the same instant, is shown as it was kept and changes nothing.
+    """
+    from stampbook.cli.printing import progress
+    from stampbook.segmenting import segment
+
+    with progress("reading the history") as show:
+        found, history = segment(
+            run.engine,
+            at=run.instant(at, end_of_day=True),
+            schemes=None if scheme is None else [scheme],
+            on_progress=lambda rows: show(rows, None),
+        )
+    asset = run.engine.registry().context.currency
+    data = [_share_data(run, each, asset) for each in found]
+    run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
+
+
+def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
+    rows = made.shares.to_dicts()
+    for row in rows:
+        mean = row["mean_order_value"]
+        row["revenue"] = asset.text(row["revenue"])
+        row["mean_order_value"] = None if mean is None else asset.text(round(mean))
+        row["mean_recency_days"] = None if row["mean_recency_days"] is None else round(row["mean_recency_days"], 1)
+        for key in ("accounts_percent", "revenue_percent"):
+            row[key] = None if row[key] is None else round(row[key], 2)
+    return {**_run_data(run, made.run), "rows": made.rows, "new": made.is_new, "segments": rows}
+
+
+def _run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
+    local = run.calendar.local
+    return {
+        "run": kept.id,
+        "scheme": kept.scheme,
+        "at": local(kept.at),
+        "recorded_at": local(kept.recorded_at),
+        "definition": kept.definition,
+        "accounts": kept.accounts,
+        "took_ms": kept.took_ms,
+    }
+
+
+def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> None:
+    from stampbook.cli.printing import counted, moment, print_table
+
+    for made in data:
+        again = "" if made["new"] else " (as kept before; nothing changed)"
+        click.echo(
+            f"{made['scheme']} as of {moment(made['at'])}: {counted(made['accounts'], 'account')}, "
+            f"{counted(made['rows'], 'purchase or return', 'purchases and returns')}{again}"
+        )
+        click.echo()
+        columns = ["accounts", "share %", f"revenue {currency}", "of it %", "orders", "mean order", "days since"]
+        print_table(
+            ["segment", *columns],
+            [
+                [
+                    row["segment"],
+                    f"{row['accounts']:,}",
+                    row["accounts_percent"],
+                    row["revenue"],
+                    row["revenue_percent"],
+                    f"{row['orders']:,}",
+                    row["mean_order_value"],
+                    row["mean_recency_days"],
+                ]
+                for row in made["segments"]
+            ],
+            right=columns,
+        )
+        click.echo()
+    if left_out:
+        click.echo(f"Left out: {counted(left_out, 'purchase or return', 'purchases and returns')} in other currencies.")
+
+
+@command(
+    "show",
+    "segments show",
+    "segments show --scheme rfm --segment loyal",
+    "segments show --account 1001 --json",
+    group=segments,
+)
+@_SCHEME
+@click.option("--segment", metavar="NAME", help="List the accounts of this segment in the last run.")
+@click.option("--account", "ref", metavar="ACCOUNT", shell_complete=complete_ref, help="What runs said of an account.")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many accounts.")
+def show(run: Run, scheme: str | None, segment: str | None, ref: str | None, limit: int) -> None:
+    """Show the last run of each scheme, the accounts of a segment, or one account over all runs."""
+    from stampbook.store.segment_runs import runs
+
+    if ref is not None:
+        _show_account(run, ref, scheme or "")
+        return
+    kept = runs(run.engine.store, scheme=scheme or "")
+    if not kept:
+        of = f" of scheme {scheme}" if scheme else ""
+        fail(f"no segments{of} were made yet; run: stampbook segments run")
+    latest = list({each.scheme: each for each in reversed(kept)}.values())
+    if segment is None:
+        _show_runs(run, latest)
+    else:
+        _show_segment(run, latest, segment, limit)
+
+
+def _show_runs(run: Run, latest: list[KeptRun]) -> None:
+    from stampbook.cli.printing import counted, moment, print_table
+    from stampbook.store.segment_runs import sizes
+
+    data = [{**_run_data(run, kept), "segments": sizes(run.engine.store, kept.id)} for kept in latest]
+
+    def tell() -> None:
+        for each in data:
+            click.echo(f"{each['scheme']} as of {moment(each['at'])}: {counted(each['accounts'], 'account')}\n")
+            print_table(["segment", "accounts"], list(each["segments"].items()), right=["accounts"])
+
+    run.answer(data, tell)
+
+
+def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> None:
+    from itertools import islice
+
+    import orjson
+
+    from stampbook.cli.printing import print_table
+    from stampbook.errors import near
+    from stampbook.store.segment_runs import members, sizes
+
+    store = run.engine.store
+    counts = {kept.id: sizes(store, kept.id) for kept in latest}
+    chosen = next((kept for kept in latest if segment in counts[kept.id]), None)
+    if chosen is None:
+        names = sorted({name for named in counts.values() for name in named})
+        fail(f"no account is in a segment {segment!r}{near(segment, names)}; there are {', '.join(names)}")
+    found = [
+        {"account": member.account, **orjson.loads(member.scores)}
+        for member in islice(members(store, chosen.id, segment=segment), limit)
+    ]
+    total = counts[chosen.id][segment]
+    data = {**_run_data(run, chosen), "segment": segment, "members": total, "first": found}
+
+    def tell() -> None:
+        scores = [name for name in found[0] if name != "account"]
+        print_table(["account", *scores], [list(row.values()) for row in found], right=scores)
+        click.echo(f"{len(found):,} of {total:,} in {segment}")
+
+    run.answer(data, tell)
+
+
+def _show_account(run: Run, ref: str, scheme: str) -> None:
+    import orjson
+
+    from stampbook.cli.printing import moment, print_table
+    from stampbook.replay import entries_of
+    from stampbook.store.segment_runs import memberships_of
+
+    entries_of(run.engine, ref)  # raises where there is no such account
+    local = run.calendar.local
+    data = [
+        {"scheme": kept.scheme, "at": local(kept.at), "segment": member.segment, "scores": orjson.loads(member.scores)}
+        for kept, member in memberships_of(run.engine.store, ref)
+        if scheme in {"", kept.scheme}
+    ]
+
+    def tell() -> None:
+        if not data:
+            click.echo(f"No run has put account {ref} into a segment.")
+            return
+        print_table(
+            ["as of", "scheme", "segment", "scores"],
+            [
+                [
+                    moment(row["at"]),
+                    row["scheme"],
+                    row["segment"],
+                    ", ".join(f"{name} {value}" for name, value in row["scores"].items()),
+                ]
+                for row in data
+            ],
+        )
+
+    run.answer(data, tell)

@@ -1,0 +1,235 @@
+"""Bringing events in from files: JSON Lines, CSV and Parquet, in flat memory, in batches, as often as one likes.
+
+An import is resumed by running it again: events that are known answer with their first outcome and change nothing.
+It may be stopped at any moment; the ledger then holds whole batches. Columns that are somebody else's become events by
+a mapping file (`stampbook.importing.mapping`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stampbook.engine import MALFORMED, REFUSED
+from stampbook.errors import DuplicateEventError, InputError
+from stampbook.importing.mapping import MappingFile, read_mapping
+from stampbook.importing.refused import RefusedFile
+from stampbook.importing.restoring import restore
+from stampbook.importing.rows import FORMATS, Rows, format_of, opened
+from stampbook.importing.shaping import Shaped, Shaper, shaped_as_is
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stampbook.engine import Engine, Outcome
+
+LARGEST_BATCH_BYTES = 16 << 20
+"""A batch ends at so many bytes of rows, however few they are: memory stays flat."""
+
+_PROGRESS_EVERY = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """What an import did.
+
+    `read` and `skipped` count rows; `accepted`, `refused`, `replayed` and `malformed` count events, each once:
+    `replayed` are those that the ledger knew before (accepted or refused then), `malformed` those that were not
+    recorded. `refused_file` is where the refused and malformed stand with their reasons (replayed refusals too);
+    `reasons` counts those by code, and what was skipped by reason.
+    """
+
+    read: int
+    accepted: int
+    refused: int
+    replayed: int
+    malformed: int
+    skipped: int
+    seconds: float
+    refused_file: str | None
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+def import_file(  # noqa: PLR0913 - the options of a command
+    engine: Engine,
+    path: str | Path,
+    *,
+    mapping: Path | str | None = None,
+    format: str | None = None,  # noqa: A002 - the word that people use
+    refused: Path | None = None,
+    batch_size: int = 5000,
+    on_progress: Callable[[int, int | None], None] | None = None,
+    limit: int | None = None,
+    as_recorded: bool = False,
+) -> ImportSummary:
+    """Import a file of events.
+
+    Args:
+        engine: an open ledger with a program in force.
+        path: the file; ``-`` is standard input. ``.gz`` is read through.
+        mapping: a mapping file for columns that are not those of events.
+        format: ``jsonl``, ``csv`` or ``parquet``; by default what the name's extension says.
+        refused: where refused and malformed rows go; by default ``NAME.refused.jsonl`` in the current folder.
+        batch_size: how many events are committed at once.
+        on_progress: told how much is done and how much there is (None if nobody knows), in bytes of the file or rows
+            of a Parquet file.
+        limit: stop after so many rows.
+        as_recorded: the file is an export of a ledger (``jsonl``): put its programs in force and record its events at
+            the instants at which they were recorded then, so that an empty ledger becomes the same one, hash for hash.
+
+    Raises:
+        InputError: the file cannot be read, in one line; batches before that are committed.
+        ProgramError: the mapping has mistakes; nothing was imported.
+        StoreError: the database cannot be used; batches before that are committed.
+    """
+    started = time.monotonic()
+    name = str(path)
+    kind = format_of(name, format)
+    kept = RefusedFile(refused if refused is not None else _default_refused(name))
+    if name != "-" and _same_file(Path(name), kept.path):
+        message = f"{kept.path} is the file that is imported; name another for refused rows"
+        raise InputError(message)
+    run = _Run(engine, kept, batch_size)
+    rules: MappingFile | None = None
+    if mapping is not None:
+        if as_recorded:
+            message = "an export needs no mapping; leave out one of the two"
+            raise InputError(message)
+        rules = read_mapping(mapping, engine.registry().reader.kinds)
+    options: dict[str, Any] = {"delimiter": rules.delimiter, "encoding": rules.encoding} if rules else {}
+    if rules is not None and kind == "parquet":
+        options["needed"] = rules.needed
+    try:
+        with opened(name, kind, **options) as rows:
+            if as_recorded:
+                restore(engine, rows, run)
+            else:
+                run.rules = rules
+                for shaped in _limited(_shaped(rows, rules, name), limit):
+                    run.take(shaped, rows.taken)
+                    if on_progress is not None and run.read >= run.told + _PROGRESS_EVERY:
+                        run.told = run.read
+                        on_progress(rows.done(), rows.total)
+                run.flush()
+            if on_progress is not None:
+                on_progress(rows.done(), rows.total)
+    finally:
+        kept.close()
+    if not kept.count and refused is None:
+        with suppress(FileNotFoundError):
+            kept.path.unlink()  # of an earlier run, whose rows are mended
+    counts = run.counts
+    return ImportSummary(
+        run.read,
+        counts["accepted"],
+        counts["refused"],
+        counts["replayed"],
+        counts["malformed"],
+        counts["skipped"],
+        time.monotonic() - started,
+        str(kept.path) if kept.count else None,
+        dict(run.reasons.most_common()),
+    )
+
+
+def _shaped(rows: Rows, rules: MappingFile | None, name: str) -> Iterator[Shaped]:
+    if rules is None:
+        return shaped_as_is(rows, name)
+    if rows.columns is not None:
+        rules.check_columns(rows.columns, name)
+    return Shaper(rules, rows.columns).shaped(rows)
+
+
+def _limited(shaped: Iterator[Shaped], limit: int | None) -> Iterator[Shaped]:
+    read = 0
+    for item in shaped:
+        if limit is not None and read + item.rows > limit:
+            return
+        read += item.rows
+        yield item
+        if read == limit:
+            return
+
+
+def _default_refused(path: str) -> Path:
+    return Path(f"{'stdin' if path == '-' else Path(path).name}.refused.jsonl")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+class _Run:
+    """The counts of one import, and the batch that is being filled."""
+
+    def __init__(self, engine: Engine, kept: RefusedFile, batch_size: int) -> None:
+        self.read = 0
+        self.told = 0
+        self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.rules: MappingFile | None = None
+        self._engine = engine
+        self._kept = kept
+        self._batch_size = max(1, batch_size)
+        self._items: list[Shaped] = []
+        self._events = 0
+        self._taken = 0
+
+    def take(self, shaped: Shaped, taken: int) -> None:
+        """Take what became of rows; `taken` is how many bytes of rows were read so far."""
+        self.read += shaped.rows
+        if shaped.skipped:
+            self.counts["skipped"] += shaped.rows
+            self.reasons[f"skipped: {shaped.skipped}"] += shaped.rows
+            return
+        self._items.append(shaped)
+        self._events += 1
+        if self._events >= self._batch_size or taken - self._taken >= LARGEST_BATCH_BYTES:
+            self._taken = taken
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit the batch and note what became of it."""
+        items, self._items, self._events = self._items, [], 0
+        events = [item.event for item in items if item.problem is None]
+        outcomes = iter(self._engine.process(events) if events else ())
+        for item in items:
+            if item.problem is None:
+                self.note(item, next(outcomes))
+            else:
+                self.counts["malformed"] += 1
+                self._keep(item, MALFORMED, [item.problem])
+        self._kept.flush()
+
+    def note(self, item: Shaped, outcome: Outcome) -> None:
+        """Count an outcome, and keep what was refused."""
+        self.counts["replayed" if outcome.replayed else outcome.status] += 1
+        if outcome.status == REFUSED:
+            self._keep(item, REFUSED, [(objection.code, objection.message) for objection in outcome.objections])
+        elif outcome.status == MALFORMED:
+            self._keep(item, MALFORMED, [self._reason(outcome)])
+
+    def _reason(self, outcome: Outcome) -> tuple[str, str]:
+        if not isinstance(outcome.error, DuplicateEventError):
+            return "invalid_event", str(outcome.error)
+        hint = ""
+        if self.rules is not None and self.rules.group_by:
+            columns = ", ".join(map(repr, self.rules.group_by))
+            hint = f" (rows of one event must stand together: sort the file by {columns})"
+        return "other_content", f"{outcome.error}{hint}"
+
+    def _keep(self, item: Shaped, status: str, reasons: list[Any]) -> None:
+        for code, _ in reasons:
+            self.reasons[code] += 1
+        self._kept.add(item.number, item.line, item.event, status, reasons)
+
+
+__all__ = ["FORMATS", "ImportSummary", "format_of", "import_file"]

@@ -1,0 +1,71 @@
+"""The file of rows that were refused or malformed, so that a person can see why, mend them and import them again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import orjson
+
+from stampbook.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class RefusedFile:
+    """JSON Lines, one object a row: ``row``, ``line``, ``status``, ``reasons`` and the ``event``.
+
+    It begins with the first such row and replaces what an earlier run left there. Given back to the importer it stands
+    for its events, so a mended copy can be imported as it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self._file: IO[bytes] | None = None
+
+    def add(self, row: int, line: int | None, event: Any, status: str, reasons: Sequence[tuple[str, str]]) -> None:  # noqa: ANN401, PLR0913 - a line of the file
+        """Write one row.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        told = {
+            "row": row,
+            "line": line,
+            "status": status,
+            "reasons": [{"code": code, "message": message} for code, message in reasons],
+            "event": event,
+        }
+        try:
+            if self._file is None:
+                self._file = self.path.open("wb")
+            self._file.write(_json(told) + b"\n")
+        except OSError as error:
+            message = f"{self.path} (for refused rows) cannot be written: {error.strerror or error}"
+            raise InputError(message) from error
+        self.count += 1
+
+    def flush(self) -> None:
+        """Put what was written onto the disk's way, so that it is there if the program is stopped."""
+        if self._file is not None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                message = f"{self.path} (for refused rows) cannot be written: {error.strerror or error}"
+                raise InputError(message) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return orjson.dumps({**value, "event": repr(value["event"])[:10_000].encode("utf-8", "replace").decode()})

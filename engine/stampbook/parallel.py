@@ -1,0 +1,278 @@
+"""Bulk work on several cores: worker processes decide, each its own accounts, and one process writes.
+
+Accounts are independent, so their events may be decided side by side. A worker loads a batch from a snapshot,
+decides it without a lock, and hands over rows; the writer checks under its lock that no account of the batch has
+moved on since, and that the programs are the same, before it commits. Where one has, the worker decides the batch
+again. What is written is what one process would have written, account by account.
+"""
+
+from __future__ import annotations
+
+import marshal
+import multiprocessing
+import os
+import pickle
+from collections import deque
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
+
+import orjson
+
+from stampbook.batch import ACCEPTED, Batch, Outcome
+from stampbook.engine import RETRIES, Engine, system_clock
+from stampbook.errors import StampbookError, StoreBusyError, StoreError
+from stampbook.ledger import canonical
+from stampbook.store import open_store
+from stampbook.store.session import SqlSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from multiprocessing.connection import Connection
+
+    from stampbook.plugin import Plugin
+
+Tagged = tuple[int, "Mapping[str, Any]"]
+"""An event with a number of the caller's choice, by which its outcome is known."""
+
+MOST_WAITING = 8
+"""How many batches may wait for one worker before reading pauses."""
+
+
+class Done(NamedTuple):
+    """What became of a batch: tags of accepted events (and of those that were known), and the other outcomes."""
+
+    accepted: list[int]
+    replayed: list[int]
+    others: list[tuple[int, Outcome]]
+
+
+def can_run_in_parallel(engine: Engine) -> bool:
+    """Return whether a ledger's events may be decided by other processes.
+
+    They may not where the clock is not the system's, the books are in memory, or a plugin listens to commits.
+    """
+    if engine.clock is not system_clock or engine.store.url.startswith("memory:"):
+        return False
+    with engine.store.reader() as session:
+        return not any(registry.has_listeners for registry in engine.in_force(session).registries)
+
+
+def process_in_parallel(
+    engine: Engine, events: Iterable[Tagged], *, jobs: int | None = None, batch_size: int = 1000
+) -> Iterator[Done]:
+    """Decide and commit events on several processes; yield what became of each batch once it is durable.
+
+    Events of one account keep their order; those of different accounts may be committed in another one.
+
+    Args:
+        engine: the ledger.
+        events: tagged events.
+        jobs: how many workers; as many as there are processors where absent.
+        batch_size: how many events a batch holds at most.
+
+    Raises:
+        StoreError: the database cannot be used, or a worker died; what was yielded before is committed.
+    """
+    count = jobs or os.cpu_count() or 1
+    pool = _Pool(engine, count)
+    try:
+        yield from pool.run(events, batch_size)
+    finally:
+        pool.close()
+
+
+class _Worker:
+    """One deciding process as the writer sees it."""
+
+    def __init__(self, engine: Engine, number: int, count: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        arguments = (theirs, engine.store.url, engine.plugins, number, count)
+        self.process = context.Process(target=_work, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        self.waiting: deque[Tagged] = deque()
+        self.busy = False
+        self.attempts = 0
+
+    def send(self, batch_size: int) -> None:
+        """Hand over the next batch."""
+        batch = [self.waiting.popleft() for _ in range(min(batch_size, len(self.waiting)))]
+        self.connection.send_bytes(b"N" + canonical(batch))
+        self.busy, self.attempts = True, 0
+
+    def receive(self) -> _Result:
+        """Return what the worker decided.
+
+        Raises:
+            StoreError: the worker could not, or is gone.
+        """
+        try:
+            message = self.connection.recv_bytes()
+        except EOFError:
+            error = "a worker process ended unexpectedly; what was committed stands, run the import again"
+            raise StoreError(error) from None
+        if message[:1] == b"E":
+            failure: BaseException = pickle.loads(message[1:])  # noqa: S301 - from our own worker
+            raise failure
+        rows, positions, generation, accepted, replayed, others = marshal.loads(message[1:])  # noqa: S302 - as above
+        return _Result(rows, positions, generation, Done(accepted, replayed, pickle.loads(others)))  # noqa: S301
+
+
+class _Result(NamedTuple):
+    rows: dict[str, list[Any]]
+    positions: dict[int, int]
+    generation: int
+    done: Done
+
+
+class _Pool:
+    """The writer and its workers."""
+
+    def __init__(self, engine: Engine, count: int) -> None:
+        self._engine = engine
+        self._workers: list[_Worker] = []
+        try:
+            for number in range(count):
+                self._workers.append(_Worker(engine, number, count))
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, events: Iterable[Tagged], batch_size: int) -> Iterator[Done]:
+        """Hand out events, write what comes back."""
+        source = iter(events)
+        exhausted = False
+        while True:
+            while not exhausted and not self._enough(batch_size):
+                tagged = next(source, None)
+                if tagged is None:
+                    exhausted = True
+                else:
+                    self._assign(tagged)
+            for worker in self._workers:
+                if not worker.busy and worker.waiting and (exhausted or len(worker.waiting) >= batch_size):
+                    worker.send(batch_size)
+            busy = {worker.connection: worker for worker in self._workers if worker.busy}
+            if not busy:
+                if exhausted:
+                    return
+                continue
+            block = exhausted or self._enough(batch_size)
+            for connection in wait(list(busy), None if block else 0):
+                done = self._write(busy[connection])  # type: ignore[index]  # it waits for what it was given
+                if done is not None:
+                    yield done
+
+    def _assign(self, tagged: Tagged) -> None:
+        ref = tagged[1].get("account")
+        place = crc32(ref.encode()) % len(self._workers) if isinstance(ref, str) else 0
+        self._workers[place].waiting.append(tagged)
+
+    def _enough(self, batch_size: int) -> bool:
+        """Whether every worker has its next batch, or one has so many waiting that reading must pause."""
+        waiting = [len(worker.waiting) for worker in self._workers]
+        return min(waiting) >= batch_size or max(waiting) >= MOST_WAITING * batch_size
+
+    def _write(self, worker: _Worker) -> Done | None:
+        result = worker.receive()
+        try:
+            with self._engine.store.writer() as session:
+                assert isinstance(session, SqlSession)  # noqa: S101 - can_run_in_parallel excludes memory
+                self._check(session, result)
+                session.write_rows(result.rows)
+        except StoreBusyError:
+            worker.attempts += 1
+            if worker.attempts >= RETRIES:
+                raise
+            worker.connection.send_bytes(b"A")
+            return None
+        worker.connection.send_bytes(b"C")
+        worker.busy = False
+        return result.done
+
+    def _check(self, session: SqlSession, result: _Result) -> None:
+        found = session.positions(result.positions)
+        if result.generation != session.generation() or any(
+            found.get(account_id, 0) != seq for account_id, seq in result.positions.items()
+        ):
+            message = "another writer was first; the batch is decided again"
+            raise StoreBusyError(message)
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in self._workers:
+            worker.connection.close()
+        for worker in self._workers:
+            worker.process.join(timeout=5)
+            if worker.process.is_alive():
+                worker.process.terminate()
+                worker.process.join()
+
+
+def _work(
+    connection: Connection, url: str, plugins: Mapping[str, type[Plugin[Any]]] | None, number: int, count: int
+) -> None:
+    """Decide batches until the writer hangs up: the whole life of a worker."""
+    import gc  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        with Engine(open_store(url), plugins=plugins) as engine:
+            worker = _Decider(engine, number, count)
+            batch: list[Tagged] = []
+            while True:
+                message = connection.recv_bytes()
+                if message[:1] == b"N":
+                    batch = [(tag, event) for tag, event in orjson.loads(message[1:])]
+                if message[:1] in b"NA":
+                    connection.send_bytes(b"R" + worker.decide(batch))
+    except (EOFError, OSError):
+        return
+    except StampbookError as error:
+        connection.send_bytes(b"E" + pickle.dumps(error))
+
+
+class _Decider:
+    """Decides batches on snapshots of the books."""
+
+    def __init__(self, engine: Engine, number: int, count: int) -> None:
+        self._engine = engine
+        self._number = number
+        self._count = count
+        self._last_id = 0
+
+    def decide(self, batch: Sequence[Tagged]) -> bytes:
+        """Return rows, positions, programs' generation and outcomes of a batch, packed."""
+        events = [event for _, event in batch]
+        with self._engine.store.reader() as session:
+            programs = self._engine.in_force(session)
+            work = Batch(session, programs, self._engine.clock(), new_ids=self._new_ids)
+            work.load(events)
+            positions = {account.id: account.seq for account in work.accounts.values()}
+            for event in events:
+                work.post(event)
+            positions |= {id_: work.loaded_seq(id_) for id_ in work.changes.accounts if id_ not in positions}
+        accepted: list[int] = []
+        replayed: list[int] = []
+        others: list[tuple[int, Outcome]] = []
+        for (tag, _), outcome in zip(batch, work.outcomes, strict=True):
+            if outcome.status != ACCEPTED:
+                others.append((tag, outcome))
+            else:
+                (replayed if outcome.replayed else accepted).append(tag)
+        rows = work.changes.rows(programs.ids)
+        return marshal.dumps((rows, positions, programs.generation, accepted, replayed, pickle.dumps(others)))
+
+    def _new_ids(self, session: SqlSession, count: int) -> list[int]:
+        """Return ids that no other worker gives: those that leave this one's number when divided by their count."""
+        last: int = session.rows("SELECT coalesce(max(id), 0) FROM account")[0][0]
+        first = max(last, self._last_id) + 1
+        first += (self._number - first) % self._count
+        ids = list(range(first, first + count * self._count, self._count))
+        self._last_id = ids[-1]
+        return ids

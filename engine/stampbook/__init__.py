@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from stampbook.errors import StoreError as StoreError
     from stampbook.errors import UnknownAccountError as UnknownAccountError
     from stampbook.errors import UnknownEventError as UnknownEventError
-    from stampbook.events import Amount as Amount
+    from stampbook.event_fields import Amount as Amount
     from stampbook.events import Event as Event
-    from stampbook.events import Instant as Instant
+    from stampbook.event_fields import Instant as Instant
     from stampbook.events import Line as Line
     from stampbook.events import Order as Order
-    from stampbook.events import PositiveAmount as PositiveAmount
+    from stampbook.event_fields import PositiveAmount as PositiveAmount
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
-    from stampbook.events import SignedAmount as SignedAmount
+    from stampbook.event_fields import SignedAmount as SignedAmount
     from stampbook.events import TopUp as TopUp
     from stampbook.expressions import Condition as Condition
     from stampbook.expressions import Formula as Formula
@@ -104,18 +104,8 @@ _ROOMS = {
         "UnknownAccountError",
         "UnknownEventError",
     ),
-    "events": (
-        "Amount",
-        "Event",
-        "Instant",
-        "Line",
-        "Order",
-        "PositiveAmount",
-        "Purchase",
-        "Return",
-        "SignedAmount",
-        "TopUp",
-    ),
+    "event_fields": ("Amount", "Instant", "PositiveAmount", "SignedAmount"),
+    "events": ("Event", "Line", "Order", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
     "hookspecs": (
         "API_VERSION",

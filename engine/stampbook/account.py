@@ -77,6 +77,13 @@ class Account:
             self, lots=dict(self.lots), holds=dict(self.holds), metrics=self.metrics.copy(), facts=dict(self.facts)
         )
 
+    def forget_the_empty(self) -> None:
+        """Let go of lots and holds in which nothing is left; they stay in the books."""
+        if any([not lot.remaining for lot in self.lots.values()]):
+            self.lots = {number: lot for number, lot in self.lots.items() if lot.remaining or lot.held}
+        if self.holds:
+            self.holds = {number: hold for number, hold in self.holds.items() if hold.left}
+
     def balance(self, asset: str, at: int) -> int:
         """Return what may be spent of an asset at an instant: not held, expired or pending."""
         return sum([lot.usable(at) for lot in self.lots.values() if lot.asset == asset])

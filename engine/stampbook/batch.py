@@ -20,7 +20,7 @@ from stampbook.refunding import Past
 from stampbook.store import Changes, Key, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from stampbook.registry import Registry
 
@@ -91,6 +91,56 @@ class InForce(NamedTuple):
                 return
 
 
+class Memory:
+    """Accounts as recent batches left them, so that the next batch need not load what has not changed.
+
+    An account is used again only where the database still has it at the same journal position with the same hash.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._known: dict[str, tuple[Account, int | None]] = {}
+        self._first_day: int | None = None
+        self._days: dict[str, int | None] = {}
+
+    def recall(self, accounts: dict[str, Account], first_day: int | None) -> list[Account]:
+        """Put remembered accounts in the place of bare ones; return those that must be filled.
+
+        What is recalled is forgotten until it is remembered again, since a batch that fails leaves it half changed.
+        """
+        self._first_day = first_day
+        unknown: list[Account] = []
+        for ref, account in accounts.items():
+            known, since = self._known.pop(ref, (None, None))
+            if (
+                known is not None
+                and known.seq == account.seq
+                and known.head == account.head
+                and (first_day is None or (since is not None and since <= first_day))
+            ):
+                known.due_at = account.due_at
+                accounts[ref] = known
+                self._days[ref] = since
+            else:
+                unknown.append(account)
+        return unknown
+
+    def remember(self, accounts: Iterable[Account]) -> None:
+        """Keep accounts, the longest unused of all making room."""
+        if not self._capacity:
+            return
+        for account in accounts:
+            account.forget_the_empty()
+            self._known[account.ref] = (account, self._days.pop(account.ref, self._first_day))
+        self._days.clear()
+        for ref in list(self._known)[: max(0, len(self._known) - self._capacity)]:
+            del self._known[ref]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._known.clear()
+
+
 class Batch:
     """The events of one transaction while they are decided."""
 
@@ -100,6 +150,7 @@ class Batch:
         programs: InForce,
         now: int,
         *,
+        memory: Memory | None = None,
         new_ids: Callable[[Any, int], list[int]] | None = None,
     ) -> None:
         self.session = session
@@ -114,6 +165,7 @@ class Batch:
         self._first: dict[Key, Entry] = {}
         self._pasts: dict[Key, Past] = {}
         self._new_ids: Iterator[int] = iter(())
+        self._memory = memory or Memory(0)
         self._allot = new_ids
         self._told: list[tuple[Registry, Decision, Account]] = []
 
@@ -154,9 +206,9 @@ class Batch:
     def load_accounts(self, refs: Sequence[str], earliest: int) -> None:
         """Lock and load accounts, with the metrics that events from an instant on, or what is due, can ask for."""
         self.session.lock(refs)
-        self.accounts = self.session.accounts(
-            refs, lambda found: self._first_metric_day(min([earliest, *(account.due_at for account in found)]))
-        )
+        self.accounts = self.session.accounts(refs)
+        first_day = self._first_metric_day(min([earliest, *(account.due_at for account in self.accounts.values())]))
+        self.session.fill(self._memory.recall(self.accounts, first_day), first_day)
         self.by_id = {account.id: account for account in self.accounts.values()}
 
     def _first_metric_day(self, earliest: int) -> int | None:
@@ -331,8 +383,9 @@ class Batch:
         if self.changes.accounts:
             self.session.write(self.changes, self.programs.ids)
 
-    def tell(self) -> None:
-        """Tell the plugins that listen, after the commit."""
+    def finish(self) -> None:
+        """Remember the accounts and tell the plugins that listen: after the commit."""
+        self._memory.remember(self.accounts.values())
         for registry, decision, account in self._told:
             if decision.transaction is None:
                 continue

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stampbook.batch import ACCEPTED, MALFORMED, REFUSED, Batch, InForce, Outcome
+from stampbook.batch import ACCEPTED, MALFORMED, REFUSED, Batch, InForce, Memory, Outcome
 from stampbook.errors import PluginError, StoreBusyError, StoreError
 from stampbook.periods import NEVER
 from stampbook.pipeline import next_due
@@ -35,6 +35,7 @@ class Engine:
         store: an open database.
         clock: where the present comes from; every instant of recording is read from it.
         plugins: plugin classes to use before those that are installed, by name.
+        remembered: how many accounts to keep in memory between batches (about 4 kB each).
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class Engine:
         *,
         clock: Callable[[], int] = system_clock,
         plugins: Mapping[str, type[Plugin[Any]]] | None = None,
+        remembered: int = 20_000,
     ) -> None:
         self.store = store
         self.clock = clock
         self._plugins = plugins
+        self.memory = Memory(remembered)
         self._cached: InForce | None = None
         self._built: dict[str, Registry] = {}
 
@@ -176,14 +179,14 @@ class Engine:
                     raise
                 time.sleep(0.002 * 2**attempt)
             else:
-                batch.tell()
+                batch.finish()
                 return batch.outcomes
         return []
 
     def _process(self, events: Sequence[Mapping[str, Any]]) -> Batch:
         with self.store.writer() as session:
             programs = self._programs(session)
-            batch = Batch(session, programs, self.clock())
+            batch = Batch(session, programs, self.clock(), memory=self.memory)
             batch.load(events)
             for data in events:
                 batch.post(data)
@@ -212,7 +215,7 @@ class Engine:
                 refs = session.due(until, batch_size)
                 if not refs:
                     return
-                batch = Batch(session, programs, self.clock())
+                batch = Batch(session, programs, self.clock(), memory=self.memory)
                 batch.load_accounts(refs, until)
                 for account in list(batch.accounts.values()):
                     batch.bring_up(account, until)
@@ -220,7 +223,7 @@ class Engine:
                         account.due_at = next_due(programs.at(until), account)
                         batch.changes.accounts[account.id] = account
                 batch.write()
-            batch.tell()
+            batch.finish()
             yield len(batch.changes.entries)
 
 

@@ -251,12 +251,13 @@ class _Decider:
         events = [event for _, event in batch]
         with self._engine.store.reader() as session:
             programs = self._engine.in_force(session)
-            work = Batch(session, programs, self._engine.clock(), new_ids=self._new_ids)
+            work = Batch(session, programs, self._engine.clock(), memory=self._engine.memory, new_ids=self._new_ids)
             work.load(events)
             positions = {account.id: account.seq for account in work.accounts.values()}
             for event in events:
                 work.post(event)
             positions |= {id_: work.loaded_seq(id_) for id_ in work.changes.accounts if id_ not in positions}
+        self._engine.memory.remember(work.accounts.values())
         accepted: list[int] = []
         replayed: list[int] = []
         others: list[tuple[int, Outcome]] = []

@@ -225,7 +225,8 @@ class _Draft:
         if shared:
             asset, kind, effective_at, expires_at, priority = terms.terms
             now = effective_at <= at
-            for lots in (self.account.lots.values(), self.opened):
+            held = [lot for lot in self.account.lots.values() if lot.remaining]  # an empty lot may be out of sight
+            for lots in (held, self.opened):
                 for lot in lots:
                     if (
                         lot.expires_at == expires_at

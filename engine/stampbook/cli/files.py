@@ -20,16 +20,17 @@ _OUTPUTS = ("beancount", "hledger", "csv", "jsonl", "parquet")
 @command(
     "import",
     "import events.jsonl",
-    "import events.jsonl --dry-run",
+    "import events.jsonl --limit 100",
     "import sales.csv --mapping sales.toml --refused refused.jsonl",
     "import events.jsonl --batch-size 5000 --json",
 )
-@click.argument("file", type=_FILE)
+@click.argument("file", type=_FILE, metavar="FILE|-")
 @click.option("--format", "file_format", type=click.Choice(_INPUTS), help="What the file is; by its name where absent.")
 @click.option("--mapping", metavar="FILE", type=_FILE, help="A TOML file that says which foreign column means what.")
 @click.option("--refused", metavar="FILE", type=_FILE, help="Write refused and malformed rows here, with reasons.")
 @click.option("--batch-size", type=click.IntRange(1, 100_000), help="Events a commit.")
-@click.option("--dry-run", is_flag=True, help="Read and check all rows; post nothing.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many rows.")
+@click.option("--as-recorded", is_flag=True, help="The file is an export in jsonl: rebuild the same ledger from it.")
 def import_(
     run: Run,
     file: Path,
@@ -37,15 +38,19 @@ def import_(
     mapping: Path | None,
     refused: Path | None,
     batch_size: int | None,
+    limit: int | None,
     *,
-    dry_run: bool,
+    as_recorded: bool,
 ) -> None:
     """Import events from JSON Lines, CSV or Parquet.
 
-    Each row is one event: type, id, account, at, and what its kind needs; docs/importing.md lists them. Rows are
-    streamed, so a file may be of any size. Run it again after an interruption, or whenever you like: what was
-    posted before is recognised by its id and not posted again. A row that is refused or malformed does not stop
-    the others; it goes to the --refused file with its reasons, and the summary counts it.
+    Each row is one event: type, id, account, at, and what its kind needs. A mapping file says how the columns of
+    somebody else's file become events; it is described in docs/importing.md. Rows are streamed, so a file may be of any
+    size; - is standard input, and .gz is read through.
+
+    Run it again after an interruption, or whenever you like: what was posted before is known by its id and not
+    posted again. A row that is refused or malformed does not stop the others: it goes, with its reasons, to the
+    --refused file (FILE.refused.jsonl in the current folder), which can be mended and imported in its turn.
     """
     from stampbook.cli.printing import progress
     from stampbook.importing import import_file
@@ -59,19 +64,20 @@ def import_(
             format=file_format,
             refused=refused,
             on_progress=show,
-            dry_run=dry_run,
+            limit=limit,
+            as_recorded=as_recorded,
             **options,
         )
-    run.answer(summary, lambda: _tell(summary, dry_run=dry_run))
+    run.answer(summary, lambda: _tell(summary))
 
 
-def _tell(summary: ImportSummary, *, dry_run: bool) -> None:
+def _tell(summary: ImportSummary) -> None:
     from stampbook.cli.printing import counted
 
     rate = f", {summary.read / summary.seconds:,.0f} a second" if summary.seconds >= 1 else ""
     click.echo(f"{counted(summary.read, 'row')} read in {summary.seconds:.1f} s{rate}")
     words = {
-        "accepted": "would be accepted" if dry_run else "accepted",
+        "accepted": "accepted",
         "replayed": "posted before, not posted again",
         "refused": "refused",
         "malformed": "malformed, not recorded",
@@ -81,6 +87,8 @@ def _tell(summary: ImportSummary, *, dry_run: bool) -> None:
         count = getattr(summary, name)
         if count or name == "accepted":
             click.echo(f"  {count:>12,} {what}")
+    for reason, count in summary.reasons.items():
+        click.echo(f"    {count:>10,} {reason}")
     if summary.refused_file:
         click.echo(f"Refused and malformed rows, with their reasons: {summary.refused_file}")
 
@@ -111,12 +119,13 @@ def export(run: Run, format: str, output: Path | None, since: str | None, until:
         fail("parquet is not text; name a file: --output books.parquet")
     if run.as_json and output is None:
         fail("--json reports on a written file; name one with --output")
+    last = run.instant(until, end_of_day=True)
     count = exported(
         run.engine,
         sys.stdout if output is None else output,
         format,
         since=run.instant(since),
-        until=run.instant(until, end_of_day=True),
+        until=None if last is None else last + 1,
     )
     if output is not None:
         run.answer(

@@ -135,7 +135,7 @@ class _Instant:
             for ref, account in batch.accounts.items():
                 batch.bring_up(account, passed[ref])
             batch.write()
-        batch.tell()
+        batch.finish()
 
     def _program(self, values: dict[str, Any]) -> None:
         start = -NEVER if values["effective_from"] is None else _UTC.parse(values["effective_from"])

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from stampbook.periods import NEVER
 from stampbook.store.programs import KeptProgram
 from stampbook.store.rows import Key
-from stampbook.store.session import FirstDay, Session, Store, no_metrics
+from stampbook.store.session import Session, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from stampbook.account import Account
     from stampbook.ledger import Entry
@@ -78,9 +78,12 @@ class MemorySession(Session):
         """Return where the entries of event ids stand."""
         return {pair: self._store.keys[pair] for pair in wanted if pair in self._store.keys}
 
-    def accounts(self, refs: Collection[str], first_day: FirstDay = no_metrics) -> dict[str, Account]:  # noqa: ARG002 - all days are at hand
-        """Return copies of accounts."""
+    def accounts(self, refs: Collection[str]) -> dict[str, Account]:
+        """Return copies of accounts, with all that belongs to them."""
         return {ref: self._store.accounts[ref].copy() for ref in refs if ref in self._store.accounts}
+
+    def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
+        """Do nothing: the copies have it all."""
 
     def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
         """Do nothing: empty lots are at hand."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from stampbook.account import Account
-
-
-FirstDay = Callable[["Sequence[Account]"], "int | None"]
-
-
-def no_metrics(_: object) -> int | None:
-    """Return None: no metrics are needed."""
-    return None
 
 
 def columns(table: str, *, after: int = 0, of: str = "") -> str:
@@ -77,13 +68,12 @@ class Session(ABC):
         """Return where the entries of event ids (source, id) stand, for those that are known."""
 
     @abstractmethod
-    def accounts(self, refs: Collection[str], first_day: FirstDay = no_metrics) -> dict[str, Account]:
-        """Return accounts with their open lots, holds, facts, and metrics from a day on.
+    def accounts(self, refs: Collection[str]) -> dict[str, Account]:
+        """Return accounts by ref, without what belongs to them: see `fill`."""
 
-        Args:
-            refs: which accounts.
-            first_day: told what was found, says from which day on metrics are needed; None for no metrics.
-        """
+    @abstractmethod
+    def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
+        """Load what belongs to accounts: open lots, holds, facts, and metrics from a day on (None: no metrics)."""
 
     @abstractmethod
     def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
@@ -236,15 +226,13 @@ class SqlSession(Session):
         )
         return {(source, id_): Key(account_id, seq) for source, id_, account_id, seq in self.rows(sql, parameters)}
 
-    def accounts(self, refs: Collection[str], first_day: FirstDay = no_metrics) -> dict[str, Account]:
-        """Return accounts with their open lots, holds, facts, and metrics from a day on."""
+    def accounts(self, refs: Collection[str]) -> dict[str, Account]:
+        """Return accounts by ref, without what belongs to them."""
         found = self.rows(
             f"SELECT {columns('account')} FROM account WHERE {self.among('ref')}",  # noqa: S608 - own columns
             [self.listed(refs)],
         )
-        accounts = [account_of(row) for row in found]
-        self.fill(accounts, first_day(accounts))
-        return {account.ref: account for account in accounts}
+        return {row[1]: account_of(row) for row in found}
 
     def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
         """Load what belongs to accounts: open lots, holds, facts, and metrics from a day on."""

@@ -32,7 +32,8 @@ class TiersConfig(PluginConfig):
     review: Annotated[
         WindowText | None,
         Field(
-            description="calendar unit at whose end levels are reviewed, such as 'calendar year'; never where absent"
+            description="calendar unit at whose end levels are reviewed; never where absent",
+            examples=["calendar month", "calendar year"],
         ),
     ] = None
     downgrade: Annotated[

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from stampbook.errors import UnknownAccountError as UnknownAccountError
     from stampbook.errors import UnknownEventError as UnknownEventError
     from stampbook.event_fields import Amount as Amount
-    from stampbook.events import Event as Event
     from stampbook.event_fields import Instant as Instant
+    from stampbook.event_fields import PositiveAmount as PositiveAmount
+    from stampbook.event_fields import SignedAmount as SignedAmount
+    from stampbook.events import Event as Event
     from stampbook.events import Line as Line
     from stampbook.events import Order as Order
-    from stampbook.event_fields import PositiveAmount as PositiveAmount
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
-    from stampbook.event_fields import SignedAmount as SignedAmount
     from stampbook.events import TopUp as TopUp
     from stampbook.expressions import Condition as Condition
     from stampbook.expressions import Formula as Formula

@@ -16,7 +16,7 @@ from stampbook.ledger import (
     Posting,
     Transaction,
     canonical,
-    digest,
+    digest_of,
 )
 from stampbook.lots import Lot
 from stampbook.periods import moment_of
@@ -56,7 +56,12 @@ def seal(account: Account, decision: Decision, now: int, payload: bytes | None) 
         effects = canonical(transaction.effects())
         trace = canonical(decision.trace)
         postings = transaction.postings
-    entry = Entry(
+    if payload is None:
+        payload = own_payload(event)
+    about = decision.about
+    head = account.head = digest_of(
+        account.head,
+        account.ref,
         account.seq,
         event.type,
         event.source,
@@ -65,15 +70,28 @@ def seal(account: Account, decision: Decision, now: int, payload: bytes | None) 
         account.recorded_at,
         decision.program,
         transaction is not None,
-        decision.about,
-        own_payload(event) if payload is None else payload,
+        about,
+        payload,
         effects,
         trace,
         postings,
-        b"",
     )
-    account.head = digest(account.head, account.ref, entry)
-    return entry._replace(hash=account.head)
+    return Entry(
+        account.seq,
+        event.type,
+        event.source,
+        event.id,
+        event.at,
+        account.recorded_at,
+        decision.program,
+        transaction is not None,
+        about,
+        payload,
+        effects,
+        trace,
+        postings,
+        head,
+    )
 
 
 def transaction_of(entry: Entry) -> Transaction:

@@ -199,34 +199,34 @@ def _plain(value: object) -> object:
 
 
 def digest(previous: bytes, ref: str, entry: Entry) -> bytes:
+    """Return the hash of an entry; see `digest_of`."""
+    return digest_of(previous, ref, *entry[:13])
+
+
+def digest_of(  # noqa: PLR0913 - every field of an entry
+    previous: bytes,
+    ref: str,
+    seq: int,
+    type: str,  # noqa: A002 - the entry's own names
+    source: str,
+    id: str,  # noqa: A002
+    at: int,
+    recorded_at: int,
+    program: str,
+    accepted: bool,  # noqa: FBT001
+    about: int | None,
+    payload: bytes,
+    effects: bytes,
+    trace: bytes,
+    postings: tuple[Posting, ...],
+) -> bytes:
     """Return the hash of an entry: SHA-256 over the previous hash, the account's ref, and every field.
 
     Fields are joined by NUL, which no field contains: names and refs refuse it and JSON escapes it.
     """
-    head = _HEAD % (
-        ref,
-        entry.seq,
-        entry.type,
-        entry.source,
-        entry.id,
-        entry.at,
-        entry.recorded_at,
-        entry.program,
-        entry.accepted,
-        entry.about or 0,
-    )
-    return sha256(
-        b"\x00".join(
-            (
-                previous,
-                head.encode(),
-                entry.payload,
-                entry.effects,
-                entry.trace,
-                orjson.dumps([tuple(posting) for posting in entry.postings]),
-            )
-        )
-    ).digest()
+    head = _HEAD % (ref, seq, type, source, id, at, recorded_at, program, accepted, about or 0)
+    moved = orjson.dumps([tuple(posting) for posting in postings])
+    return sha256(b"\x00".join((previous, head.encode(), payload, effects, trace, moved))).digest()
 
 
 def check_postings(postings: Iterable[Posting]) -> None:

@@ -168,6 +168,10 @@ def _opens_overdue(account: Account, transaction: Transaction, now: int) -> bool
     return False
 
 
+Terms = tuple[str, str, int, int, int]
+"""The terms of a lot, in its own order: asset, kind, effective_at, expires_at, priority."""
+
+
 @dataclass(slots=True)
 class _Draft:
     """A transaction while it is being worked out."""
@@ -202,10 +206,10 @@ class _Draft:
             return
         self.postings.extend(Posting(asset, units, lot, destination, rule) for lot, units in drawn)
 
-    def grant(self, lot: Lot, amount: int, source: str, rule: str, *, shared: bool = True) -> list[tuple[int, int]]:
-        """Post a grant under the terms of `lot`: debt is repaid first, then a lot of equal terms is filled."""
-        asset, parts = lot.asset, []
-        if lot.kind != PAID and self.registry.context.assets[asset].debt:
+    def grant(self, terms: Terms, amount: int, source: str, rule: str) -> list[tuple[int, int]]:
+        """Post a grant: debt is repaid first, then a lot of equal terms is filled, or a new one."""
+        asset, parts = terms[0], []
+        if self.registry.context.assets[asset].debt:
             for debt in self.account.lots.values():
                 if debt.asset == asset and debt.kind == DEBT:
                     owed = -debt.remaining - sum(p.amount for p in self.postings if p.destination == debt.number)
@@ -215,32 +219,31 @@ class _Draft:
                         parts.append((debt.number, repaid))
                         amount -= repaid
         if amount:
-            number = self._lot(lot, shared=shared)
+            number = self._lot(terms)
             self.postings.append(Posting(asset, amount, source, number, rule))
             parts.append((number, amount))
         return parts
 
-    def _lot(self, terms: Lot, *, shared: bool) -> int:
+    def _lot(self, terms: Terms) -> int:
+        """Return the number of a lot of equal terms, or open one; an empty lot may be out of sight and is left."""
         at = self.event.at
-        if shared:
-            asset, kind, effective_at, expires_at, priority = terms.terms
-            now = effective_at <= at
-            held = [lot for lot in self.account.lots.values() if lot.remaining]  # an empty lot may be out of sight
-            for lots in (held, self.opened):
-                for lot in lots:
-                    if (
-                        lot.expires_at == expires_at
-                        and lot.asset == asset
-                        and lot.kind == kind
-                        and lot.priority == priority
-                        and (lot.effective_at == effective_at or (now and lot.effective_at <= at))
-                    ):
-                        return lot.number
+        asset, kind, effective_at, expires_at, priority = terms
+        for lots in (self.account.lots.values(), self.opened):
+            for lot in lots:
+                if (
+                    lot.expires_at == expires_at
+                    and lot.asset == asset
+                    and lot.kind == kind
+                    and lot.priority == priority
+                    and (lot.effective_at == effective_at or lot.effective_at <= at >= effective_at)
+                    and (lot.remaining or lots is self.opened)
+                ):
+                    return lot.number
         return self.open(terms)
 
-    def open(self, terms: Lot) -> int:
+    def open(self, terms: Terms) -> int:
         number = self.account.next_lot + len(self.opened)
-        self.opened.append(Lot(number, *terms[1:6], self.account.seq + 1, 0))
+        self.opened.append(Lot(number, *terms, self.account.seq + 1, 0))
         return number
 
 
@@ -368,8 +371,8 @@ def _topup(draft: _Draft, _: Past | None) -> None:
     assert isinstance(draft.event, TopUp)  # noqa: S101 - narrows for the type checker
     event = draft.event
     asset = event.currency or draft.registry.context.currency.code
-    lot = Lot(0, asset, PAID, event.at, NEVER, 0, 0, 0)
-    draft.grant(lot, event.amount, CASH, "topup", shared=False)
+    lot = draft.open((asset, PAID, event.at, NEVER, 0))
+    draft.postings.append(Posting(asset, event.amount, CASH, lot, "topup"))
 
 
 def _spend(draft: _Draft, _: Past | None) -> None:
@@ -384,8 +387,7 @@ def _adjust(draft: _Draft, _: Past | None) -> None:
     asset = event.asset or draft.registry.context.currency.code
     if event.amount > 0:
         expires = NEVER if event.expires is None else event.expires
-        lot = Lot(0, asset, event.kind, event.at, expires, 0, 0, 0)
-        draft.grant(lot, event.amount, ADJUSTMENTS, "adjust")
+        draft.grant((asset, event.kind, event.at, expires, 0), event.amount, ADJUSTMENTS, "adjust")
     else:
         draft.draw(asset, -event.amount, ADJUSTMENTS, "adjust")
 
@@ -459,7 +461,7 @@ def _owe(draft: _Draft, asset: str, amount: int, rule: str) -> None:
     lots = draft.account.lots.values()
     number = next((lot.number for lot in lots if lot.asset == asset and lot.kind == DEBT), None)
     if number is None:
-        number = draft.open(Lot(0, asset, DEBT, draft.event.at, NEVER, 0, 0, 0))
+        number = draft.open((asset, DEBT, draft.event.at, NEVER, 0))
     draft.postings.append(Posting(asset, amount, number, PROMOTION, rule))
 
 
@@ -496,11 +498,10 @@ def _reward(draft: _Draft, wanted: list[Award | Multiplier | Note]) -> None:
     )
     draft.trace.update(trace)
     granted: list[Any] = []
-    for grant in grants:
-        award = grant.award
-        lot = Lot(0, award.asset, award.kind, award.effective_at, award.expires_at, award.priority, 0, 0)
-        parts = draft.grant(lot, grant.units, PROMOTION, award.rule)
-        granted.append((award.rule, award.asset, grant.units, parts, grant.by_line))
+    for award, units, by_line in grants:
+        _, asset, _, _, _, kind, effective_at, expires_at, priority, _, _ = award
+        parts = draft.grant((asset, kind, effective_at, expires_at, priority), units, PROMOTION, award.rule)
+        granted.append((award.rule, asset, units, parts, by_line))
     if granted:
         draft.memo["granted"] = granted
 

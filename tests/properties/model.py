@@ -116,6 +116,7 @@ class Model:
         self.status = ""
         self.now = datetime.min.replace(tzinfo=UTC)
         self.lots: dict[int, dict[str, Any]] = {}
+        self.joinable: set[int] = set()
         self.debt = {"points": 0, "GBP": 0}
         self.days: dict[str, dict[date, int]] = {"spend": {}, "visits": {}, "tea": {}}
         self.tiers: list[tuple[datetime, str]] = []
@@ -206,6 +207,7 @@ class Model:
         """Let one event happen; return the codes for which it is refused, none if it is accepted."""
         at = datetime.fromisoformat(event["at"])
         self.pass_time(at)
+        self.joinable = {number for number, lot in self.lots.items() if lot["left"]}
         type_ = event["type"]
         if type_ == "account.opened":
             if self.status:
@@ -332,12 +334,13 @@ class Model:
     def lot(self, terms: dict[str, Any]) -> int:
         number = len(self.lots) + 1
         self.lots[number] = terms
+        self.joinable.add(number)
         return number
 
     def grant(
         self, asset: str, units: int, kind: str, start: datetime, end: datetime, priority: int, at: datetime
     ) -> dict[int, int]:
-        """Debt is repaid first; what is left joins a lot of equal terms, or begins one."""
+        """Debt is repaid first; what is left joins a lot of equal terms that is not empty, or begins one."""
         repaid = min(units, self.debt[asset])
         self.debt[asset] -= repaid
         units -= repaid
@@ -345,7 +348,7 @@ class Model:
             return {}
         for number, lot in self.lots.items():
             same = (lot["asset"], lot["kind"], lot["until"], lot["priority"]) == (asset, kind, end, priority)
-            if same and (lot["from"] == start or max(lot["from"], start) <= at):
+            if same and number in self.joinable and (lot["from"] == start or max(lot["from"], start) <= at):
                 lot["left"] += units
                 return {number: units}
         terms = {"asset": asset, "kind": kind, "from": start, "until": end, "priority": priority, "left": units}

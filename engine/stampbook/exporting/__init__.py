@@ -113,7 +113,7 @@ def _write(
     target: Path | TextIO,
     format: str,
     span: Span,
-    tick: Callable[[], None],  # noqa: A002
+    tick: Callable[[], None],
 ) -> int:
     context = engine.registry().context
     programs = session.kept()

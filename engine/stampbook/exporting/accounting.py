@@ -140,14 +140,14 @@ class _Writer:
                 self._end(item, source, asset), self._end(item, destination, asset), asset, amount, notes
             )
             self._totals[asset] += amount * (isinstance(destination, int) - isinstance(source, int))
-        notes = (
+        about: Notes = (
             ("event", entry.id),
             ("source", entry.source),
             ("ref", item.ref),
             ("seq", str(entry.seq)),
             ("recorded", self._date(entry.recorded_at).isoformat()),
         )
-        self._post(entry.type, notes, legs)
+        self._post(entry.type, about, legs)
 
     def _end(self, item: Journalled, end: End, asset: str) -> str:
         return self._chart.lots(item.ref, item.kinds[end], asset) if isinstance(end, int) else book_account(end)

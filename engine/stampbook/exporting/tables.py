@@ -76,7 +76,7 @@ def write_parquet(
         InputError: Polars is not installed, or the file cannot be written.
     """
     try:
-        import polars as pl  # noqa: PLC0415
+        import polars as pl
     except ImportError:
         message = "writing Parquet needs Polars; run: pip install 'stampbook[analytics]'"
         raise InputError(message) from None

@@ -17,21 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.engine import MALFORMED, REFUSED
 from stampbook.errors import DuplicateEventError, InputError
+from stampbook.importing.files import FORMATS, format_of, opened
 from stampbook.importing.mapping import MappingFile, read_mapping
 from stampbook.importing.refused import RefusedFile
 from stampbook.importing.restoring import restore
-from stampbook.importing.rows import FORMATS, Rows, format_of, opened
 from stampbook.importing.shaping import Shaped, Shaper, shaped_as_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from stampbook.engine import Engine, Outcome
+    from stampbook.importing.rows import Rows
 
 LARGEST_BATCH_BYTES = 16 << 20
 """A batch ends at so many bytes of rows, however few they are: memory stays flat."""
 
-_PROGRESS_EVERY = 50_000
+_PROGRESS_EVERY = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,14 @@ def import_file(  # noqa: PLR0913 - the options of a command
         options["needed"] = rules.needed
     try:
         with opened(name, kind, **options) as rows:
+            tell = _teller(rows, on_progress)
             if as_recorded:
-                restore(engine, rows, run)
+                restore(engine, rows, run, limit, tell)
             else:
                 run.rules = rules
                 for shaped in _limited(_shaped(rows, rules, name), limit):
-                    run.take(shaped, rows.taken)
-                    if on_progress is not None and run.read >= run.told + _PROGRESS_EVERY:
-                        run.told = run.read
-                        on_progress(rows.done(), rows.total)
+                    run.take(shaped, rows.taken())
+                    tell(run.read)
                 run.flush()
             if on_progress is not None:
                 on_progress(rows.done(), rows.total)
@@ -135,6 +135,18 @@ def import_file(  # noqa: PLR0913 - the options of a command
         str(kept.path) if kept.count else None,
         dict(run.reasons.most_common()),
     )
+
+
+def _teller(rows: Rows, on_progress: Callable[[int, int | None], None] | None) -> Callable[[int], None]:
+    told = 0
+
+    def tell(read: int) -> None:
+        nonlocal told
+        if on_progress is not None and read >= told + _PROGRESS_EVERY:
+            told = read
+            on_progress(rows.done(), rows.total)
+
+    return tell
 
 
 def _shaped(rows: Rows, rules: MappingFile | None, name: str) -> Iterator[Shaped]:
@@ -172,7 +184,6 @@ class _Run:
 
     def __init__(self, engine: Engine, kept: RefusedFile, batch_size: int) -> None:
         self.read = 0
-        self.told = 0
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.rules: MappingFile | None = None

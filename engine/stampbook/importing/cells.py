@@ -32,7 +32,7 @@ class BadCell(Exception):  # noqa: N818 - becomes the problem of a row
 def text_of(place: int, column: str) -> Callable[[Any], str]:
     """Return a function that reads a cell as text without blanks around it; empty where nothing stands."""
 
-    def text(values: Any) -> str:  # noqa: ANN401 - a row
+    def text(values: Any) -> str:
         value = values[place]
         return value.strip() if type(value) is str else _plain(value, column)
 
@@ -95,7 +95,7 @@ def getter(cell: Cell, kind: str, place: Mapping[str, int]) -> Getter:
         return read
     default: Any = Decimal(cell.default) if cell.is_number and _NUMBER.fullmatch(cell.default) else cell.default
 
-    def or_default(values: Any) -> Any:  # noqa: ANN401 - a row
+    def or_default(values: Any) -> Any:
         found = read(values)
         return default if found is None else found
 
@@ -127,7 +127,7 @@ def _template(template: str, place: Mapping[str, int]) -> Callable[[Any], str]:
     readers = [text_of(place[name], name) for name in parts[1::2]]
     between = parts[::2]
 
-    def text(values: Any) -> str:  # noqa: ANN401 - a row
+    def text(values: Any) -> str:
         cells = [read(values) for read in readers]
         if not all(cells):
             return ""
@@ -140,7 +140,7 @@ def _time(cell: Cell, read: Callable[[Any], str]) -> Getter:
     pattern, column = cell.format or "", cell.column or cell.template or ""
     known: dict[str, str] = {}
 
-    def time_text(values: Any) -> str | None:  # noqa: ANN401 - a row
+    def time_text(values: Any) -> str | None:
         text = read(values)
         if not text:
             return None
@@ -162,7 +162,7 @@ def _arithmetic(cell: Cell, place: Mapping[str, int]) -> Getter:
     second = None if cell.times is None else _number(cell, cell.times, place)
     shift = 1 - len(str(cell.divide))
 
-    def number(values: Any) -> Decimal | None:  # noqa: ANN401 - a row
+    def number(values: Any) -> Decimal | None:
         found = first(values)
         if found is None:
             return None
@@ -180,7 +180,7 @@ def _number(cell: Cell, column: str, place: Mapping[str, int]) -> Callable[[Any]
     read = text_of(place[column], column)
     table = str.maketrans("", "", cell.strip)
 
-    def number(values: Any) -> Decimal | None:  # noqa: ANN401 - a row
+    def number(values: Any) -> Decimal | None:
         given = read(values)
         text = given.translate(table).strip()
         if not text:

@@ -26,7 +26,7 @@ class RefusedFile:
         self.count = 0
         self._file: IO[bytes] | None = None
 
-    def add(self, row: int, line: int | None, event: Any, status: str, reasons: Sequence[tuple[str, str]]) -> None:  # noqa: ANN401, PLR0913 - a line of the file
+    def add(self, row: int, line: int | None, event: Any, status: str, reasons: Sequence[tuple[str, str]]) -> None:
         """Write one row.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stampbook.batch import Batch
@@ -12,7 +12,7 @@ from stampbook.importing.shaping import Shaped
 from stampbook.periods import NEVER, Calendar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from stampbook.engine import Engine, Outcome
     from stampbook.importing.rows import Row, Rows
@@ -32,17 +32,25 @@ class Counting(Protocol):
         ...
 
 
-def restore(engine: Engine, rows: Rows, counting: Counting) -> None:
+def restore(engine: Engine, rows: Rows, counting: Counting, limit: int | None, tell: Callable[[int], None]) -> None:
     """Import an export as it was recorded; running it again goes on where it stopped.
+
+    Args:
+        engine: an open ledger.
+        rows: the lines of the export.
+        counting: where outcomes are counted.
+        limit: stop after so many lines.
+        tell: told after each instant how many lines were read.
 
     Raises:
         InputError: a line is not one of an export; what came before it was imported.
     """
     clock = engine.clock
     try:
-        for recorded_at, group in groupby(_checked(rows), key=lambda line: line.recorded_at):
+        for recorded_at, group in groupby(islice(_checked(rows), limit), key=lambda line: line.recorded_at):
             engine.clock = lambda now=recorded_at: now  # type: ignore[misc]  # bound at once
             _Instant(engine, counting).run(group)
+            tell(counting.read)
     finally:
         engine.clock = clock
 

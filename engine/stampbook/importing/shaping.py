@@ -133,7 +133,7 @@ class Shaper:
             else:
                 yield Row(row.number, row.line, [row.values.get(name) for name in columns])
 
-    def _shown(self, values: Any) -> Any:  # noqa: ANN401 - a row
+    def _shown(self, values: Any) -> Any:
         return values if isinstance(values, str) else dict(zip(self._columns, values, strict=False))
 
     def _event(self, group: list[Row], size: int, broken: int) -> Shaped:
@@ -194,7 +194,7 @@ class _Maker:
         return event
 
     @staticmethod
-    def _first(name: str, cell: Cell, get: Getter, rows: list[Any]) -> Any:  # noqa: ANN401 - the content of a field
+    def _first(name: str, cell: Cell, get: Getter, rows: list[Any]) -> Any:
         found = None
         for row in rows:
             value = get(row)
@@ -213,7 +213,7 @@ class _Maker:
         numbers = [number for row in rows if (number := get(row)) is not None]
         return total(cell, numbers) if numbers else None
 
-    def _line(self, row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+    def _line(self, row: Any) -> dict[str, Any]:
         line: dict[str, Any] = {}
         missing = None
         is_there = False

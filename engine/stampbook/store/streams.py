@@ -92,7 +92,7 @@ def _journalled(session: SqlSession, keys: list[Key]) -> Iterator[Journalled]:
     if not keys:
         return
     entries = session.entries(keys)
-    refs = dict(
+    refs: dict[int, str] = dict(
         session.rows(
             f"SELECT id, ref FROM account WHERE {session.among('id')}",  # noqa: S608 - no value is spliced in
             [session.listed({key.account_id for key in keys})],

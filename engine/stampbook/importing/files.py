@@ -1,0 +1,149 @@
+"""Opening files as rows, by their format; what is wrong with a file as a whole is one line.
+
+Whatever the bytes are, a row that cannot be read becomes a `Row` with a `Problem` and the rest goes on; only a file of
+which nothing more can be read is an `InputError`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+
+from stampbook.errors import InputError, near
+from stampbook.importing.columnar import ParquetRows
+from stampbook.importing.jsonlines import JsonRows
+from stampbook.importing.rows import Row, Rows
+from stampbook.importing.separated import CsvRows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FORMATS = ("jsonl", "csv", "parquet")
+
+_EXTENSIONS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+def format_of(path: str, given: str | None) -> str:
+    """Return the format of a file, by its extension unless it is given.
+
+    Raises:
+        InputError: no such format, or the extension says none.
+    """
+    if given is not None:
+        if given not in FORMATS:
+            message = f"{given!r} is no format of an import{near(given, FORMATS)}; one of {', '.join(FORMATS)}"
+            raise InputError(message)
+        return given
+    if path == "-":
+        return "jsonl"
+    extension = Path(path.lower().removesuffix(".gz")).suffix
+    try:
+        return _EXTENSIONS[extension]
+    except KeyError:
+        hint = "write one event a line and name it .jsonl" if extension == ".json" else "or name its format"
+        message = f"{path}: the extension says no format; use one of {', '.join(_EXTENSIONS)}, {hint}"
+        raise InputError(message) from None
+
+
+@contextmanager
+def opened(
+    path: str,
+    format: str,
+    *,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    needed: Sequence[str] | None = None,
+) -> Iterator[Rows]:
+    """Open a file (``-`` is standard input) as rows.
+
+    Args:
+        path: its name.
+        format: one of `FORMATS`.
+        delimiter: between the columns of a CSV file; by default a comma, or a tab in ``.tsv``.
+        encoding: of a CSV file.
+        needed: the columns of a Parquet file that are read; all by default.
+
+    Raises:
+        InputError: it cannot be read, in one line that says why.
+    """
+    if format == "parquet":
+        with _reported(path):
+            rows: Rows = ParquetRows(path, needed)
+            yield rows
+        return
+    with _reported(path):
+        raw = cast("IO[bytes]", sys.stdin.buffer) if path == "-" else Path(path).open("rb", buffering=1 << 20)
+    try:
+        with _reported(path):
+            total = Path(path).stat().st_size if path != "-" and Path(path).is_file() else None
+            if total == 0:
+                message = f"{path} is empty; there is nothing to import"
+                raise InputError(message)
+            stream = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if path.lower().endswith(".gz") else raw
+            buffered = io.BufferedReader(cast("Any", stream), 1 << 20) if stream is not raw else cast("Any", raw)
+            if format == "jsonl":
+                rows = JsonRows(path, buffered, raw, total)
+            else:
+                if delimiter is None:
+                    delimiter = "\t" if ".tsv" in Path(path).suffixes else ","
+                rows = CsvRows(path, buffered, raw, total, delimiter=delimiter, encoding=encoding)
+        yield _Watched(path, rows)
+    finally:
+        if path != "-":
+            raw.close()
+
+
+@contextmanager
+def _reported(path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        message = f"there is no file {path}"
+        raise InputError(message) from None
+    except IsADirectoryError:
+        message = f"{path} is a folder; name a file in it"
+        raise InputError(message) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        message = f"{path}: the compressed file is cut off or damaged ({error}); what came before it was imported"
+        raise InputError(message) from None
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror or error}"
+        raise InputError(message) from None
+
+
+class _Watched(Rows):
+    """Rows whose failures to read are reported; what is raised by those who use the rows is left alone."""
+
+    def __init__(self, path: str, rows: Rows) -> None:
+        self._path = path
+        self._rows = rows
+        self.columns = rows.columns
+        self.total = rows.total
+
+    def taken(self) -> int:
+        return self._rows.taken()
+
+    def __iter__(self) -> Iterator[Row]:
+        rows = iter(self._rows)
+        while True:
+            with _reported(self._path):
+                row = next(rows, None)
+            if row is None:
+                return
+            yield row
+
+    def done(self) -> int:
+        return self._rows.done()

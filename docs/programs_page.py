@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def _checked(program: str) -> str:
     return f"```console\n$ stampbook check program.toml\n{result.output.rstrip()}\n```"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -117,7 +117,7 @@ def _value(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def _plugin(name: str, *path: str) -> Callable[[], str]:
     def keys() -> str:
-        model = installed()[name].load().Config
+        model: type[BaseModel] = installed()[name].load().Config
         tables = tuple(_inner(model))
         for step in path:
             model = _inner(model)[step]
@@ -139,16 +139,18 @@ def _inner(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 def _names() -> str:
     kinds = {"a truth": "true or false"}
     rows = [
-        (f"`{it.root}.{'NAME' if it.root == 'metric' else it.field}`", kinds.get(it.kind.words, it.kind.words), it.about)
+        (
+            f"`{it.root}.{'NAME' if it.root == 'metric' else it.field}`",
+            kinds.get(it.kind.words, it.kind.words),
+            it.about,
+        )
         for it in describe(vocabulary(2, {"NAME": 0}, 2))
     ]
     return _table(("name", "kind", "what it is"), rows)
 
 
 def _functions() -> str:
-    return _table(
-        ("function", "what it gives"), [(f"`{it.signature}`", it.about) for it in FUNCTIONS.values()]
-    )
+    return _table(("function", "what it gives"), [(f"`{it.signature}`", it.about) for it in FUNCTIONS.values()])
 
 
 def _events() -> str:

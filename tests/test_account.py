@@ -154,20 +154,28 @@ def test_the_life_of_a_hold() -> None:
     assert happens(hold(4, "void", (2, 5))) == (15, 10, 5, 0, 21)
     assert happens(hold(4, "lapse", (2, 15))) == (0, 10, 5, 15, 36)
     assert (ann.holds[4].lapses_at, ann.next_hold) == (500, 5)
-    with pytest.raises(InvariantError, match="^I8: "):
+    with pytest.raises(InvariantError, match=r"^I8: "):
         happens(hold(4, "capture", (2, 1)), points(1, 2, SALES))
 
 
 def test_balances_say_what_may_be_spent_what_is_pending_and_what_is_owed() -> None:
     ann = account()
-    assert (ann.balance("points", NOW), ann.pending("points", NOW), ann.owed("points"), ann.total("points")) == (46, 20, 5, 74)
+    assert (ann.balance("points", NOW), ann.pending("points", NOW), ann.owed("points"), ann.total("points")) == (
+        46,
+        20,
+        5,
+        74,
+    )
     assert ann.balance("points", 300) == 20
     assert (ann.balance("GBP", NOW), ann.balance("USD", NOW)) == (1000, 0)
     assert ann.next_expiry() == 90
 
 
 def test_a_transaction_fills_the_lots_that_it_opens() -> None:
-    ann, transaction = account(), Transaction((points(9, PROMOTION, 6),), (lot(6),), metrics=(MetricChange("visits", 3, 1),))
+    ann, transaction = (
+        account(),
+        Transaction((points(9, PROMOTION, 6),), (lot(6),), metrics=(MetricChange("visits", 3, 1),)),
+    )
     ann.check(transaction, NOW)
     ann.apply(transaction)
     assert (ann.lots[6].remaining, ann.next_lot, ann.metrics.total("visits", 3, 3)) == (9, 7, 1)
@@ -176,7 +184,7 @@ def test_a_transaction_fills_the_lots_that_it_opens() -> None:
 def test_a_balance_stays_in_the_range_of_64_bits() -> None:
     ann = account()
     ann.lots[1] = ann.lots[1].moved(2**63 - 2000)
-    with pytest.raises(InvariantError, match="^I1: lot 1 of account ann would leave the range"):
+    with pytest.raises(InvariantError, match=r"^I1: lot 1 of account ann would leave the range"):
         ann.check(Transaction((Posting("GBP", LARGEST, CASH, 1),)), NOW)
 
 
@@ -185,7 +193,10 @@ def test_a_new_fact_ends_the_one_before() -> None:
     ann.apply(Transaction(facts=(Fact("tier", "silver", 10, NEVER),)))
     ann.apply(Transaction(facts=(Fact("tier", "gold", 20, NEVER),)))
     ann.apply(Transaction(facts=(Fact("tier", "ruby", 20, NEVER), Fact("vip", "yes", 5, 15))))
-    assert [(fact.value, fact.since, fact.until) for fact in ann.facts["tier"]] == [("silver", 10, 20), ("ruby", 20, NEVER)]
+    assert [(fact.value, fact.since, fact.until) for fact in ann.facts["tier"]] == [
+        ("silver", 10, 20),
+        ("ruby", 20, NEVER),
+    ]
 
     def values(name: str, *instants: int) -> list[str | None]:
         return [fact and fact.value for fact in (ann.fact(name, at) for at in instants)]

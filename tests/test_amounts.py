@@ -79,7 +79,7 @@ def test_what_is_no_exact_amount_is_refused_in_one_line(value: object, says: str
 
 
 def test_one_decimal_is_singular() -> None:
-    with pytest.raises(AmountError, match="more than 1 decimal$"):
+    with pytest.raises(AmountError, match=r"more than 1 decimal$"):
         read_units("1.25", 1)
 
 
@@ -89,7 +89,8 @@ def test_written_amounts_read_back(units: int, decimals: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("units", "decimals", "text"), [(5, 2, "0.05"), (-5, 2, "-0.05"), (0, 3, "0.000"), (-1250, 2, "-12.50"), (7, 0, "7")]
+    ("units", "decimals", "text"),
+    [(5, 2, "0.05"), (-5, 2, "-0.05"), (0, 3, "0.000"), (-1250, 2, "-12.50"), (7, 0, "7")],
 )
 def test_amounts_are_written_with_all_their_decimals(units: int, decimals: int, text: str) -> None:
     assert write_units(units, decimals) == text

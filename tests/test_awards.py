@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from stampbook.hookspecs import Award, Multiplier, Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from fractions import Fraction
 
 ASSETS = {"points": Asset("points"), "GBP": Asset("GBP", 2)}
 
@@ -57,7 +57,9 @@ def test_rounding_happens_once_after_all_multipliers() -> None:
     st.lists(st.fractions(0, 10).filter(bool), max_size=3),
     st.sampled_from(Rounding),
 )
-def test_an_award_is_its_exact_product_rounded_once(value: Fraction, factors: list[Fraction], rounding: Rounding) -> None:
+def test_an_award_is_its_exact_product_rounded_once(
+    value: Fraction, factors: list[Fraction], rounding: Rounding
+) -> None:
     exact = value
     for factor in factors:
         exact *= factor
@@ -70,13 +72,23 @@ def test_an_award_is_its_exact_product_rounded_once(value: Fraction, factors: li
 
 
 def test_a_multiplier_multiplies_only_its_asset_wherever_it_stands() -> None:
-    wanted = [Multiplier("m.p", "points", 3), award("a", 5), award("b", 5, asset="GBP"), Multiplier("m.g", "GBP", 1, 2)]
+    wanted: list[Award | Multiplier] = [
+        Multiplier("m.p", "points", 3),
+        award("a", 5),
+        award("b", 5, asset="GBP"),
+        Multiplier("m.g", "GBP", 1, 2),
+    ]
     assert grants(*wanted) == {"a": 15, "b": 250}
     assert trace(*wanted)["multiplied"] == [("m.p", "3/1"), ("m.g", "1/2")]
 
 
 def test_of_several_multipliers_all_or_only_the_best_count() -> None:
-    wanted = [award("a", 10), Multiplier("m.x", "points", 3, 2), Multiplier("m.y", "points", 2), Multiplier("m.z", "points", 2)]
+    wanted: list[Award | Multiplier] = [
+        award("a", 10),
+        Multiplier("m.x", "points", 3, 2),
+        Multiplier("m.y", "points", 2),
+        Multiplier("m.z", "points", 2),
+    ]
     assert grants(*wanted) == {"a": 60}
     assert grants(*wanted, multipliers="best") == {"a": 20}
     assert trace(*wanted, multipliers="best")["multiplied"] == [("m.y", "2/1")]

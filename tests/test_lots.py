@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,9 +10,9 @@ from stampbook.lots import BONUS, DEBT, DEFAULT_ORDER, EARNED, PAID, Lot, SpendK
 from stampbook.periods import NEVER
 
 
-def lot(number: int, remaining: int = 10, **terms: object) -> Lot:
+def lot(number: int, remaining: int = 10, **terms: Any) -> Lot:
     usual = Lot(number, "points", EARNED, 0, NEVER, 0, 1, remaining)
-    return usual._replace(**terms)  # type: ignore[arg-type]  # tests name only what matters
+    return usual._replace(**terms)
 
 
 def numbers(lots: list[Lot], order: tuple[SpendKey, ...] = DEFAULT_ORDER) -> list[int]:
@@ -49,7 +51,7 @@ def test_lots_of_equal_terms_have_equal_terms() -> None:
     ],
     ids=["priority", "then expiry", "then bonus before paid", "then effective", "then created"],
 )
-def test_the_order_in_which_lots_are_spent(first: dict[str, object], second: dict[str, object]) -> None:
+def test_the_order_in_which_lots_are_spent(first: dict[str, Any], second: dict[str, Any]) -> None:
     assert numbers([lot(2, **second), lot(1, **first)]) == [1, 2]
     if first:
         assert numbers([lot(1, **second), lot(2, **first)]) == [2, 1]

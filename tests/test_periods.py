@@ -64,7 +64,9 @@ def test_a_change_in_the_middle_of_an_hour_is_seen() -> None:
 
 
 @given(
-    st.sampled_from(["UTC", "Europe/London", "America/Sao_Paulo", "Asia/Kathmandu", "America/Havana", "Pacific/Auckland"]),
+    st.sampled_from(
+        ["UTC", "Europe/London", "America/Sao_Paulo", "Asia/Kathmandu", "America/Havana", "Pacific/Auckland"]
+    ),
     st.dates(date(1975, 1, 1), date(2035, 12, 31)),
 )
 def test_a_day_starts_where_the_one_before_ends(zone: str, day: date) -> None:
@@ -86,7 +88,9 @@ def test_day_and_hour_are_those_of_the_local_clock(zone: str, instant: int) -> N
 
 
 def test_a_time_without_offset_is_local() -> None:
-    assert SHANGHAI.parse("2025-01-31T10:00") == SHANGHAI.parse("2025-01-31T10:00+08:00") == UTC.parse("2025-01-31T02:00")
+    assert (
+        SHANGHAI.parse("2025-01-31T10:00") == SHANGHAI.parse("2025-01-31T10:00+08:00") == UTC.parse("2025-01-31T02:00")
+    )
     assert SHANGHAI.parse("2025-01-31") == UTC.parse("2025-01-30T16:00")
     assert moment_of(UTC.parse("2025-01-31")).isoformat() == "2025-01-31T00:00:00+00:00"
 
@@ -158,7 +162,8 @@ def test_a_period_ends_after_a_gap_at_midnight() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "12", "months", "1.5 months", "-1 month", "12 months,", "12 months, soon", "a year", "٣ days", "1  day"]
+    "text",
+    ["", "12", "months", "1.5 months", "-1 month", "12 months,", "12 months, soon", "a year", "٣ days", "1  day"],
 )
 def test_what_is_no_period_is_refused(text: str) -> None:
     with pytest.raises(PeriodError, match="is not a period; write '90 days', '12 months' or '12 months, end of month'"):

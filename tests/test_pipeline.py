@@ -96,7 +96,12 @@ def test_a_purchase_draws_counts_assesses_rewards_and_tells_why() -> None:
     day = till.view().day
     assert transaction.metrics == (("spend", day, 12000), ("cakes", day, 8))
     [fact] = transaction.facts
-    assert (fact.name, fact.value, fact.since, fact.reason) == ("tier", "gold", decision.event.at, "spend 120.00 reached 100.00")
+    assert (fact.name, fact.value, fact.since, fact.reason) == (
+        "tier",
+        "gold",
+        decision.event.at,
+        "spend 120.00 reached 100.00",
+    )
     assert decision.trace["multiplied"] == [("tiers.gold", "2/1")]
     assert decision.program == till.registry.hash
 
@@ -199,7 +204,7 @@ def returned(till: Till) -> None:
 
 def unrefunded(till: Till) -> None:
     broke(till)
-    till.registry = load(RULES.split("[[plugin]]")[0])
+    till.registry = load(RULES.split("[[plugin]]", maxsplit=1)[0])
 
 
 def unborn(till: Till) -> None:
@@ -246,7 +251,9 @@ VERDICTS: list[tuple[str, Any, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "given", "type_", "fields"), VERDICTS, ids=lambda value: getattr(value, "__name__", None))
+@pytest.mark.parametrize(
+    ("code", "given", "type_", "fields"), VERDICTS, ids=lambda value: getattr(value, "__name__", None)
+)
 def test_every_refusal_has_its_code(code: str, given: Any, type_: str, fields: dict[str, Any]) -> None:
     till = shop()
     given(till)
@@ -277,10 +284,12 @@ def then(*steps: Any) -> Any:
         (["wrong_currency"], returned, "return", {"purchase": "p", "currency": "EUR", "at": "2024-12-31"}),
         (["before_purchase"], returned, "return", {"purchase": "p", "at": "2024-12-31"}),
         (["nothing_left"], then(returned, unrefunded), "return", {"purchase": "p"}),
-        (["no_such_line", "over_return"], broke, "return", {"purchase": "p", "lines": [{"line": 9}, {"line": 1, "amount": "11"}]}),
+        (["no_such_line", "over_return"], broke, "return", {"purchase": "p", "lines": [{"line": 9}, {"line": 1, "amount": "11"}]}),  # noqa: E501
     ],
 )  # fmt: skip
-def test_of_several_reasons_the_order_is_fixed(codes: list[str], given: Any, type_: str, fields: dict[str, Any]) -> None:
+def test_of_several_reasons_the_order_is_fixed(
+    codes: list[str], given: Any, type_: str, fields: dict[str, Any]
+) -> None:
     till = shop()
     given(till)
     decision = till.judge(till.read(type_, {"at": "2025-01-01", **fields}))[-1]

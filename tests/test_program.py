@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a message is one line, and so is its case
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -99,21 +100,21 @@ balance = { points = "1" }
         ":5: program.leap_day: '2 march' is not one of '28 february', '1 march' (did you mean '1 march'?)",
         ":6: program.open_account: no such key (did you mean 'open_accounts'?)",
         ":9: assets.points.decimal: no such key (did you mean 'decimals'?)",
-        ":10: assets.points.spend_order[2]: 'bonus' is not one of 'priority', 'expiry', 'bonus_first', 'paid_first',"
-        " 'effective', 'created' (did you mean 'bonus_first'?)",
+        (":10: assets.points.spend_order[2]: 'bonus' is not one of 'priority', 'expiry', 'bonus_first', 'paid_first',"
+         " 'effective', 'created' (did you mean 'bonus_first'?)"),
         ":13: assets.JPY.decimals: JPY is a currency of 0 decimals",
         ":16: metrics.spend.sum: no field 'order.nett' (did you mean 'net'?) (column 1)",
         ":17: metrics.spend.window: '12 monts' is not a window; write '12 months', 'calendar year' or 'lifetime'",
         ":19: metrics.visits: a metric has either count = true or sum = '…'",
         ":22: metrics.loops: a metric cannot read metric.visits: metrics are counted before they are compared",
         ":27: stacking.promo: 'bets' is not one of 'sum', 'best', 'first' (did you mean 'best'?)",
-        ":31: plugin[1].expires: 'a while' is not a period; write '90 days', '12 months' or '12 months, end of month',"
-        " or 'never'",
+        (":31: plugin[1].expires: 'a while' is not a period; write '90 days', '12 months' or '12 months, end of month',"
+         " or 'never'"),
         ":33: plugin[1].rule[1]: line.quantity needs per = 'line'",
         ":38: plugin[1].rule[2].name: String should match pattern '^[a-z][a-z0-9_-]{0,62}$'",
         ":39: plugin[1].rule[2].when: a condition must be true or false; this is a number (column 1)",
-        ":41: plugin[1].rule[2].expires: 'soon' is not a period; write '90 days', '12 months' or"
-        " '12 months, end of month', or 'never'",
+        (":41: plugin[1].rule[2].expires: 'soon' is not a period; write '90 days', '12 months' or"
+         " '12 months, end of month', or 'never'"),
         ":42: plugin[1].rule[2].pending: 14 is not text; write it in quotes",
         ":44: plugin[2].use: missing",
         ":48: plugin[3].use: no plugin 'tier' is installed (did you mean 'tiers'?)",

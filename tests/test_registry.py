@@ -145,7 +145,7 @@ def _with_wrapper() -> type[Plugin[Any]]:
     class Wrong(Plugin[PluginConfig]):
         @hookimpl(wrapper=True)
         def reward(self, event: Event) -> Iterator[None]:
-            assert event
+            assert isinstance(event, Event)
             return (yield)
 
     return Wrong

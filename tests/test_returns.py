@@ -118,7 +118,9 @@ def test_an_over_return_says_how_much_is_left() -> None:
         return [objection.message for objection in measure(event, ORDER, earlier)[2]]
 
     assert says(back(amount="19.01")) == ["19.01 GBP is more than the 19.00 GBP that has not come back yet"]
-    assert says(back(lines=[{"line": 2, "quantity": "1.5"}])) == ["1.5 pieces are more than the 1 that have not come back yet"]
+    assert says(back(lines=[{"line": 2, "quantity": "1.5"}])) == [
+        "1.5 pieces are more than the 1 that have not come back yet"
+    ]
     assert says(back(lines=[{"line": 2}]), (2, 10**6, 500)) == ["all pieces of that line came back before"]
 
 
@@ -142,7 +144,7 @@ def test_parts_in_any_order_sum_to_the_whole(purchase: dict[str, Any], parts: li
         lines, came, objections = measure(back(**part), bought, earlier)
         if not objections:
             earlier += came
-            assert all(0 <= line.now and line.before + line.now <= line.value for line in lines)
+            assert all(line.now >= 0 and line.before + line.now <= line.value for line in lines)
             assert all(0 <= line.part <= line.whole for line in lines)
     assert sum(value for _, _, value in earlier) == bought.total
     for place, whole in enumerate(line_values(bought), 1):

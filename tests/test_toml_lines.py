@@ -70,14 +70,30 @@ def test_a_long_dotted_key_costs_no_more_than_its_length() -> None:
 
 names = st.sampled_from(["a", "b", "c-d", "1", '"e f"', '"[x]"', "'g.h'", '"i\\"j"', '"\\u00e9"', "'#'"])
 scalars = st.sampled_from(
-    ["1", "true", '"x"', "'y = 1'", '"#"', '"""\n[z]\nq = 1\n"""', "'''\n# \"\n'''", '"\\""', '""', "''", '""""a"""', '"""a\\""""', "2025-01-01"]
+    [
+        "1",
+        "true",
+        '"x"',
+        "'y = 1'",
+        '"#"',
+        '"""\n[z]\nq = 1\n"""',
+        "'''\n# \"\n'''",
+        '"\\""',
+        '""',
+        "''",
+        '""""a"""',
+        '"""a\\""""',
+        "2025-01-01",
+    ]
 )
 spaces = st.sampled_from(["", " ", "\t"])
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=3).map(lambda items: "[\n" + ", # ]\n".join([*items, "]"]))
-    | st.lists(inner, max_size=2).map(lambda items: f"[{', '.join(items)}]")
-    | inner.map(lambda item: f"{{ k = {item} }}"),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda items: "[\n" + ", # ]\n".join([*items, "]"]))
+        | st.lists(inner, max_size=2).map(lambda items: f"[{', '.join(items)}]")
+        | inner.map(lambda item: f"{{ k = {item} }}")
+    ),
     max_leaves=4,
 )
 
@@ -90,7 +106,9 @@ def documents(draw: st.DrawFn) -> str:
         key = draw(st.lists(names, min_size=1, max_size=3).map(draw(st.sampled_from([".", " . "])).join))
         pad = draw(spaces)
         statement = draw(
-            st.sampled_from(["", "# x = 1 [", f"{pad}[{pad}{key}{pad}]", f"[[{key}]]{pad}", f"{pad}[[{pad}{key} ]] # c"])
+            st.sampled_from(
+                ["", "# x = 1 [", f"{pad}[{pad}{key}{pad}]", f"[[{key}]]{pad}", f"{pad}[[{pad}{key} ]] # c"]
+            )
             | values.map(lambda value, key=key, pad=pad: f"{pad}{key}{pad}={pad}{value}{pad}# '")  # type: ignore[misc]
         )
         longer = text + statement + draw(st.sampled_from(["\n", "\n\n", "\r\n"]))

@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     from stampbook.plugin import Plugin as Plugin
     from stampbook.plugin import PluginConfig as PluginConfig
     from stampbook.registry import Registry as Registry
-    from stampbook.registry import load as load_program
-    from stampbook.registry import load_file as load_program_file
+    from stampbook.registry import load as _load
+    from stampbook.registry import load_file as _load_file
     from stampbook.returns import settle_share as settle_share
     from stampbook.vocabulary import LineCondition as LineCondition
     from stampbook.vocabulary import LineFormula as LineFormula
@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from stampbook.vocabulary import WindowText as WindowText
     from stampbook.vocabulary import check_reads as check_reads
     from stampbook.vocabulary import refuse as refuse
+
+    load_program, load_program_file = _load, _load_file
 
 __version__ = "0.1.0"
 

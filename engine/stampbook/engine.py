@@ -49,7 +49,7 @@ class Engine:
         self.store = store
         self.clock = clock
         self._plugins = plugins
-        self.memory = Memory(remembered)
+        self.memory = Memory(0 if store.in_memory else remembered)
         self._cached: InForce | None = None
         self._built: dict[str, Registry] = {}
 

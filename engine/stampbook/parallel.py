@@ -52,7 +52,7 @@ def can_run_in_parallel(engine: Engine) -> bool:
 
     They may not where the clock is not the system's, the books are in memory, or a plugin listens to commits.
     """
-    if engine.clock is not system_clock or engine.store.url.startswith("memory:"):
+    if engine.clock is not system_clock or engine.store.in_memory:
         return False
     with engine.store.reader() as session:
         return not any(registry.has_listeners for registry in engine.in_force(session).registries)

@@ -61,7 +61,7 @@ class Donations(Plugin[DonationsConfig]):
             raise PluginError(str(error)) from None
         self._patron_from: int | None = None
         if self.config.patron_from is not None:
-            if self.config.metric not in self.program.metric_decimals:
+            if self.config.metric is None or self.config.metric not in self.program.metric_decimals:
                 message = f"patron_from needs a metric of [metrics], and {self.config.metric!r} is none"
                 raise PluginError(message)
             self._patron_from = self.program.metric_asset(self.config.metric).units(self.config.patron_from)

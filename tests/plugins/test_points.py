@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a message is one line, and so is its case
 from __future__ import annotations
 
 from typing import Any
@@ -30,7 +31,7 @@ def shop(rules: str, at: str = "2025-01-01") -> Till:
 
 def rule(name: str = "base", earn: str = "order.net", **keys: Any) -> str:
     lines = "\n".join(f"{key} = {value!r}" for key, value in keys.items())
-    return f"[[plugin.rule]]\nname = '{name}'\nearn = \"\"\"{earn}\"\"\"\n{lines}\n"
+    return f'[[plugin.rule]]\nname = \'{name}\'\nearn = """{earn}"""\n{lines}\n'
 
 
 TEA = {"sku": "tea", "category": "drinks", "quantity": 2, "amount": "7.60"}
@@ -171,7 +172,9 @@ def test_kind_and_priority_say_which_points_go_first() -> None:
 
 
 def test_of_a_group_only_the_best_counts() -> None:
-    till = shop(rule("one", "order.net", group="promo") + rule("two", "order.net * 2", group="promo") + rule("three", "1"))
+    till = shop(
+        rule("one", "order.net", group="promo") + rule("two", "order.net * 2", group="promo") + rule("three", "1")
+    )
     till.tell("purchase", amount="10")
     assert till.balance() == "21"
 
@@ -186,7 +189,9 @@ def test_the_trace_says_what_was_read_and_granted() -> None:
 
 
 def test_two_uses_of_the_plugin_keep_their_names_apart() -> None:
-    text = HEADER + rule() + "[[plugin]]\nuse = 'points'\nname = 'extra'\nasset = 'miles'\n" + rule(earn="order.net / 2")
+    text = (
+        HEADER + rule() + "[[plugin]]\nuse = 'points'\nname = 'extra'\nasset = 'miles'\n" + rule(earn="order.net / 2")
+    )
     till = Till(text).opened()
     decision = till.tell("purchase", amount="5")
     assert decision.trace["awards"] == [("points.base", "points", 5), ("extra.base", "miles", 25)]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a message is one line, and so is its case
 from __future__ import annotations
 
 from typing import Any
@@ -289,14 +290,18 @@ def test_stored_value_goes_back_to_its_lots_newest_use_first() -> None:
         ("last", [(0, 101), (0, 100), (750, 49)]),
     ],
 )
-def test_of_a_purchase_paid_in_two_ways_the_program_says_what_comes_back(mode: str, parts: list[tuple[int, int]]) -> None:
+def test_of_a_purchase_paid_in_two_ways_the_program_says_what_comes_back(
+    mode: str, parts: list[tuple[int, int]]
+) -> None:
     till = paid("10", "7.50", mode)
     memos = [back(till, amount="1.01"), back(till, amount="1.00"), back(till)]
     assert [(memo["stored_value"], memo["outside"]) for memo in memos] == parts
     assert lots(till) == [600, 200, 5000]
 
 
-@given(st.integers(0, 1000), st.lists(st.integers(1, 300), max_size=5), st.sampled_from(["proportional", "first", "last"]))
+@given(
+    st.integers(0, 1000), st.lists(st.integers(1, 300), max_size=5), st.sampled_from(["proportional", "first", "last"])
+)
 def test_no_tender_gives_back_more_than_it_paid(stored: int, parts: list[int], mode: str) -> None:
     till = paid("10", f"{stored / 100:.2f}", mode)
     for part in parts:
@@ -467,7 +472,7 @@ def test_no_plan_gives_back_more_than_was_paid_or_takes_more_than_was_granted(pl
     till.tell("adjust", asset="points", amount="50", reason="so that there is something to take")
     Generous.plan = plan
     before = till.state()
-    with pytest.raises(InvariantError, match="^I15: "):
+    with pytest.raises(InvariantError, match=r"^I15: "):
         till.tell("return", purchase="p")
     assert till.state() == before
 
@@ -476,7 +481,7 @@ def test_no_plan_owes_what_the_program_does_not_let_it_owe() -> None:
     till = Till(load(rules().replace("use = 'refunds'", "use = 'generous'"), plugins={"generous": Generous})).opened()
     till.tell("purchase", id="p", amount="10")
     Generous.plan = RefundPlan(outside=1000, debts={"points": 1})
-    with pytest.raises(InvariantError, match="^I6: the program allows no debt of points"):
+    with pytest.raises(InvariantError, match=r"^I6: the program allows no debt of points"):
         till.tell("return", purchase="p")
 
 

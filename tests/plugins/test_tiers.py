@@ -182,7 +182,7 @@ def test_the_same_review_has_the_same_id_however_often_it_is_asked_for() -> None
 
 
 def test_nobody_may_send_a_review() -> None:
-    with pytest.raises(EventError, match="'tier.review' is brought by time and cannot be sent"):
+    with pytest.raises(EventError, match=r"'tier\.review' is brought by time and cannot be sent"):
         shop(YEARLY).tell("tier.review")
 
 
@@ -218,5 +218,5 @@ def test_a_wrong_ladder_is_a_mistake_of_the_program(options: str, lowest: str, s
 
 def test_an_unknown_metric_is_named() -> None:
     text = METRICS.format(window="lifetime", expires="never") + LADDER.format(options="", lowest="")
-    with pytest.raises(ProgramError, match="metric 'spent' is not declared under .metrics., which has spend"):
+    with pytest.raises(ProgramError, match=r"metric 'spent' is not declared under \[metrics\], which has spend"):
         program(text.replace('metric = "spend"', 'metric = "spent"'))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ FAR = datetime(9000, 1, 1, tzinfo=UTC)
 Line = dict[str, Any]
 
 
-@lru_cache(maxsize=None)
+@cache
 def midnight(zone: str, day: date) -> datetime:
     """The first quarter of an hour at which it is that day."""
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=15)
@@ -58,9 +58,9 @@ def window_start(text: str, day: date) -> date:
 
 
 def rounded(value: Fraction, mode: str) -> int:
-    if mode == "half_even":
-        return round(value)
-    return {"floor": floor, "ceil": ceil, "half_up": lambda x: floor(x + Fraction(1, 2))}[mode](value)
+    if mode == "half_up":
+        return floor(value + Fraction(1, 2))
+    return {"floor": floor, "ceil": ceil, "half_even": round}[mode](value)  # type: ignore[operator]  # each gives an int
 
 
 def shared_out(total: int, weights: list[Fraction]) -> list[int]:
@@ -70,7 +70,9 @@ def shared_out(total: int, weights: list[Fraction]) -> list[int]:
         return [0] * len(weights)
     exact = [total * weight / whole for weight in weights]
     parts = [floor(part) for part in exact]
-    for place in sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))[: total - sum(parts)]:
+    for place in sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))[
+        : total - sum(parts)
+    ]:
         parts[place] += 1
     return parts
 
@@ -92,7 +94,9 @@ class Order:
         tax = pennies(event["tax"]) if event["tax_added"] else 0
         self.total = self.net + tax
         nets = [Fraction(line["net"]) for line in self.lines]
-        for line, share in zip(self.lines, shared_out(tax, nets if any(nets) else [Fraction(1)] * len(nets)), strict=True):
+        for line, share in zip(
+            self.lines, shared_out(tax, nets if any(nets) else [Fraction(1)] * len(nets)), strict=True
+        ):
             line["value"] = line["net"] + share
             line["back"], line["pieces_back"] = 0, Fraction(0)
         tenders = event.get("tenders", [])
@@ -122,7 +126,7 @@ class Model:
         self.tiers: list[tuple[datetime, str]] = []
         self.orders: dict[str, Order] = {}
 
-    # -- what can be seen
+    # ---- what can be seen
 
     def day(self, at: datetime) -> date:
         return at.astimezone(ZoneInfo(self.shop.zone)).date()
@@ -134,7 +138,7 @@ class Model:
         return [lot for lot in self.lots.values() if lot["asset"] == asset and lot["from"] <= at < lot["until"]]
 
     def total(self, asset: str) -> int:
-        return sum(lot["left"] for lot in self.lots.values() if lot["asset"] == asset) - self.debt[asset]
+        return int(sum(lot["left"] for lot in self.lots.values() if lot["asset"] == asset)) - self.debt[asset]
 
     def metric(self, name: str, day: date) -> int:
         window = {"spend": self.shop.window, "visits": "calendar month", "tea": "lifetime"}[name]
@@ -148,7 +152,7 @@ class Model:
         """A late event is judged by the tier of its own time."""
         return next((name for since, name in reversed(self.tiers) if since <= at), "")
 
-    # -- time
+    # ---- time
 
     def pass_time(self, until: datetime) -> None:
         """Lots expire at the end of their last day; tiers are reviewed at the start of each unit."""
@@ -201,7 +205,7 @@ class Model:
         if reached > ranks.index(self.tier):
             self.tiers.append((at, ranks[reached]))
 
-    # -- events
+    # ---- events
 
     def tell(self, event: dict[str, Any]) -> set[str]:
         """Let one event happen; return the codes for which it is refused, none if it is accepted."""
@@ -214,7 +218,12 @@ class Model:
                 return {"account_exists"}
         elif self.status in {"", "closed"}:
             return {"account_closed" if self.status else "unknown_account"}
-        elif self.status == "frozen" and type_ not in {"account.frozen", "account.unfrozen", "account.closed", "adjust"}:
+        elif self.status == "frozen" and type_ not in {
+            "account.frozen",
+            "account.unfrozen",
+            "account.closed",
+            "adjust",
+        }:
             return {"account_frozen"}
         codes: set[str] = getattr(self, "on_" + type_.replace("account.", ""))(event, at)
         if not codes and type_ != "purchase":
@@ -251,7 +260,9 @@ class Model:
         return codes
 
     def on_topup(self, event: dict[str, Any], at: datetime) -> set[str]:
-        self.lot({"asset": "GBP", "kind": "paid", "from": at, "until": FAR, "priority": 0, "left": pennies(event["amount"])})
+        self.lot(
+            {"asset": "GBP", "kind": "paid", "from": at, "until": FAR, "priority": 0, "left": pennies(event["amount"])}
+        )
         return set()
 
     def on_spend(self, event: dict[str, Any], at: datetime) -> set[str]:
@@ -297,12 +308,16 @@ class Model:
             units = rounded(value * scale * (factor if rule.asset == "points" else 1), rule.rounding)
             if units <= 0:
                 continue
-            start = midnight(self.shop.zone, last_valid(rule.pending, self.day(at)) + timedelta(1)) if rule.pending else at
+            start = (
+                midnight(self.shop.zone, last_valid(rule.pending, self.day(at)) + timedelta(1)) if rule.pending else at
+            )
             end = FAR
             if rule.expires != "never":
                 end = midnight(self.shop.zone, last_valid(rule.expires, self.day(at)) + timedelta(1))
             parts = self.grant(rule.asset, units, rule.kind, start, end, rule.priority, at)
-            by_line = dict(zip(lines, shared_out(units, list(lines.values())), strict=True)) if any(lines.values()) else {}
+            by_line = (
+                dict(zip(lines, shared_out(units, list(lines.values())), strict=True)) if any(lines.values()) else {}
+            )
             order.grants.append(
                 {"rule": rule.name, "asset": rule.asset, "units": units, "lots": parts, "lines": by_line, "settled": 0}
             )
@@ -311,7 +326,11 @@ class Model:
     def earned(self, rule: Rule, order: Order) -> tuple[Fraction, dict[int, Fraction]]:
         def earn(net: int) -> Fraction:
             how, number = rule.earn
-            return Fraction(net, 100) * Fraction(number) if how == "times" else Fraction(floor(Fraction(net, 100) / Fraction(number)))
+            return (
+                Fraction(net, 100) * Fraction(number)
+                if how == "times"
+                else Fraction(floor(Fraction(net, 100) / Fraction(number)))
+            )
 
         def holds(net: int, tea: bool) -> bool:  # noqa: FBT001 - two facts of one thing
             return tea if rule.when == "tea" else not rule.when or net >= pennies(rule.when)
@@ -326,7 +345,7 @@ class Model:
         }
         return sum(lines.values(), Fraction(0)), lines
 
-    # -- value in and out
+    # ---- value in and out
 
     def units(self, asset: str, text: str) -> int:
         return int(Fraction(text) * (100 if asset == "GBP" else 10**self.shop.decimals))
@@ -358,7 +377,9 @@ class Model:
         """Priority, then earliest expiry, then bonus before paid, then effective, then created."""
         if units > self.balance(asset, at):
             return {"insufficient_balance"}
-        numbers = [number for number, lot in self.lots.items() if lot["asset"] == asset and lot["from"] <= at < lot["until"]]
+        numbers = [
+            number for number, lot in self.lots.items() if lot["asset"] == asset and lot["from"] <= at < lot["until"]
+        ]
 
         def order(number: int) -> tuple[Any, ...]:
             lot = self.lots[number]
@@ -372,7 +393,7 @@ class Model:
                 drawn.append([number, part])
         return set()
 
-    # -- returns
+    # ---- what comes back
 
     def on_return(self, event: dict[str, Any], at: datetime) -> set[str]:
         order = self.orders.get(event.get("purchase", ""))
@@ -384,24 +405,17 @@ class Model:
         now = self.coming_back(event, order)
         if isinstance(now, str):
             return {now}
-        value = sum(money for _, money in now)
-        back = sum(line["back"] for line in order.lines) + value
-        if order.total:
-            share = Fraction(back, order.total)
-        else:
-            pieces = sum(line["pieces_back"] for line in order.lines) + sum(count for count, _ in now)
-            share = Fraction(pieces, sum(line["quantity"] for line in order.lines))
-        line_shares = [
-            Fraction(line["back"] + money, line["value"])
-            if line["value"]
-            else Fraction(line["pieces_back"] + count, line["quantity"])
-            for line, (count, money) in zip(order.lines, now, strict=True)
-        ]
+        share, line_shares = self.shares(order, now)
         dues = []
         for grant in order.grants:
             parts = grant["lines"]
             due = sum(floor(parts[n] * line_shares[n]) for n in parts) if parts else floor(grant["units"] * share)
             dues.append(max(0, due - grant["settled"]))
+        return self.give_back(order, now, dues, share, at)
+
+    def give_back(
+        self, order: Order, now: list[tuple[Fraction, int]], dues: list[int], share: Fraction, at: datetime
+    ) -> set[str]:
         takes, shorts = self.taking(order, dues, at)
         if self.shop.points_spent == "refuse" and any(shorts):
             return {"points_spent"}
@@ -411,7 +425,7 @@ class Model:
             grant["settled"] += due
             if self.shop.points_spent == "debt" and grant["asset"] in self.shop.debts:
                 self.debt[grant["asset"]] += short
-        self.put_back(order, value)
+        self.put_back(order, sum(money for _, money in now))
         for line, (count, money) in zip(order.lines, now, strict=True):
             line["back"] += money
             line["pieces_back"] += count
@@ -422,82 +436,91 @@ class Model:
         self.pass_time(self.now)
         return set()
 
+    def shares(self, order: Order, now: list[tuple[Fraction, int]]) -> tuple[Fraction, list[Fraction]]:
+        """How much of the order, and of each line, has come back in all: by value, or by pieces where all is free."""
+        if order.total:
+            share = Fraction(sum(line["back"] for line in order.lines) + sum(money for _, money in now), order.total)
+        else:
+            pieces = sum(line["pieces_back"] for line in order.lines) + sum(count for count, _ in now)
+            share = Fraction(pieces, sum(line["quantity"] for line in order.lines))
+        return share, [
+            Fraction(line["back"] + money, line["value"])
+            if line["value"]
+            else Fraction(line["pieces_back"] + count, line["quantity"])
+            for line, (count, money) in zip(order.lines, now, strict=True)
+        ]
+
     def coming_back(self, event: dict[str, Any], order: Order) -> list[tuple[Fraction, int]] | str:
         """Pieces and value by line, or why not."""
-        pieces = [Fraction(0)] * len(order.lines)
-        values = [0] * len(order.lines)
-
-        def left(place: int) -> tuple[Fraction, int]:
-            line = order.lines[place]
-            return line["quantity"] - line["pieces_back"] - pieces[place], line["value"] - line["back"] - values[place]
-
-        places = range(len(order.lines))
+        rests = [(line["quantity"] - line["pieces_back"], line["value"] - line["back"]) for line in order.lines]
         if "amount" in event:
-            amount, lefts = pennies(event["amount"]), [left(place)[1] for place in places]
+            amount, lefts = pennies(event["amount"]), [rest for _, rest in rests]
             if amount > sum(lefts):
                 return "over_return"
-            return list(zip(pieces, shared_out(amount, [Fraction(rest) for rest in lefts]), strict=True))
+            return [(Fraction(0), part) for part in shared_out(amount, [Fraction(rest) for rest in lefts])]
         if "lines" not in event:
-            rests = [left(place) for place in places]
             now = [
                 rest if rest[1] or not line["value"] else (Fraction(0), 0)
                 for line, rest in zip(order.lines, rests, strict=True)
             ]
             return now if any(count or money for count, money in now) else "nothing_left"
-        problems = []
-        for asked in event["lines"]:
-            if "line" in asked:
-                named = [asked["line"] - 1] if asked["line"] <= len(order.lines) else []
-            else:
-                named = [place for place in places if order.lines[place].get("sku", "") == asked["sku"]]
-            if not named:
-                problems.append("no_such_line")
-            elif "amount" in asked:
-                rest = pennies(asked["amount"])
-                for place in named:
-                    part = min(rest, left(place)[1])
-                    values[place] += part
-                    rest -= part
-                problems.extend(["over_return"] if rest else [])
-            else:
-                wanted = Fraction(asked["quantity"]) if "quantity" in asked else sum(left(place)[0] for place in named)
-                if not wanted or wanted > sum(left(place)[0] for place in named):
-                    problems.append("over_return")
-                for place in named:
-                    line = order.lines[place]
-                    part = min(wanted, left(place)[0])
-                    wanted -= part
-                    pieces[place] += part
-                    if part:
-                        come = line["pieces_back"] + pieces[place]
-                        due = floor(line["value"] * come / line["quantity"]) - line["back"]
-                        values[place] = max(values[place], due)
-        return problems[0] if problems else list(zip(pieces, values, strict=True))
+        coming = [(Fraction(0), 0)] * len(order.lines)
+        problems = [problem for asked in event["lines"] if (problem := self.line_back(asked, order, coming))]
+        return problems[0] if problems else coming
+
+    def line_back(self, asked: dict[str, Any], order: Order, coming: list[tuple[Fraction, int]]) -> str:
+        """Add what one line of a return brings to what comes back; say why if it cannot."""
+        if "line" in asked:
+            named = [asked["line"] - 1] if asked["line"] <= len(order.lines) else []
+        else:
+            named = [place for place, line in enumerate(order.lines) if line.get("sku", "") == asked["sku"]]
+        if not named:
+            return "no_such_line"
+        lines = [(place, order.lines[place]) for place in named]
+        if "amount" in asked:
+            money = pennies(asked["amount"])
+            for place, line in lines:
+                part = min(money, line["value"] - line["back"] - coming[place][1])
+                coming[place] = (coming[place][0], coming[place][1] + part)
+                money -= part
+            return "over_return" if money else ""
+        there = sum(line["quantity"] - line["pieces_back"] - coming[place][0] for place, line in lines)
+        wanted = Fraction(asked["quantity"]) if "quantity" in asked else there
+        if not there or wanted > there:
+            return "over_return"
+        for place, line in lines:
+            pieces, value = coming[place]
+            part = min(wanted, line["quantity"] - line["pieces_back"] - pieces)
+            wanted -= part
+            if part:
+                come = line["pieces_back"] + pieces + part
+                due = floor(line["value"] * come / line["quantity"]) - line["back"]
+                coming[place] = (pieces + part, max(value, due))
+        return ""
 
     def taking(self, order: Order, dues: list[int], at: datetime) -> tuple[list[tuple[int, int]], list[int]]:
         """From the grant's own pending lots, its own lots, then the balance: bought value last."""
         left = {number: lot["left"] for number, lot in self.lots.items()}
         takes, shorts = [], []
         for grant, due in zip(order.grants, dues, strict=True):
-            mine = [
-                number
-                for number, lot in self.lots.items()
-                if lot["asset"] == grant["asset"] and at < lot["until"]
-            ]
-            mine.sort(key=lambda n: (self.lots[n]["kind"] == "paid", self.lots[n]["priority"], self.lots[n]["until"], n))
+            mine = [number for number, lot in self.lots.items() if lot["asset"] == grant["asset"] and at < lot["until"]]
+            mine.sort(
+                key=lambda n: (self.lots[n]["kind"] == "paid", self.lots[n]["priority"], self.lots[n]["until"], n)
+            )
             own = [number for number in mine if number in grant["lots"]]
             pending = [number for number in own if self.lots[number]["from"] > at]
             ready = [number for number in mine if self.lots[number]["from"] <= at]
             stages: Iterable[tuple[int, int]] = [(number, grant["lots"][number]) for number in pending]
             if self.shop.points_spent != "pending_only":
                 stages = [*stages, *((n, grant["lots"][n]) for n in own), *((n, left[n]) for n in ready)]
+            short = due
             for number, most in stages:
-                part = min(due, left[number], most)
+                part = min(short, left[number], most)
                 if part:
                     takes.append((number, part))
                     left[number] -= part
-                    due -= part
-            shorts.append(due)
+                    short -= part
+            shorts.append(short)
         return takes, shorts
 
     def put_back(self, order: Order, value: int) -> None:

@@ -43,7 +43,9 @@ class Rule:
             f"priority = {self.priority}",
         ]
         if self.when == "tea":
-            lines.append('when = "line.category == \'tea\'"' if self.per == "line" else "when = \"'tea' in order.categories\"")
+            lines.append(
+                "when = \"line.category == 'tea'\"" if self.per == "line" else "when = \"'tea' in order.categories\""
+            )
         elif self.when:
             lines.append(f"when = '{net} >= {self.when}'")
         if self.pending:
@@ -103,9 +105,12 @@ class Shop:
 
     def toml(self) -> str:
         debt = {asset: str(asset in self.debts).lower() for asset in ("points", "GBP")}
-        values = f"unit_values = {{ points = '{self.unit_value}' }}" if self.points_spent == "deduct_from_refund" else ""
-        return "\n".join([
-            f"""
+        values = (
+            f"unit_values = {{ points = '{self.unit_value}' }}" if self.points_spent == "deduct_from_refund" else ""
+        )
+        return "\n".join(
+            [
+                f"""
 [program]
 name = 'Random'
 currency = 'GBP'
@@ -131,16 +136,19 @@ window = 'lifetime'
 [stacking]
 promo = '{self.stacking}'
 """,
-            f"[[plugin]]\nuse = 'points'\n{''.join(rule.toml() + chr(10) for rule in self.rules)}" if self.rules else "",
-            self.ladder.toml() if self.ladder else "",
-            f"""
+                f"[[plugin]]\nuse = 'points'\n{''.join(rule.toml() + chr(10) for rule in self.rules)}"
+                if self.rules
+                else "",
+                self.ladder.toml() if self.ladder else "",
+                f"""
 [[plugin]]
 use = 'refunds'
 points_spent = '{self.points_spent}'
 stored_value = '{self.stored_value}'
 {values}
 """,
-        ])
+            ]
+        )
 
 
 ZONES = st.sampled_from(["UTC", "Europe/London", "Asia/Shanghai", "America/Sao_Paulo"])

@@ -255,4 +255,3 @@ def test_what_came_back_in_parts_was_never_bought(
         then = (datetime.fromisoformat(at) + timedelta(days=days)).isoformat()
         for asset in ("points", "GBP"):
             assert till.view(then).balance(asset) == without.view(then).balance(asset)
-

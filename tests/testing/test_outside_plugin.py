@@ -27,7 +27,18 @@ def installed(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of packages with the plugin installed into it, by its own wheel."""
     target = tmp_path_factory.mktemp("site")
     options = ["--target", str(target), "--no-deps", "--no-build-isolation", "--offline"]
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, *options, str(project)]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        sys.executable,
+        *options,
+        str(project),
+    ]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     return target

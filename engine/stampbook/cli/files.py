@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _INPUTS = ("jsonl", "csv", "parquet")
+_COUNTED = {"csv": "posting", "parquet": "posting", "jsonl": "line"}
 _OUTPUTS = ("beancount", "hledger", "csv", "jsonl", "parquet")
 
 
@@ -107,12 +108,12 @@ def _tell(summary: ImportSummary) -> None:
 def export(run: Run, format: str, output: Path | None, since: str | None, until: str | None) -> None:  # noqa: A002 - the word of the command line
     """Write the books for beancount, hledger, or a spreadsheet.
 
-    beancount and hledger get double-entry journals that their own checkers accept; csv, jsonl and parquet one row a
-    posting.
+    beancount and hledger get double-entry journals that their own checkers accept, csv and parquet one row a
+    posting, jsonl every event as it came with its outcome: `import --as-recorded` makes the same ledger of it again.
     """
     import sys
 
-    from stampbook.cli.printing import counted
+    from stampbook.cli.printing import counted, progress
     from stampbook.exporting import export as exported
 
     if format == "parquet" and output is None:
@@ -120,15 +121,16 @@ def export(run: Run, format: str, output: Path | None, since: str | None, until:
     if run.as_json and output is None:
         fail("--json reports on a written file; name one with --output")
     last = run.instant(until, end_of_day=True)
-    count = exported(
-        run.engine,
-        sys.stdout if output is None else output,
-        format,
-        since=run.instant(since),
-        until=None if last is None else last + 1,
-    )
-    if output is not None:
-        run.answer(
-            {"file": str(output), "format": format, "count": count},
-            lambda: click.echo(f"{output}: {counted(count, 'transaction')}"),
+    with progress(f"exporting to {format}") as show:
+        count = exported(
+            run.engine,
+            sys.stdout if output is None else output,
+            format,
+            since=run.instant(since),
+            until=None if last is None else last + 1,
+            on_progress=show,
         )
+    if output is not None:
+        noun = _COUNTED.get(format, "transaction")
+        data = {"file": str(output), "format": format, f"{noun}s": count}
+        run.answer(data, lambda: click.echo(f"{output}: {counted(count, noun)}"))

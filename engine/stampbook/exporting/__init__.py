@@ -111,7 +111,7 @@ def _write(
     engine: Engine,
     session: Session,
     target: Path | TextIO,
-    format: str,
+    kind: str,
     span: Span,
     tick: Callable[[], None],
 ) -> int:
@@ -120,14 +120,14 @@ def _write(
     assets: dict[str, Asset] = {}
     for program in programs:
         assets |= engine.judge_of(program.hash).context.assets
-    if format == "parquet":
+    if kind == "parquet":
         return _parquet(session, target, assets, span, tick)
     with text_target(target) as stream:
-        if format == "csv":
+        if kind == "csv":
             return write_csv(session, stream, assets=assets, calendar=context.calendar, span=span, tick=tick)
-        if format == "jsonl":
+        if kind == "jsonl":
             return write_jsonl(session, stream, programs=programs, assets=assets, span=span, tick=tick)
-        return write_journal(session, stream, dialect=format, context=context, assets=assets, span=span, tick=tick)
+        return write_journal(session, stream, dialect=kind, context=context, assets=assets, span=span, tick=tick)
 
 
 def _parquet(

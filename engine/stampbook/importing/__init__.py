@@ -7,7 +7,6 @@ a mapping file (`stampbook.importing.mapping`).
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from contextlib import suppress
@@ -174,7 +173,7 @@ def _default_refused(path: str) -> Path:
 
 def _same_file(one: Path, other: Path) -> bool:
     try:
-        return os.path.samefile(one, other)
+        return one.samefile(other)
     except OSError:
         return False
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from stampbook.importing.mapping import PLACES, Cell, Test
+from stampbook.importing.fields import PLACES, Cell, Test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ Getter = Callable[[Any], Any]
 _EXACT = Context(prec=100)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,12})?|[+-]?\.[0-9]{1,12}", re.ASCII)
 _ENOUGH = 100_000
+_HUGE = 1 << 128
 
 
 class BadCell(Exception):  # noqa: N818 - becomes the problem of a row
@@ -44,20 +45,22 @@ def _plain(value: object, column: str) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, int):
-        return str(value) if abs(value) < 1 << 256 else _refuse(column, "a number", "has too many digits")
-    if isinstance(value, float):
-        number = Decimal(repr(value))
-        if not number.is_finite():
-            return ""
-        return str(int(number)) if number == number.to_integral_value() and abs(number) < 1 << 62 else f"{number:f}"
-    if isinstance(value, Decimal):
-        return f"{value:f}" if value.is_finite() else ""
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
-    return _refuse(column, value, "is no single text or number")
+    if isinstance(value, (int, float, Decimal)):
+        return _digits(value, column)
+    return value.strip() if isinstance(value, str) else _refuse(column, value, "is no single text or number")
+
+
+def _digits(value: float | Decimal, column: str) -> str:
+    if isinstance(value, int):
+        return str(value) if abs(value) < _HUGE else _refuse(column, "a number", "has too many digits")
+    number = Decimal(repr(value)) if isinstance(value, float) else value
+    if not number.is_finite():
+        return ""
+    if number == number.to_integral_value() and abs(number) < _HUGE:
+        return str(int(number))
+    return f"{number:f}"
 
 
 def _refuse(column: str, value: object, what: str) -> str:

@@ -61,7 +61,7 @@ def format_of(path: str, given: str | None) -> str:
 @contextmanager
 def opened(
     path: str,
-    format: str,
+    kind: str,
     *,
     delimiter: str | None = None,
     encoding: str = "utf-8",
@@ -71,7 +71,7 @@ def opened(
 
     Args:
         path: its name.
-        format: one of `FORMATS`.
+        kind: one of `FORMATS`.
         delimiter: between the columns of a CSV file; by default a comma, or a tab in ``.tsv``.
         encoding: of a CSV file.
         needed: the columns of a Parquet file that are read; all by default.
@@ -79,13 +79,13 @@ def opened(
     Raises:
         InputError: it cannot be read, in one line that says why.
     """
-    if format == "parquet":
+    if kind == "parquet":
         with _reported(path):
             rows: Rows = ParquetRows(path, needed)
             yield rows
         return
     with _reported(path):
-        raw = cast("IO[bytes]", sys.stdin.buffer) if path == "-" else Path(path).open("rb", buffering=1 << 20)
+        raw = cast("IO[bytes]", sys.stdin.buffer) if path == "-" else Path(path).open("rb", 1 << 20)  # noqa: SIM115 - closed below
     try:
         with _reported(path):
             total = Path(path).stat().st_size if path != "-" and Path(path).is_file() else None
@@ -94,7 +94,7 @@ def opened(
                 raise InputError(message)
             stream = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if path.lower().endswith(".gz") else raw
             buffered = io.BufferedReader(cast("Any", stream), 1 << 20) if stream is not raw else cast("Any", raw)
-            if format == "jsonl":
+            if kind == "jsonl":
                 rows = JsonRows(path, buffered, raw, total)
             else:
                 if delimiter is None:

@@ -36,12 +36,12 @@ read like a program: every mistake at once, with file, line, key and a near name
 from __future__ import annotations
 
 import codecs
-import re
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from stampbook.errors import InputError, near
+from stampbook.importing.fields import Cell, Table, Test, Tests, Texts
 from stampbook.program import Source
 from stampbook.registry import read_text
 from stampbook.vocabulary import refuse
@@ -53,96 +53,14 @@ if TYPE_CHECKING:
     from stampbook.events import Event
     from stampbook.toml_lines import Path as KeyPath
 
-PLACES = re.compile(r"\{([^{}]*)\}")
-"""Where a template names a column."""
-
 _RESERVED = {"type", "when", "lines"}
-
-
-def _texts(value: object) -> object:
-    return (value,) if isinstance(value, (str, int)) else value
 
 
 def _cell(value: object) -> object:
     return {"column": value} if isinstance(value, str) else value
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), Field(min_length=1)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Cell(_Table):
-    """Where the content of one field comes from."""
-
-    column: Annotated[str | None, Field(min_length=1, description="the column that holds it")] = None
-    template: Annotated[str | None, Field(description="text with columns in braces: 'web-{Order}'")] = None
-    value: Annotated[str | int | bool | None, Field(description="the same for every event")] = None
-    default: Annotated[
-        str | None, Field(description="what stands for an empty cell; without it the field is absent")
-    ] = None
-    format: Annotated[str | None, Field(description="how a time is written, as of strftime: '%d/%m/%Y %H:%M'")] = None
-    strip: Annotated[
-        str, Field(description="characters to remove, such as currency signs and thousands separators")
-    ] = ""
-    decimal_comma: Annotated[bool, Field(description="whether 1.234,50 is meant by the number 1234.50")] = False
-    times: Annotated[str | None, Field(min_length=1, description="a column to multiply a number by")] = None
-    divide: Annotated[int, Field(description="a power of ten to divide a number by: 100 for a column of cents")] = 1
-    round: Annotated[int | None, Field(ge=0, le=6, description="decimals to round a number to, halves up")] = None
-    absolute: Annotated[bool, Field(description="whether the sign of a number is dropped")] = False
-    sum: Annotated[bool, Field(description="whether the numbers of a group's rows are added up")] = False
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Cell:
-        if [self.column, self.template, self.value].count(None) != 2:  # noqa: PLR2004 - all but one
-            refuse("a field has either a column, a template or a value")
-        if self.template is not None and not PLACES.search(self.template):
-            refuse("a template names at least one column in braces; write { value = '…' } for a constant")
-        if self.divide < 1 or set(str(self.divide)) - {"1", "0"} or str(self.divide).count("1") > 1:
-            refuse(f"divide is a power of ten such as 100, not {self.divide}")
-        if self.is_number and self.column is None:
-            refuse("only a column can be counted with: times, divide, round, absolute, sum and decimal_comma need one")
-        if self.is_number and self.format is not None:
-            refuse("a field is either a time or a number")
-        return self
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is counted with."""
-        return bool(
-            self.times or self.divide != 1 or self.round is not None or self.absolute or self.sum or self.decimal_comma
-        )
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that it reads."""
-        named = [self.column, self.times, *(PLACES.findall(self.template) if self.template else ())]
-        return [name for name in named if name is not None]
-
-
-class Test(_Table):
-    """A condition on the cell of one column; everything that it states must hold."""
-
-    column: Annotated[str, Field(min_length=1, description="the column that is looked at")]
-    empty: Annotated[bool | None, Field(description="whether nothing stands there")] = None
-    is_: Annotated[Texts | None, Field(alias="is", description="one of these texts stands there")] = None
-    is_not: Annotated[Texts | None, Field(description="none of these texts stands there")] = None
-    starts_with: Annotated[Texts | None, Field(description="it starts with one of these texts")] = None
-    below: Annotated[int | None, Field(description="it is a number below this one")] = None
-
-    @model_validator(mode="after")
-    def _states_something(self) -> Test:
-        if not self.model_fields_set - {"column"}:
-            refuse("a condition states something: empty, is, is_not, starts_with or below")
-        return self
-
-
-Tests = Annotated[tuple[Test, ...], BeforeValidator(lambda value: [value] if isinstance(value, dict) else value)]
-
-
-class Skip(_Table):
+class Skip(Table):
     """Rows that are left out."""
 
     when: Annotated[Tests, Field(min_length=1, description="which rows")]
@@ -150,7 +68,7 @@ class Skip(_Table):
     whole_group: Annotated[bool, Field(description="look at the first row of a group and leave out all of it")] = False
 
 
-class _Head(_Table):
+class _Head(Table):
     delimiter: Annotated[str | None, Field(min_length=1, max_length=1, description="between columns of CSV")] = None
     encoding: Annotated[str, Field(description="of CSV")] = "utf-8"
     group_by: Annotated[Texts | None, Field(description="columns whose values make rows one event")] = None
@@ -165,13 +83,13 @@ class _Head(_Table):
         return self
 
 
-class _EventHead(_Table):
+class _EventHead(Table):
     type: Annotated[str, Field(description="kind of event")]
     when: Annotated[Tests, Field(description="for which rows; all where absent")] = ()
 
 
 class FieldKind(NamedTuple):
-    """What a field of an event is made of: ``text``, ``number``, ``time`` or ``other``; and whether it must be there."""
+    """What a field of an event is made of (``text``, ``number``, ``time``, ``other``) and whether it must be there."""
 
     kind: str
     required: bool
@@ -281,21 +199,26 @@ def _event_table(
     known, line_kinds = field_kinds(model)
     uses.extend((test.column, _place(source, (*path, "when"))) for test in head.when)
     fields = _cells(source, path, {key: table[key] for key in table if key not in _RESERVED}, known, uses)
-    lines: dict[str, Cell] = {}
-    given = table.get("lines")
-    if given is not None and not line_kinds:
-        source.mistake((*path, "lines"), f"a {head.type} has no lines")
-    elif given is not None and not isinstance(given, dict):
-        source.mistake((*path, "lines"), "write [event.lines] and the fields of a line")
-    elif given is not None:
-        lines = _cells(source, (*path, "lines"), given, line_kinds, uses)
     for name, kind in known.items():
         if kind.required and name not in table:
             source.mistake((*path, name), "missing")
-    for name, cell in lines.items():
-        if cell.sum:
-            source.mistake((*path, "lines", name), "a line is made of one row; there is nothing to sum")
+    lines = _lines(source, (*path, "lines"), table.get("lines"), line_kinds, uses)
     return EventTable(head.type, head.when, fields, lines, known, line_kinds)
+
+
+def _lines(
+    source: Source, path: KeyPath, table: object, kinds: Mapping[str, FieldKind], uses: list[tuple[str, str]]
+) -> dict[str, Cell]:
+    if table is None:
+        return {}
+    if not kinds or not isinstance(table, dict):
+        source.mistake(path, "write [event.lines] and the fields of a line" if kinds else "such an event has no lines")
+        return {}
+    cells = _cells(source, path, table, kinds, uses)
+    for name, cell in cells.items():
+        if cell.sum:
+            source.mistake((*path, name), "a line is made of one row; there is nothing to sum")
+    return cells
 
 
 def _cells(
@@ -336,22 +259,20 @@ def _place(source: Source, path: KeyPath) -> str:
 def field_kinds(model: type[BaseModel]) -> tuple[dict[str, FieldKind], dict[str, FieldKind]]:
     """Return the fields of a kind of event, and those of its lines, with what each is made of."""
     schema = model.model_json_schema()
-    fields = _kinds_of(schema, schema)
+    fields = _kinds_of(schema)
     lines: dict[str, FieldKind] = {}
     reference = schema["properties"].get("lines", {}).get("items", {}).get("$ref")
     if reference:
-        lines = _kinds_of(schema["$defs"][reference.rsplit("/", 1)[1]], schema)
+        lines = _kinds_of(schema["$defs"][reference.rsplit("/", 1)[1]])
     return {name: kind for name, kind in fields.items() if name not in _RESERVED}, lines
 
 
-def _kinds_of(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, FieldKind]:
+def _kinds_of(schema: Mapping[str, Any]) -> dict[str, FieldKind]:
     required = schema.get("required", ())
-    return {
-        name: FieldKind(_kind_of(property_, root), name in required) for name, property_ in schema["properties"].items()
-    }
+    return {name: FieldKind(_kind_of(property_), name in required) for name, property_ in schema["properties"].items()}
 
 
-def _kind_of(property_: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+def _kind_of(property_: Mapping[str, Any]) -> str:
     for variant in _variants(property_):
         if variant.get("format") == "date-time":
             return "time"

@@ -56,7 +56,7 @@ def restore(engine: Engine, rows: Rows, counting: Counting, limit: int | None, t
 
 
 class _Line:
-    __slots__ = ("at", "event", "line", "number", "recorded_at", "values")
+    __slots__ = ("account", "at", "event", "line", "number", "recorded_at", "values")
 
     def __init__(self, row: Row) -> None:
         values = row.values
@@ -64,11 +64,13 @@ class _Line:
         self.event: dict[str, Any] | None = values.get("event")
         self.recorded_at = _UTC.parse(values["recorded_at"])
         self.at = 0
+        needed = ("program", "content", "file", "effective_from")
         if self.event is not None:
             self.at = _UTC.parse(values["at"])
-            _ = values["hash"], self.event["source"] if "source" in self.event else "", self.event["account"]
-        else:
-            _ = values["program"], values["content"], values["file"], values["effective_from"]
+            needed = ("hash", "event", "at", "status")
+            self.account = str(self.event["account"])
+        for name in needed:
+            _ = values[name]
 
 
 def _checked(rows: Rows) -> Iterator[_Line]:
@@ -102,19 +104,19 @@ class _Instant:
                 self._program(line.values)
             elif line.event.get("source") == OWN_SOURCE:
                 self._skipped("brought by time")
-                self._time_passed(line, line.event)
+                self._time_passed(line)
             else:
-                self._event(line, line.event)
+                self._event(line)
         self._flush()
 
-    def _time_passed(self, line: _Line, event: dict[str, Any]) -> None:
-        ref = event["account"]
+    def _time_passed(self, line: _Line) -> None:
+        ref = line.account
         if ref in self._refs:
             self._flush()
         self._passed[ref] = max(line.at, self._passed.get(ref, -NEVER))
 
-    def _event(self, line: _Line, event: dict[str, Any]) -> None:
-        ref = event["account"]
+    def _event(self, line: _Line) -> None:
+        ref = line.account
         passed = self._passed.get(ref)
         if passed is not None:
             if line.at >= passed:

@@ -102,7 +102,8 @@ class CsvRows(Rows):
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows after the header."""
         width = len(self.columns)
-        for number, (_, line, values, problem) in enumerate(self._records(), 1):
+        for number, (_, line, values, unreadable) in enumerate(self._records(), 1):
+            problem = unreadable
             if problem is None and len(values) != width:
                 message = f"it has {len(values)} column{'' if len(values) == 1 else 's'}, the header has {width}"
                 problem = Problem("ragged", message)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stampbook.errors import InputError
 from stampbook.events import OWN_SOURCE
 from stampbook.importing.cells import BadCell, Getter, getter, tester, text_of, total
-from stampbook.importing.mapping import Cell, EventTable, FieldKind, MappingFile, Test
+from stampbook.importing.fields import Cell, Test
 from stampbook.importing.rows import Problem, Row, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from stampbook.importing.mapping import EventTable, FieldKind, MappingFile
 
 LARGEST_GROUP = 10_000
 """How many rows one event may be made of."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class MemoryStore(Store):
     """Books that end with the object. One thread at a time."""
 
+    in_memory = True
+
     def __init__(self) -> None:
         self.url = "memory:"
         self.kept: list[KeptProgram] = []

@@ -342,6 +342,8 @@ class Store(ABC):
     """An open database."""
 
     url: str
+    in_memory: bool = False
+    """Whether the books live in this process and end with it."""
 
     @abstractmethod
     def writer(self) -> AbstractContextManager[Session]:

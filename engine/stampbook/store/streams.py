@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from stampbook.periods import NEVER
 from stampbook.store.reading import sql_session
 from stampbook.store.rows import Key
+from stampbook.store.sqlite import SqliteSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,6 +80,8 @@ def journal_stream(session: Session, order: Order, span: Span) -> Iterator[Journ
     """
     sql = f"SELECT account_id, seq FROM journal WHERE at >= ? AND at < ? ORDER BY {_ORDERS[order]}"  # noqa: S608 - own columns
     reader = sql_session(session)
+    if isinstance(reader, SqliteSession):
+        reader.run("PRAGMA temp_store = FILE")  # a sort of the whole journal belongs on the disk
     chunk: list[Key] = []
     for account_id, seq in reader.stream(sql, list(span)):
         chunk.append(Key(account_id, seq))

@@ -1,0 +1,404 @@
+"""T-SAME and the rooms below: every store gives the same answers, with a number of queries that never grows."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections import Counter
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from stampbook.errors import SchemaVersionError, StoreBusyError, StoreError
+from stampbook.registry import load
+from stampbook.replay import MemoryLedger
+from stampbook.store import open_store
+from stampbook.store.rows import COLUMNS, KEYS
+from stampbook.store.tables import TABLES
+from tests.faults.books import (
+    PROGRAM,
+    STRICT,
+    Data,
+    event,
+    findings,
+    frozen,
+    heads,
+    opened,
+    picture,
+    run,
+    script,
+    told,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stampbook.engine import Engine
+
+
+# ---- T-SAME -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("program", [PROGRAM, STRICT], ids=["opens-accounts", "refuses-strangers"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_memory_and_database_give_the_same_answers(any_db: str, program: str, seed: int) -> None:
+    events = script(150, seed=seed)
+    memory = MemoryLedger(load(program), clock=frozen)
+    with opened(any_db, program) as engine:
+        answers = [told(outcome) for outcome in run(engine, events, 13)]
+        assert answers == [told(outcome) for outcome in run(memory, events, 13)]
+        assert heads(engine) == heads(memory)
+        assert findings(engine) == ()
+        with engine.store.reader() as ours, memory.store.reader() as theirs:
+            for ref in theirs.refs():
+                assert ours.journal(ref) == theirs.journal(ref)
+    if program is PROGRAM:
+        assert {answer[0] for answer in answers} == {"accepted", "refused", "malformed"}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("batch", [1, 7, 1_000])
+def test_both_databases_hold_the_same_rows(sqlite_db: str, postgres_db: str, batch: int) -> None:
+    events = script(150)
+    with opened(sqlite_db) as one, opened(postgres_db) as other:
+        assert list(map(told, run(one, events, 11))) == list(map(told, run(other, events, batch)))
+        assert picture(one) == picture(other)
+
+
+def test_remembered_accounts_change_nothing(any_db: str, tmp_path: Path) -> None:
+    events = script(200)
+    with opened(any_db) as engine, opened(f"sqlite:///{tmp_path / 'other.db'}", remembered=0) as forgetful:
+        assert list(map(told, run(engine, events, 3))) == list(map(told, run(forgetful, events, 3)))
+        assert picture(engine) == picture(forgetful)
+
+
+def test_an_account_that_another_writer_moved_on_is_loaded_anew(any_db: str, tmp_path: Path) -> None:
+    from stampbook.engine import Engine
+
+    events = script(200)
+    with opened(any_db) as one, Engine.open(any_db, clock=frozen) as other:
+        for first in range(0, len(events), 4):
+            (one if first % 8 else other).process(events[first : first + 4])
+        with opened(f"sqlite:///{tmp_path / 'alone.db'}") as alone:
+            run(alone, events, 4)
+            assert picture(one) == picture(other) == picture(alone)
+        assert findings(one) == ()
+
+
+# ---- queries ----------------------------------------------------------------------------------------------------
+
+
+def _warm(count: int) -> list[Data]:
+    return [event("purchase", f"w{n}", f"c{n}", lines=[{"amount": "30.00", "category": "tea"}]) for n in range(count)]
+
+
+def _batch(first: int, size: int) -> list[Data]:
+    numbers = range(first, first + size)
+    tea = [{"amount": "9.00", "category": "tea"}]
+    bought = [event("purchase", f"p{n}", f"c{n}", at="2025-02-20T10:00:00Z", lines=tea) for n in numbers]
+    back = [event("return", f"r{n}", f"c{n}", at="2025-02-20T11:00:00Z", purchase=f"w{n}") for n in numbers]
+    strange = [event("topup", f"t{n}", f"new{n}", amount="1.00") for n in numbers]
+    return [*bought, *back, *_warm(first + size)[first:], *strange]
+
+
+def _statements(engine: Engine, events: list[Data], monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return the statements that a batch runs; a bulk write counts as one, whatever its rows."""
+    seen: list[str] = []
+    if engine.store.url.startswith("sqlite"):
+        connection: sqlite3.Connection = engine.store._writer  # type: ignore[attr-defined]
+        connection.set_trace_callback(seen.append)
+        outcomes = engine.process(events)
+        connection.set_trace_callback(None)
+        written = {sql.partition(" VALUES")[0] for sql in seen if sql.startswith("INSERT")}
+        seen = [sql for sql in seen if not sql.startswith("INSERT")]
+        seen = [re.sub(r"'[^']*'|\d+", "…", sql) for sql in (*seen, *written)]  # traced with their values
+    else:
+        import psycopg
+
+        for name in ("execute", "executemany", "copy"):
+            before = getattr(psycopg.Cursor, name)
+
+            def counted(self: Any, sql: Any, *rest: Any, _before: Any = before, **more: Any) -> Any:
+                seen.append(str(sql))
+                return _before(self, sql, *rest, **more)
+
+            monkeypatch.setattr(psycopg.Cursor, name, counted)
+        outcomes = engine.process(events)
+        monkeypatch.undo()
+    assert all(outcome.accepted for outcome in outcomes)
+    assert sum(outcome.replayed for outcome in outcomes) == len(events) // 4
+    return Counter(seen)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_the_number_of_queries_does_not_grow_with_the_batch(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    url: str = request.getfixturevalue(f"{kind}_db")
+    with opened(url, remembered=0) as engine:
+        engine.process(_warm(300))
+        for first, size in ((0, 25), (25, 250)):
+            counts.append(_statements(engine, _batch(first, size), monkeypatch))
+        assert findings(engine) == ()
+    assert counts[0] == counts[1]
+    assert counts[0].total() < 40
+
+
+# ---- the schema ---------------------------------------------------------------------------------------------------
+
+
+def test_the_migrations_make_what_the_models_say(any_db: str) -> None:
+    open_store(any_db, create=True).close()
+    engine = create_engine(any_db)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, {"compare_type": True}), TABLES) == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_rows_are_written_in_the_order_of_the_columns(table: str) -> None:
+    assert tuple(column.name for column in TABLES.tables[table].columns) == COLUMNS[table]
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_the_keys_of_changing_rows_are_those_of_the_tables(table: str) -> None:
+    assert tuple(column.name for column in TABLES.tables[table].primary_key) == KEYS[table]
+
+
+def test_every_table_of_an_account_has_the_account_first_in_its_key() -> None:
+    others = {"program", "in_force", "account", "event_key", "segment_run"}
+    for name, table in TABLES.tables.items():
+        if name not in others:
+            assert next(iter(table.primary_key)).name == "account_id", name
+
+
+def test_sqlite_keeps_types_strictly(sqlite_db: str) -> None:
+    open_store(sqlite_db, create=True).close()
+    with closing(sqlite3.connect(_path(sqlite_db))) as connection:
+        tables = connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").fetchall()
+    loose = {name for name, strict in tables if not strict and not name.startswith("sqlite_")}
+    assert loose <= {"alembic_version"}
+
+
+def test_creating_twice_is_harmless(any_db: str) -> None:
+    with opened(any_db) as engine:
+        run(engine, script(30))
+        before = picture(engine)
+    open_store(any_db, create=True).close()
+    with opened(any_db) as engine:
+        assert picture(engine) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "complaint"),
+    [("9999", "newer than this Stampbook"), ("abcdef", "newer than this Stampbook"), (None, "has no Stampbook tables")],
+)
+@pytest.mark.parametrize("create", [False, True])
+def test_a_database_of_another_version_is_refused(
+    any_db: str, version: str | None, complaint: str, *, create: bool
+) -> None:
+    if version is None and create:
+        pytest.skip("an empty database is made anew")
+    open_store(any_db, create=True).close()
+    engine = create_engine(any_db)
+    with engine.begin() as connection:
+        if version is None:
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+        else:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{version}'")
+    engine.dispose()
+    with pytest.raises(StoreError, match=complaint) as caught:
+        open_store(any_db, create=create)
+    assert isinstance(caught.value, SchemaVersionError) == (version is not None)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_older_version_says_how_to_bring_it_up(any_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(any_db, create=True).close()
+    monkeypatch.setattr("stampbook.store.schema.VERSION", "0002")
+    monkeypatch.setattr("stampbook.store.schema.KNOWN", ("0001", "0002"))
+    with pytest.raises(SchemaVersionError, match="run: stampbook init"):
+        open_store(any_db)
+
+
+# ---- files that are none ------------------------------------------------------------------------------------------
+
+
+def _path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def _refused(url: str, complaint: str, *, create: bool = False) -> None:
+    with pytest.raises(StoreError, match=complaint) as caught:
+        open_store(url, create=create, busy_seconds=0.1)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(sqlite_db: str) -> None:
+    _refused(sqlite_db, "there is no database .*run: stampbook init")
+    assert not _path(sqlite_db).exists()
+
+
+def test_an_empty_file(sqlite_db: str) -> None:
+    _path(sqlite_db).touch()
+    _refused(sqlite_db, "has no Stampbook tables")
+    open_store(sqlite_db, create=True).close()
+
+
+@pytest.mark.parametrize("create", [False, True])
+@pytest.mark.parametrize("content", [b"a shopping list\n" * 100, b"SQLite format 3\x00" + b"\xff" * 4_000])
+def test_a_file_that_is_no_database(sqlite_db: str, content: bytes, *, create: bool) -> None:
+    _path(sqlite_db).write_bytes(content)
+    _refused(sqlite_db, "is not a SQLite database|malformed|nothing was written", create=create)
+    assert _path(sqlite_db).read_bytes() == content
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_database_of_something_else(sqlite_db: str, *, create: bool) -> None:
+    with closing(sqlite3.connect(_path(sqlite_db))) as connection:
+        connection.execute("CREATE TABLE recipe (n)")
+    _refused(sqlite_db, "has a table 'recipe'" if create else "has no Stampbook tables", create=create)
+    with closing(sqlite3.connect(_path(sqlite_db))) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipe",)]
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_folder(tmp_path: Path, *, create: bool) -> None:
+    _refused(f"sqlite:///{tmp_path}", "there is no database|cannot be opened", create=create)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    _refused(f"sqlite:///{tmp_path}/nowhere/a.db", "there is no folder .*nowhere", create=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("mysql://root@localhost/x", "mysql:// is no database that Stampbook keeps books in"),
+        ("sqlite:///:memory:", "name a file"),
+        ("sqlite://", "name a file"),
+        ("sqlite:///", "name a file"),
+        ("postgresql://nobody@localhost:1/x", "cannot be reached"),
+        ("postgresql:///x?host=/nowhere", "cannot be reached"),
+        ("postgresql://[", "cannot be reached|refused"),
+    ],
+)
+@pytest.mark.parametrize("create", [False, True])
+def test_a_wrong_address_is_one_clear_line(url: str, complaint: str, *, create: bool) -> None:
+    _refused(url, complaint, create=create)
+
+
+# ---- writing that fails ---------------------------------------------------------------------------------------------
+
+
+def _drop_privileges() -> bool:
+    return os.name == "posix" and os.geteuid() == 0
+
+
+@contextmanager
+def _read_only(path: Path) -> Iterator[None]:
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    try:
+        yield
+    finally:
+        path.parent.chmod(0o755)
+        path.chmod(0o644)
+
+
+@pytest.mark.skipif(_drop_privileges(), reason="root may write to read-only files")
+def test_a_read_only_file(sqlite_db: str) -> None:
+    with opened(sqlite_db) as engine:
+        run(engine, script(30))
+    with _read_only(_path(sqlite_db)), pytest.raises(StoreError, match="may not be written to"):
+        opened(sqlite_db)
+
+
+def test_a_read_only_database(any_db: str) -> None:
+    """What a read-only file or server answers, made by asking the connection to be read-only, which binds root too."""
+    with opened(any_db) as engine:
+        run(engine, script(30))
+        before = picture(engine)
+        if any_db.startswith("sqlite"):
+            engine.store._writer.execute("PRAGMA query_only = ON")  # type: ignore[attr-defined]
+        else:
+            engine.store._connection.execute("SET default_transaction_read_only = on")  # type: ignore[attr-defined]
+        with pytest.raises(StoreError, match="may not be written to; nothing was written"):
+            engine.post(event("topup", "x", amount="1.00"))
+        assert picture(engine) == before
+
+
+def test_a_locked_database_waits_and_then_says_so(any_db: str) -> None:
+    from stampbook.engine import Engine
+
+    with opened(any_db) as engine:
+        engine.post(event("topup", "t1", amount="1.00"))
+        before = picture(engine)
+    with (
+        closing(Engine(open_store(any_db, busy_seconds=0.01), clock=frozen)) as engine,
+        opened(any_db) as other,
+        other.store.writer() as session,
+    ):
+        session.lock(["ann"])
+        with pytest.raises(StoreBusyError, match="nothing was written, try again"):
+            engine.post(event("topup", "t2", amount="1.00"))
+        assert picture(engine) == before
+    with opened(any_db) as engine:
+        assert engine.post(event("topup", "t2", amount="1.00")).accepted
+
+
+def test_readers_go_on_while_one_writes(any_db: str) -> None:
+    with opened(any_db) as engine, opened(any_db) as other:
+        engine.post(event("topup", "t1", amount="1.00"))
+        with other.store.writer() as session:
+            session.lock(["ann"])
+            assert len(heads(engine)) == 1
+            assert findings(engine) == ()
+
+
+def test_a_full_disk_writes_nothing_and_recovers_by_itself(sqlite_db: str) -> None:
+    with opened(sqlite_db) as engine:
+        run(engine, script(30))
+        connection: sqlite3.Connection = engine.store._writer  # type: ignore[attr-defined]
+        [pages] = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        before = picture(engine)
+        many = [event("topup", f"t{n}", f"n{n}", amount="1.00") for n in range(500)]
+        with pytest.raises(StoreError, match="disk .* is full; nothing was written"):
+            engine.process(many)
+        assert picture(engine) == before
+        assert findings(engine) == ()
+        connection.execute("PRAGMA max_page_count = 1000000")
+        assert all(outcome.accepted and not outcome.replayed for outcome in engine.process(many))
+        assert findings(engine) == ()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists() or not _drop_privileges(), reason="needs root for a tiny disk")
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    import subprocess
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        with opened(f"sqlite:///{disk / 'a.db'}") as engine:
+            acknowledged = 0
+            with pytest.raises(StoreError, match="full|nothing was written"):
+                for first in range(0, 100_000, 50):
+                    engine.process([event("topup", f"t{first + n}", f"n{n}", amount="1.00") for n in range(50)])
+                    acknowledged += 50
+            assert acknowledged
+            with engine.store.reader() as session:
+                assert sum(len(session.journal(f"n{n}")) - 1 for n in range(50)) == acknowledged
+            assert findings(engine) == ()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 from sqlmodel import SQLModel
+
 from stampbook.ledger import INVARIANTS
 from stampbook.store import tables
 

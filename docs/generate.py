@@ -8,6 +8,7 @@ A new page is a function that returns its text, named in `PAGES`.
 
 from __future__ import annotations
 
+import runpy
 import sys
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -160,9 +161,20 @@ def _default(field: Any) -> object:
     return field.default_factory() if field.default_factory is not MISSING else None
 
 
+def written_page(module: str) -> Callable[[], str]:
+    """Return what makes the generated parts of a written page anew: `page` of a module beside this one."""
+
+    def page() -> str:
+        return str(runpy.run_path(str(DOCS / f"{module}.py"))["page"]())
+
+    return page
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "hooks.md": hooks_page,
+    "programs.md": written_page("programs_page"),
+    "architecture.md": written_page("architecture_page"),
 }
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 from pydantic import BaseModel
+
 from stampbook.amounts import CURRENCIES
 from stampbook.cli import cli
 from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
@@ -23,6 +23,9 @@ from stampbook.periods import Window
 from stampbook.program import AssetTable, Example, Header, MetricTable, ProgramFile
 from stampbook.registry import installed
 from stampbook.vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 PAGE = Path(__file__).parent / "programs.md"
 
@@ -36,10 +39,7 @@ def page() -> str:
 
     def made(match: re.Match[str]) -> str:
         name = match["name"]
-        if name == "check":
-            new = _checked(_TOML.findall(text[: match.start()])[-1])
-        else:
-            new = _PARTS[name]()
+        new = _checked(_TOML.findall(text[: match.start()])[-1]) if name == "check" else _PARTS[name]()
         return f"{match[1]}\n{new}\n\n{match['end']}"
 
     return _PART.sub(made, text)
@@ -94,25 +94,25 @@ def _default(part: Mapping[str, Any]) -> str:
 
 
 def _value(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Return in words what may stand behind a key, from its JSON Schema."""
+    several = part.get("anyOf") or part.get("oneOf") or part.get("allOf")
+    plain = part.get("type", "string")
     if "$ref" in part:
-        return _value(schema["$defs"][part["$ref"].rpartition("/")[2]], schema)
-    if part.get("examples") and part.get("type", "string") == "string":
-        return " or ".join(f"`{one}`" for one in part["examples"])
-    for several in ("anyOf", "oneOf", "allOf"):
-        if several in part:
-            kinds = [_value(one, schema) for one in part[several] if one.get("type") != "null"]
-            return " or ".join(dict.fromkeys(kinds))
-    if "const" in part:
-        return f"`{part['const']}`"
-    if "enum" in part:
-        return ", ".join(f"`{one}`" for one in part["enum"])
-    if part.get("type") == "array":
-        return f"list of {_value(part.get('items', {}), schema)}"
-    if part.get("type") == "object":
-        return "table"
-    if part.get("type") == "string" and str(part.get("pattern", "")).startswith(r"^\d"):
-        return "number in quotes"
-    return {"string": "text", "boolean": "`true`, `false`", "integer": "whole number"}.get(part.get("type", ""), "–")
+        words = _value(schema["$defs"][part["$ref"].rpartition("/")[2]], schema)
+    elif part.get("examples") and plain == "string":
+        words = " or ".join(f"`{one}`" for one in part["examples"])
+    elif several:
+        words = " or ".join(dict.fromkeys(_value(one, schema) for one in several if one.get("type") != "null"))
+    elif "const" in part or "enum" in part:
+        words = ", ".join(f"`{one}`" for one in part.get("enum", [part.get("const")]))
+    elif plain == "array":
+        words = f"list of {_value(part.get('items', {}), schema)}"
+    elif plain == "string" and str(part.get("pattern", "")).startswith(r"^\d"):
+        words = "number in quotes"
+    else:
+        kinds = {"string": "text", "boolean": "`true`, `false`", "integer": "whole number", "object": "table"}
+        words = kinds[plain]
+    return words
 
 
 def _plugin(name: str, *path: str) -> Callable[[], str]:

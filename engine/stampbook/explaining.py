@@ -254,12 +254,10 @@ class _Explainer:
     def _posting(self, posting: Posting, rules: Sequence[RuleReason]) -> PostingReason:
         rule = next((reason for reason in rules if reason.rule == posting.rule), None)
         because = self._granted(rule) if rule is not None else self._moved(posting)
-        if isinstance(posting.destination, int) and self.account.lots[posting.destination].kind == DEBT:
-            because = (
-                f"repays what was owed; {because}"
-                if rule is not None
-                else "owed: it was spent before it was taken back"
-            )
+        if self._is_debt(posting.source):
+            because = "owed, since it was spent before it was taken back"
+        elif self._is_debt(posting.destination):
+            because = f"repays what was owed; {because}"
         return PostingReason(
             self.sum(posting.asset, posting.amount),
             self._end(posting.source),
@@ -267,6 +265,9 @@ class _Explainer:
             posting.rule,
             because,
         )
+
+    def _is_debt(self, end: int | str) -> bool:
+        return isinstance(end, int) and self.account.lots[end].kind == DEBT
 
     def _granted(self, rule: RuleReason) -> str:
         earn = rule.options.get("earn", "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stampbook.journal import event_of
-from stampbook.periods import NEVER
+from stampbook.periods import DAY
 from stampbook.states import Past
 from stampbook.telling import told
 
@@ -25,7 +25,8 @@ class StatementLine:
     """One thing that happened.
 
     `balances` is all that the account holds after it, pending and held value included. `recorded_at` is None for
-    what time has brought but no tick has posted yet; `late` marks what was learned after later things.
+    what time has brought but no tick has posted yet; `late` marks what the books learned a day or more after it
+    happened (and after the account was first brought into them).
     """
 
     at: datetime
@@ -115,15 +116,11 @@ def net_changes(postings: Iterable[Posting]) -> dict[str, int]:
 
 def _lines(past: Past) -> list[tuple[int, StatementLine, dict[str, int]]]:
     """Return instant, line and changes by asset of all that happened, in the order in which it did."""
-    latest = -NEVER
-    lines: list[tuple[int, StatementLine, dict[str, int]]] = []
-    for entry in past.entries:
-        lines.append((entry.at, _line(past, entry, late=entry.at < latest), net_changes(entry.postings)))
-        latest = max(latest, entry.at)
+    lines = [(entry.at, _line(past, entry), net_changes(entry.postings)) for entry in past.entries]
     return sorted([*lines, *_unposted(past)], key=lambda item: item[0])
 
 
-def _line(past: Past, entry: Entry, *, late: bool) -> StatementLine:
+def _line(past: Past, entry: Entry) -> StatementLine:
     registry = past.judges[entry.program]
     words, reasons = told(entry, event_of(entry, registry), registry)
     local = past.calendar.local
@@ -137,7 +134,7 @@ def _line(past: Past, entry: Entry, *, late: bool) -> StatementLine:
         entry.source,
         entry.id,
         reasons,
-        late,
+        entry.recorded_at - max(entry.at, past.entries[0].recorded_at) > DAY,
     )
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stampbook import ProgramError, load_program, load_program_file
-from stampbook.replay import check_examples
-from stampbook.testing import Ledger, plugin_checks
-from stampbook.testing.strategies import histories
-
 from stampbook_donations import Donations
+
+from stampbook import ProgramError, load_program, load_program_file
+from stampbook.testing import Ledger, check_examples, plugin_checks
+from stampbook.testing.strategies import histories
 
 PROGRAM = (Path(__file__).parent / "program.toml").read_text(encoding="utf-8")
 GIFT = {"type": "donation", "account": "a", "asset": "points", "charity": "hedgehogs"}

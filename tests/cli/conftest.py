@@ -7,8 +7,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from stampbook import Engine
 
+from stampbook import Engine
 from tests.cli.shop import PROGRAM, SALES, SALES_MAPPING, VIENNA, events, purchase
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clock = [VIENNA.parse("2025-01-01")]
     with Engine.open(f"sqlite:///{folder / 'stampbook.db'}", create=True, clock=lambda: clock[0]) as engine:
         engine.put_in_force(folder / "coffee_shop.toml")
-        for recorded, event in events():
+        for recorded, batch in events():
             clock[0] = VIENNA.parse(recorded)
-            outcome = engine.process([event])[0]
-            assert outcome.error is None, outcome.error
+            assert not any(outcome.error for outcome in engine.process(batch))
     new = [purchase(f"new-{number}", "1002", f"2025-05-0{number}T09:00", "5.00") for number in range(1, 4)]
-    new.append({"type": "spend", "id": "new-4", "source": "till", "account": "1002", "at": "2025-05-05", "amount": "999"})
+    new.append(
+        {"type": "spend", "id": "new-4", "source": "till", "account": "1002", "at": "2025-05-05", "amount": "999"}
+    )
     lines = [*map(json.dumps, new), '{"type": "purchase", "id": "new-5"}']
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "sales.csv").write_text(SALES, encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+
 from stampbook.cli import cli
 from stampbook.periods import Calendar
 
@@ -102,8 +103,8 @@ def purchase(id_: str, account: str, at: str, amount: str, **more: Any) -> dict[
     return {"type": "purchase", "id": id_, "source": "till", "account": account, "at": at, "amount": amount, **more}
 
 
-def events() -> list[tuple[str, dict[str, Any]]]:
-    """When each was recorded, and the event."""
+def events() -> list[tuple[str, list[dict[str, Any]]]]:
+    """Instants at which events were recorded, and the events."""
     cake = [
         {"sku": "melange", "category": "coffee", "amount": "4.20"},
         {"sku": "sacher", "category": "cake", "quantity": "2", "unit_price": "3.90"},
@@ -116,18 +117,33 @@ def events() -> list[tuple[str, dict[str, Any]]]:
         {"type": "topup", "id": "receipt-1", **own, "at": "2025-03-01T08:05", "amount": "100.00", "operator": "anna"},
         first,
         purchase("sale-2", "1001", "2025-03-20T10:00", "24.70", channel="till"),
-        {"type": "return", "id": "return-1", **own, "at": "2025-03-25T10:00", "purchase": "sale-1", "lines": [{"line": 2}]},
+        {
+            "type": "return",
+            "id": "return-1",
+            **own,
+            "at": "2025-03-25T10:00",
+            "purchase": "sale-1",
+            "lines": [{"line": 2}],
+        },
         {"type": "spend", "id": "cup-1", **own, "at": "2025-03-26T10:00", "asset": "points", "amount": "500"},
         purchase("sale-3", "1001", "2025-04-10T10:00", "30.00", tenders=[{"kind": "stored_value", "amount": "30.00"}]),
     ]
     for number in range(1002, 1009):
-        for visit in range(number - 1001):
-            found.append(purchase(f"sale-{number}-{visit}", str(number), f"2025-03-{2 + visit:02d}T12:00", f"{number - 995}.50"))
-    found.append({"type": "account.frozen", "id": "freeze-1004", "source": "till", "account": "1004", "at": "2025-03-28"})
-    found.append({"type": "account.opened", "id": "signup-1010", "source": "till", "account": "1010", "at": "2025-03-28"})
-    rows = [(event["at"], event) for event in found]
+        found.extend(
+            purchase(f"sale-{number}-{visit}", str(number), f"2025-03-{2 + visit:02d}T12:00", f"{number - 995}.50")
+            for visit in range(number - 1001)
+        )
+    found.append(
+        {"type": "account.frozen", "id": "freeze-1004", "source": "till", "account": "1004", "at": "2025-03-28"}
+    )
+    found.append(
+        {"type": "account.opened", "id": "signup-1010", "source": "till", "account": "1010", "at": "2025-03-28"}
+    )
     late = purchase("sale-late", "1001", "2025-03-30T11:00", "10.00")
-    return sorted([*rows, ("2025-04-05T09:00", late)], key=lambda row: row[0])
+    found.sort(key=lambda event: event["at"])
+    march = [event for event in found if event["at"] < "2025-04"]
+    april = [event for event in found if event["at"] >= "2025-04"]
+    return [("2025-03-31T12:00", march), ("2025-04-05T09:00", [late]), ("2025-04-10T12:00", april)]
 
 
 def run(*arguments: str, code: int = 0) -> Result:

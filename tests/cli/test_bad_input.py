@@ -4,11 +4,14 @@ import os
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.shop import one_line, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STAMPBOOK = [sys.executable, "-c", "import sys; sys.argv[0] = 'stampbook'; from stampbook.cli import main; main()"]
 
@@ -70,7 +73,9 @@ def test_a_database_that_is_held_by_another_writer(shop: Path, monkeypatch: pyte
 
     original = store.SqliteStore.__init__
     monkeypatch.setattr(
-        store.SqliteStore, "__init__", lambda self, url, **options: original(self, url, **{**options, "busy_seconds": 0.01})
+        store.SqliteStore,
+        "__init__",
+        lambda self, url, **options: original(self, url, **{**options, "busy_seconds": 0.01}),
     )
     connection = sqlite3.connect(shop / "stampbook.db")
     connection.execute("BEGIN IMMEDIATE")

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.shop import data, one_line, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_top_up_is_posted_and_told(shop: Path) -> None:

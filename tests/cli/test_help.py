@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+
 from stampbook.cli import COMMANDS, cli
 from stampbook.cli.running import Taught
-
 from tests.cli.shop import one_line, run
 
 if TYPE_CHECKING:
@@ -89,7 +89,17 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     )
     shown = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True).stdout
     loaded = set(shown.splitlines()[-1].split())
-    assert not loaded & {"pydantic", "sqlmodel", "sqlalchemy", "rich", "polars", "narwhals", "alembic", "orjson", "pluggy"}
+    assert not loaded & {
+        "pydantic",
+        "sqlmodel",
+        "sqlalchemy",
+        "rich",
+        "polars",
+        "narwhals",
+        "alembic",
+        "orjson",
+        "pluggy",
+    }
 
 
 def test_refs_complete_in_a_shell(shop: Path) -> None:
@@ -105,7 +115,9 @@ def test_completion_without_a_database_is_silent(empty: Path) -> None:
     asked = {"_STAMPBOOK_COMPLETE": "bash_complete", "COMP_WORDS": "stampbook statement 1", "COMP_CWORD": "2"}
     code = "import sys; sys.argv[0] = 'stampbook'; from stampbook.cli import main; main()"
     environment = {**os.environ, **asked}
-    run_ = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=empty, check=False)
+    run_ = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=empty, check=False
+    )
     assert (run_.stdout.strip(), run_.stderr) == ("", "")
     assert not list(empty.iterdir())
 

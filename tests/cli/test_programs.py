@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +7,8 @@ import pytest
 from tests.cli.shop import PROGRAM, ROOT, data, one_line, run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click.testing
 
 READY = sorted(path.stem for path in (ROOT / "config").glob("*.toml"))
@@ -93,7 +94,7 @@ def test_check_reports_every_mistake_with_file_line_key_and_a_near_name(empty: P
     assert "(did you mean 'order.net'?)" in result.stderr or "did you mean 'net'" in result.stderr
     assert result.stdout == "broken.toml: 4 mistakes\n"
     answer = data("check", "broken.toml", code=1)
-    assert [(mistake["line"], mistake["key"]) for mistake in answer[0]["mistakes"]][0] == (4, "program.currency")
+    assert (answer[0]["mistakes"][0]["line"], answer[0]["mistakes"][0]["key"]) == (4, "program.currency")
 
 
 def test_check_runs_the_examples_and_names_those_that_fail(empty: Path) -> None:
@@ -102,9 +103,7 @@ def test_check_runs_the_examples_and_names_those_that_fail(empty: Path) -> None:
     assert run("check", "good.toml").stdout == "good.toml: Corner Coffee Card: no mistakes, the example holds\n"
     result = run("check", "good.toml", "bad.toml", code=1)
     line = PROGRAM.splitlines().index("[[example]]") + 1
-    assert result.stderr == (
-        f"bad.toml:{line}: example 'a point for each whole euro': balance of points is 4, not 5\n"
-    )
+    assert result.stderr == (f"bad.toml:{line}: example 'a point for each whole euro': balance of points is 4, not 5\n")
     assert "bad.toml: 1 of 1 example failed" in result.stdout
     good, bad = data("check", "good.toml", "bad.toml", code=1)
     assert (good["ok"], bad["ok"]) == (True, False)

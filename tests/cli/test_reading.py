@@ -23,7 +23,7 @@ def test_an_account_is_shown_with_its_lots_and_what_expires_next(shop: Path) -> 
 def test_as_of_and_known_at_are_two_questions(shop: Path) -> None:
     def points(*options: str) -> str:
         state = data("account", "show", "1001", *options)
-        return next(holding["total"]["amount"] for holding in state["holdings"] if holding["asset"] == "points")
+        return str(next(holding["total"]["amount"] for holding in state["holdings"] if holding["asset"] == "points"))
 
     # the sale of 30 March was sent in on 5 April
     then = points("--as-of", "2025-03-31")
@@ -52,7 +52,9 @@ def test_a_statement_reads_like_one(shop: Path) -> None:
     assert lines[1] == "From the beginning to 2025-04-30 23:59:59 (Europe/Vienna)"
     assert "2025-03-01 08:05 top-up of 100.00 EUR by anna +100.00 EUR 100.00 EUR" in lines
     assert "2025-03-06 09:00 purchase of 12.00 EUR at Graben +22 points 22 points" in lines
-    returned = next(line for line in lines if line.startswith("2025-03-25 10:00 return of 7.80 EUR from purchase sale-1"))
+    returned = next(
+        line for line in lines if line.startswith("2025-03-25 10:00 return of 7.80 EUR from purchase sale-1")
+    )
     assert returned.endswith("-17 points 54 points")
     assert "2025-03-26 10:00 refused: spend of 500 points" in lines
     assert any(line.startswith("because 500 points is more than the 54 points") for line in lines)
@@ -62,7 +64,12 @@ def test_a_statement_reads_like_one(shop: Path) -> None:
 
 
 def test_the_lines_of_a_statement_add_up(shop: Path) -> None:
-    for options in ([], ["--from", "2025-03-20"], ["--until", "2025-03-25"], ["--from", "2025-03-20", "--until", "2025-03-31"]):
+    for options in (
+        [],
+        ["--from", "2025-03-20"],
+        ["--until", "2025-03-25"],
+        ["--from", "2025-03-20", "--until", "2025-03-31"],
+    ):
         made = data("statement", "1001", *options)
         held = {each["asset"]: float(each["amount"]) for each in made["opening"]}
         for line in made["lines"]:
@@ -157,7 +164,9 @@ def test_a_name_of_both_an_event_and_an_account_is_asked_about(shop: Path) -> No
 
 def test_an_id_of_two_sources_is_asked_about(shop: Path) -> None:
     run("topup", "1002", "5", "--id", "sale-1", "--source", "web")
-    assert one_line("explain", "sale-1") == "Error: several sources sent an event sale-1: add --source, one of till, web"
+    assert (
+        one_line("explain", "sale-1") == "Error: several sources sent an event sale-1: add --source, one of till, web"
+    )
     assert data("explain", "sale-1", "--source", "web")["type"] == "topup"
 
 

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from stampbook import ProgramError, Registry, load_program, load_program_file
-from stampbook.replay import MemoryLedger, check_examples
+from stampbook.replay import MemoryLedger
+from stampbook.testing import check_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

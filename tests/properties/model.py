@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tests.properties.strategies import Rule, Shop
 
@@ -58,9 +58,13 @@ def window_start(text: str, day: date) -> date:
 
 
 def rounded(value: Fraction, mode: str) -> int:
-    if mode == "half_up":
-        return floor(value + Fraction(1, 2))
-    return {"floor": floor, "ceil": ceil, "half_even": round}[mode](value)  # type: ignore[operator]  # each gives an int
+    modes: dict[str, Callable[[Fraction], int]] = {
+        "floor": floor,
+        "ceil": ceil,
+        "half_up": lambda exact: floor(exact + Fraction(1, 2)),
+        "half_even": round,
+    }
+    return modes[mode](value)
 
 
 def shared_out(total: int, weights: list[Fraction]) -> list[int]:

@@ -56,7 +56,7 @@ def test_it_is_found_by_its_entry_point(project: Path, installed: Path) -> None:
     code = """
 from stampbook import load_program_file
 from stampbook.registry import installed
-from stampbook.replay import check_examples
+from stampbook.testing import check_examples
 found = installed()["donations"]
 registry = load_program_file("program.toml")
 print(found.distribution, registry.plugins[-1].name, all(result.ok for result in check_examples(registry)))

@@ -33,8 +33,9 @@ def plain(value: object) -> Any:  # noqa: PLR0911 - one case a kind of value
         return to_plain()
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: plain(item) for name, item in zip(value._fields, value, strict=True)}
+    names: tuple[str, ...] | None = getattr(value, "_fields", None)
+    if isinstance(value, tuple) and names is not None:
+        return {name: plain(item) for name, item in zip(names, value, strict=True)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

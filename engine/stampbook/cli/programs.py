@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 def init(run: Run, program: str | None, *, only_list: bool) -> None:
     """Create the database, or bring it up to this version.
 
-    Harmless if it is there. A ready program named by --program is copied into the current folder, to be made your own, and put in force.
+    Harmless if it is there. A ready program named by --program is copied into the current folder, to be made your
+    own, and put in force.
     """
     if only_list:
         _list_ready(run)

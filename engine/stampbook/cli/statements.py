@@ -30,9 +30,9 @@ def statement(
 ) -> None:
     """List what happened on an account, in words.
 
-    It is made to be read to a customer on the phone. Each line has its date, what happened, what it changed, and what the account held after it: pending and held
-    value included. Refused events stand with their reasons. The foot says what can be spent, and what expires
-    when.
+    It is made to be read to a customer on the phone. Each line has its date, what happened, what it changed, and
+    what the account held after it: pending and held value included. Refused events stand with their reasons. The
+    foot says what can be spent, and what expires when.
     """
     from stampbook.statements import statement as made
 

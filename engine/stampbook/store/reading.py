@@ -92,3 +92,28 @@ def history(session: Session, until: int) -> Iterator[HistoryRow]:
     programs = session.programs
     for row in sql_session(session).stream(sql, [until]):
         yield HistoryRow._make((*row[:7], programs[row[7]], *row[8:]))
+
+
+def book_totals(session: Session) -> list[tuple[str, str, str, int]]:
+    """Return the sums of all postings by asset, source and destination; lots are called ``lot``."""
+    rows = sql_session(session).rows(
+        "SELECT asset, coalesce(source_book, 'lot'), coalesce(destination_book, 'lot'), sum(amount) "
+        "FROM posting GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    return [(asset, source, destination, int(amount)) for asset, source, destination, amount in rows]
+
+
+def standing(session: Session) -> dict[str, int]:
+    """Return what all lots hold together, by asset."""
+    rows = sql_session(session).rows("SELECT asset, sum(remaining) FROM lot GROUP BY asset ORDER BY asset")
+    return {asset: int(amount) for asset, amount in rows}
+
+
+def fact_counts(session: Session, name: str, at: int) -> dict[str, int]:
+    """Return how many open accounts hold each value of a fact at an instant."""
+    rows = sql_session(session).rows(
+        "SELECT f.value, count(*) FROM fact f JOIN account a ON a.id = f.account_id "
+        "WHERE f.name = ? AND f.since <= ? AND f.until > ? AND a.status <> 'closed' GROUP BY f.value ORDER BY 2 DESC, 1",
+        [name, at, at],
+    )
+    return {value: int(count) for value, count in rows}

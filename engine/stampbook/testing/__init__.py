@@ -16,13 +16,18 @@ Or one pytest case for each of them::
     def test_it_keeps_the_contract(check):
         check()
 
+The worked examples of a program file::
+
+    assert all(result.ok for result in check_examples(load_program_file("program.toml")))
+
 Random histories of an account, for property tests with Hypothesis, are in `stampbook.testing.strategies`.
 """
 
 from __future__ import annotations
 
+from stampbook.replay import ExampleResult, check_examples
 from stampbook.testing.conformance import Check, check_plugin, plugin_checks
 from stampbook.testing.ledger import Ledger
 from stampbook.testing.subject import sample_events
 
-__all__ = ["Check", "Ledger", "check_plugin", "plugin_checks", "sample_events"]
+__all__ = ["Check", "ExampleResult", "Ledger", "check_examples", "check_plugin", "plugin_checks", "sample_events"]

@@ -175,6 +175,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks_page,
     "programs.md": written_page("programs_page"),
     "architecture.md": written_page("architecture_page"),
+    "importing.md": written_page("importing_page"),
 }
 
 

@@ -159,6 +159,13 @@ def test_a_closed_account_forfeits_what_its_assets_let_it() -> None:
     assert (till.account().due_at, till.tick("2030-01-01")) == (NEVER, [])
 
 
+def test_a_rule_that_grants_on_closing_cannot_leave_something_behind() -> None:
+    rule = "[[plugin.rule]]\nname = 'gift'\non = ['account.closed']\nearn = '5'\n"
+    till = Till(f"{RULES}[[plugin]]\nuse = 'points'\nname = 'bye'\n{rule}").opened()
+    with pytest.raises(InvariantError, match=r"^I24: account ann would be closed with something in it"):
+        till.tell("account.closed")
+
+
 def test_the_account_is_as_old_as_its_opening() -> None:
     till = Till(RULES)
     till.accounts["ann"] = Account("ann")

@@ -89,6 +89,10 @@ def test_paid_and_granted_value_stay_apart(books: Books) -> None:
     ]
     [line] = [line for line in statement(books.engine, "a").lines if line.type == "topup"]
     assert (line.words, texts(line.changes)) == ("top-up of 1000.00 CNY", ["1100.00 CNY"])
+    assert [(part.kind, part.amount.signed) for part in line.parts] == [
+        ("paid", "+1000.00 CNY"),
+        ("bonus", "+100.00 CNY"),
+    ]
 
 
 def test_pending_value_is_held_and_cannot_be_spent(books: Books) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stampbook.amounts import LARGEST_BALANCE
 from stampbook.errors import InvariantError
 from stampbook.ledger import ADJUSTMENTS, BREAKAGE, GENESIS, PROMOTION, Fact, HoldChange, Transaction, check_postings
-from stampbook.lots import DEBT, Lot
+from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw
 from stampbook.metrics import Metrics
 from stampbook.periods import NEVER
 
@@ -307,12 +307,22 @@ class AccountView:
 
     @property
     def lots(self) -> tuple[Lot, ...]:
-        """All lots that hold something, in the order in which they were opened."""
-        return tuple(self._account.lots.values())
+        """All lots that hold something, or owe it, in the order in which they were opened."""
+        return tuple([lot for _, lot in sorted(self._account.lots.items()) if lot.remaining])
 
     def lot(self, number: int) -> Lot | None:
-        """Return one lot by its number."""
-        return self._account.lots.get(number)
+        """Return one lot that holds something by its number."""
+        lot = self._account.lots.get(number)
+        return lot if lot is not None and lot.remaining else None
+
+    def draw(self, asset: str, amount: int) -> tuple[list[tuple[int, int]], int]:
+        """Choose what would be spent now, in the program's order.
+
+        Returns:
+            pairs of lot number and amount, and what is short of `amount`.
+        """
+        order = self._program.spend_orders.get(asset) or DEFAULT_ORDER
+        return draw(self._account.lots.values(), asset, amount, self.at, order)
 
     def balance(self, asset: str) -> int:
         """Return what may be spent of an asset now: not held, expired or pending."""

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from stampbook.account import Account, AccountView
-from stampbook.errors import DuplicateEventError, EventError
+from stampbook.errors import (
+    DuplicateEventError,
+    EventError,
+    ExpressionError,
+    InvariantError,
+    PluginError,
+    StampbookError,
+)
 from stampbook.events import OWN_SOURCE, AccountOpened, Event, Return
 from stampbook.journal import past_of, recorded, seal
 from stampbook.ledger import Decision, Entry, Objection, Posting, canonical
@@ -29,14 +36,16 @@ log = logging.getLogger("stampbook")
 ACCEPTED = "accepted"
 REFUSED = "refused"
 MALFORMED = "malformed"
+FAILED = "failed"
 
 
 @dataclass(slots=True)
 class Outcome:
     """What became of one event.
 
-    `status` is ``accepted``, ``refused`` (with `objections`; remembered like any outcome) or ``malformed``
-    (with `error`; nothing was recorded). `replayed` says that the id was known and this is its first outcome.
+    `status` is ``accepted``, ``refused`` (with `objections`; remembered like any outcome), ``malformed`` (with
+    `error`; nothing was recorded) or ``failed``: a rule or plugin of the program failed on it (with `error`; nothing
+    was recorded, mend the program and send the event again). `replayed` says that the id was known and this is its first outcome.
     `error` is the exception itself, so that a caller may raise it.
     """
 
@@ -50,7 +59,7 @@ class Outcome:
     objections: tuple[Objection, ...] = ()
     postings: tuple[Posting, ...] = ()
     effects: bytes = b"{}"
-    error: EventError | None = None
+    error: StampbookError | None = None
 
     @property
     def accepted(self) -> bool:
@@ -239,10 +248,11 @@ class Batch:
         """Decide one event and note its outcome."""
         try:
             self.outcomes.append(self._post(data))
-        except EventError as error:
+        except (EventError, ExpressionError, InvariantError, PluginError) as error:
             key = _key(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
             ref = data.get("account") if isinstance(data, dict) else None
-            self.outcomes.append(Outcome(MALFORMED, key[0], key[1], str(ref or ""), error=error))
+            status = MALFORMED if isinstance(error, EventError) else FAILED
+            self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
 
     def _post(self, data: Mapping[str, Any]) -> Outcome:
         pair = _key(data)

@@ -159,6 +159,8 @@ class Engine:
 
         Raises:
             EventError: it is malformed, or its id was used before with other content; nothing was recorded.
+            ExpressionError, PluginError, InvariantError: a rule or plugin of the program failed on it; nothing was
+                recorded.
         """
         outcome = self.process([event])[0]
         if outcome.error is not None:

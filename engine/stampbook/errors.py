@@ -123,6 +123,12 @@ class SchemaVersionError(StoreError):
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for a near name among `known`, else an empty string."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {matches[0]!r}?)" if matches else ""
+    """Return `` (did you mean 'x'?)`` for a near name among `known`, else an empty string.
+
+    Of equally near ones, that with the same letters in another order, or the same first letter, is named.
+    """
+    matches = get_close_matches(name, list(known), n=5, cutoff=0.6)
+    if not matches:
+        return ""
+    best = min(matches, key=lambda match: (sorted(match) != sorted(name), match[:1] != name[:1]))
+    return f" (did you mean {best!r}?)"

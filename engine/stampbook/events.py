@@ -45,7 +45,7 @@ class Event(_Part):
     brought_by_time: ClassVar[bool] = False
     """Whether only the engine makes such events; senders may not."""
 
-    type: str
+    type: Any  # each kind narrows it to its own name
     id: Name
     source: Name = "default"
     account: Name

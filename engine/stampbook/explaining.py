@@ -271,7 +271,7 @@ class _Explainer:
 
     def _granted(self, rule: RuleReason) -> str:
         earn = rule.options.get("earn", "")
-        because = f"{earn} = {rule.earned}" if rule.earned else earn
+        because = f"{earn} = {rule.earned}" if rule.earned not in {"", earn} else earn
         if rule.options.get("when"):
             because += f", since {rule.options['when']}"
         return because + "".join(f", {factor}" for factor in rule.multipliers)

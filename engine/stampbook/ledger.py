@@ -48,7 +48,7 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "I21": "deciding the journal's events again gives the journal",
     "I23": "the parts of a split sum to the whole",
     "I24": "a closed account holds nothing",
-    "I25": "metrics, facts, status and due instants are those that the journal says",
+    "I25": "metrics, facts and status are those that the journal says, and nothing falls due unseen",
 }
 
 End = int | str

@@ -36,7 +36,7 @@ from stampbook.ledger import (
     Posting,
     Transaction,
 )
-from stampbook.lots import DEBT, DEFAULT_ORDER, PAID, Lot, draw
+from stampbook.lots import DEBT, PAID, Lot
 from stampbook.periods import NEVER
 from stampbook.refunding import refund_request, taken_metrics
 
@@ -194,9 +194,7 @@ class _Draft:
         self.objections.append(Objection(code, message))
 
     def draw(self, asset: str, amount: int, destination: str, rule: str) -> None:
-        table = self.registry.file.assets.get(asset)
-        order = (table and table.spend_order) or DEFAULT_ORDER
-        drawn, short = draw(self.account.lots.values(), asset, amount, self.event.at, order)
+        drawn, short = self.view.draw(asset, amount)
         if short:
             kind = self.registry.context.assets[asset]
             self.object(
@@ -209,15 +207,14 @@ class _Draft:
     def grant(self, terms: Terms, amount: int, source: str, rule: str) -> list[tuple[int, int]]:
         """Post a grant: debt is repaid first, then a lot of equal terms is filled, or a new one."""
         asset, parts = terms[0], []
-        if self.registry.context.assets[asset].debt:
-            for debt in self.account.lots.values():
-                if debt.asset == asset and debt.kind == DEBT:
-                    owed = -debt.remaining - sum(p.amount for p in self.postings if p.destination == debt.number)
-                    repaid = min(owed, amount)
-                    if repaid > 0:
-                        self.postings.append(Posting(asset, repaid, source, debt.number, rule))
-                        parts.append((debt.number, repaid))
-                        amount -= repaid
+        for debt in self.account.lots.values():
+            if debt.remaining < 0 and debt.asset == asset:  # only debt is; also what an older program allowed
+                owed = -debt.remaining - sum(p.amount for p in self.postings if p.destination == debt.number)
+                repaid = min(owed, amount)
+                if repaid > 0:
+                    self.postings.append(Posting(asset, repaid, source, debt.number, rule))
+                    parts.append((debt.number, repaid))
+                    amount -= repaid
         if amount:
             number = self._lot(terms)
             self.postings.append(Posting(asset, amount, source, number, rule))

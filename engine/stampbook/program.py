@@ -189,36 +189,55 @@ def _line_in(message: str, text: str) -> int:
     return int(match[1]) if match else text.rstrip().count("\n") + 1
 
 
+_PLAIN = {
+    "less_than_equal": "{input} is more than {le}",
+    "greater_than_equal": "{input} is less than {ge}",
+    "less_than": "{input} is not below {lt}",
+    "greater_than": "{input} is not above {gt}",
+    "string_type": "{input} is not text; write it in quotes",
+    "string_too_short": "must not be empty",
+    "string_too_long": "is longer than {max_length} characters",
+    "too_short": "must not be empty",
+    "bool_type": "{input} is neither true nor false; write it without quotes",
+    "bool_parsing": "{input} is neither true nor false; write it without quotes",
+    "int_type": "{input} is not a whole number",
+    "int_parsing": "{input} is not a whole number; write it without quotes",
+    "int_from_float": "{input} is not a whole number",
+    "list_type": "{input} is not a list; write it in [ ]",
+    "tuple_type": "{input} is not a list; write it in [ ]",
+    "dict_type": "{input} is not a table",
+    "model_type": "{input} is not a table",
+    "string_pattern_mismatch": "{input} is not written as it must be ({pattern})",
+}
+"""pydantic's words for a mistake in those of an operator."""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (dict, list)):
+        return "a table" if isinstance(value, dict) else "a list"  # however deep it is
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line stays one line
+
+
 def _problem(detail: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     if detail["type"] == "extra_forbidden":
         return f"no such key{near(str(detail['loc'][-1]), _names(model))}"
     if detail["type"] == "missing":
         return "missing"
+    plain = _PLAIN.get(detail["type"])
+    if plain is not None:
+        return plain.format(input=_shown(detail["input"]), **detail.get("ctx", {}))
     if detail["type"] in {"literal_error", "enum"}:
         expected = str(detail["ctx"]["expected"]).replace(" or ", ", ")
         hint = near(_shown(detail["input"]).strip("'"), [name.strip(" '") for name in expected.split(",")])
         return f"{_shown(detail['input'])} is not one of {expected}{hint}"
-    return _PLAIN_WORDS.get(detail["type"]) or str(detail["msg"])
-
-
-_PLAIN_WORDS = {
-    "model_type": "write a table here",
-    "dict_type": "write a table here",
-    "tuple_type": "write a list in [brackets] here",
-    "string_type": "write it as text in quotes",
-    "bool_type": "write true or false",
-    "int_type": "write a whole number",
-}
+    return str(detail["msg"])
 
 
 def _joined(messages: list[str]) -> str:
     """Join what each branch of a union says: one line a key."""
     first, *others = messages
     return ", or ".join([first, *(other.partition(" is not one of ")[2] or other for other in others)])
-
-
-def _shown(value: object) -> str:
-    return repr(value)[:60] if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
 
 
 def _names(model: type[BaseModel]) -> set[str]:
@@ -265,6 +284,7 @@ def read_file(source: Source) -> tuple[ProgramFile | None, Context]:
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
+        context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
         context.stacking = file.stacking
     return file, context
 

@@ -278,8 +278,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     for name, count in Counter(plugin.name for plugin in built).items():
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
-    if program is not None:
-        _check_kinds(source, program, built)
+    _check_kinds(source, built)
     source.check()
     if program is None:  # source.check has raised
         raise ProgramError([])
@@ -353,16 +352,18 @@ def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[A
     return found.load()
 
 
-def _check_kinds(source: Source, program: ProgramFile, built: Iterable[Plugin[Any]]) -> None:
+def _check_kinds(source: Source, built: Iterable[Plugin[Any]]) -> None:
     known = {kind.model_fields["type"].default for kind in CORE_EVENTS}
     for plugin in built:
         register = getattr(plugin, "register_events", None)
         if register is not None:
             known.update(kind.model_fields["type"].default for kind in register())
-    for name, table in program.metrics.items():
-        for kind in table.on:
+    metrics = source.data.get("metrics")
+    for name, table in metrics.items() if isinstance(metrics, dict) else ():
+        kinds = table.get("on") if isinstance(table, dict) else None
+        for kind in kinds if isinstance(kinds, list) else ():
             if kind not in known:
-                source.mistake(("metrics", name, "on"), f"{kind!r} is no kind of event{near(kind, known)}")
+                source.mistake(("metrics", name, "on"), f"{kind!r} is no kind of event{near(str(kind), known)}")
 
 
 def program_schema() -> dict[str, Any]:

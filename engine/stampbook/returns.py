@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.amounts import amount_text, currency, portion, split
-from stampbook.events import QUANTITY_DECIMALS
+from stampbook.event_fields import QUANTITY_DECIMALS
 from stampbook.hookspecs import ReturnedLine
 from stampbook.ledger import Objection
 

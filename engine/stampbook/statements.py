@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook.journal import event_of
 from stampbook.periods import DAY
@@ -20,13 +20,21 @@ if TYPE_CHECKING:
     from stampbook.states import AccountState, Sum
 
 
+class Part(NamedTuple):
+    """What of a change concerns lots of one kind: paid, bonus, earned."""
+
+    kind: str
+    amount: Sum
+
+
 @dataclass(frozen=True, slots=True)
 class StatementLine:
     """One thing that happened.
 
-    `balances` is all that the account holds after it, pending and held value included. `recorded_at` is None for
-    what time has brought but no tick has posted yet; `late` marks what the books learned a day or more after it
-    happened (and after the account was first brought into them).
+    `parts` tells the changes by the kind of lot, so that paid and granted value stay apart. `balances` is all that
+    the account holds after it, pending and held value included. `recorded_at` is None for what time has brought but
+    no tick has posted yet; `late` marks what the books learned a day or more after it happened (and after the
+    account was first brought into them).
     """
 
     at: datetime
@@ -39,6 +47,7 @@ class StatementLine:
     event: str = ""
     reasons: tuple[str, ...] = ()
     late: bool = False
+    parts: tuple[Part, ...] = ()
     changes: tuple[Sum, ...] = ()
     balances: tuple[Sum, ...] = ()
 
@@ -135,7 +144,17 @@ def _line(past: Past, entry: Entry) -> StatementLine:
         entry.id,
         reasons,
         entry.recorded_at - max(entry.at, past.entries[0].recorded_at) > DAY,
+        _parts(past, entry.postings),
     )
+
+
+def _parts(past: Past, postings: Iterable[Posting]) -> tuple[Part, ...]:
+    units: dict[tuple[str, str], int] = defaultdict(int)
+    for asset, amount, source, destination, _ in postings:
+        for end, sign in ((source, -1), (destination, 1)):
+            if isinstance(end, int):
+                units[asset, past.account.lots[end].kind] += sign * amount
+    return tuple(Part(kind, past.sum(asset, amount)) for (asset, kind), amount in units.items() if amount)
 
 
 def _unposted(past: Past) -> Iterator[tuple[int, StatementLine, dict[str, int]]]:
@@ -144,7 +163,8 @@ def _unposted(past: Past) -> Iterator[tuple[int, StatementLine, dict[str, int]]]
     for number, lot in past.account.lots.items():
         gone = past.recorded.lots.get(number, lot).remaining - lot.remaining
         if gone:
-            line = StatementLine(local(lot.expires_at), "expiry", f"{past.sum(lot.asset, gone)} expired")
+            part = Part(lot.kind, past.sum(lot.asset, -gone))
+            line = StatementLine(local(lot.expires_at), "expiry", f"{past.sum(lot.asset, gone)} expired", parts=(part,))
             yield lot.expires_at, line, {lot.asset: -gone}
     for name, facts in past.account.facts.items():
         for fact in facts[len(past.recorded.facts.get(name, ())) :]:

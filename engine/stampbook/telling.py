@@ -69,11 +69,20 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
             gone = [amount_text(posting.amount, context.assets[posting.asset]) for posting in entry.postings]
             return f"{', '.join(gone) or 'a lot'} expired"
         case _:
-            return event.type.replace(".", " ").replace("_", " ")
+            return _brought(event, context)
 
 
 def _money(units: int, code: str | None, context: Context) -> str:
     return amount_text(units, context.assets[code or context.currency.code])
+
+
+def _brought(event: Event, context: Context) -> str:
+    """Tell of an event that a plugin brought: its kind, and its amount if it has one."""
+    words = str(event.type).replace(".", " ").replace("_", " ")
+    amount, code = getattr(event, "amount", None), getattr(event, type(event).asset_field, None)
+    if isinstance(amount, int) and (code or context.currency.code) in context.assets:
+        words += f" of {_money(amount, code, context)}"
+    return words + _after(event)
 
 
 def _place(event: Purchase | TopUp | Spend) -> str:

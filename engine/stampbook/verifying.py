@@ -13,13 +13,14 @@ from stampbook.errors import InvariantError, StampbookError
 from stampbook.journal import event_of, past_of, transaction_of
 from stampbook.ledger import GENESIS, canonical, digest
 from stampbook.lots import DEBT
-from stampbook.pipeline import judge
+from stampbook.pipeline import judge, next_due
 from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches
 from stampbook.store.rows import account_row, fact_row, hold_row, lot_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from stampbook.batch import InForce
     from stampbook.engine import Engine
     from stampbook.ledger import Entry
     from stampbook.registry import Registry
@@ -43,8 +44,9 @@ class Finding(NamedTuple):
 class Verdict:
     """What a verification found.
 
-    `head` is one hash over the chain heads of all accounts: kept elsewhere, it shows later whether a journal was
-    cut short or written anew, which no chain can show by itself.
+    `head` is one hash over the chain heads of all accounts (the sum of the SHA-256 of each, so that their order does
+    not matter): kept elsewhere, it shows later whether a journal was cut short or written anew, which no chain can
+    show by itself.
     """
 
     accounts: int
@@ -77,26 +79,28 @@ def verify(engine: Engine, *, on_progress: Callable[[int, int], None] | None = N
             for source, event_id in key_mismatches(session)
         )
         programs = {program.hash: engine.judge_of(program.hash) for program in session.kept()}
+        judges = engine.in_force(session)
         for item in audited(session):
-            findings.extend(_Audit(item, programs).run())
+            findings.extend(_Audit(item, programs, judges).run())
             accounts += item.account_id != 0
             entries += len(item.entries)
             if on_progress is not None:
                 on_progress(entries, total)
             if len(findings) >= MOST_FINDINGS:
                 break
-        head = sha256()
+        head = 0
         for ref, chain in heads(session):
-            head.update(ref.encode() + b"\x00" + chain)
-    return Verdict(accounts, entries, tuple(findings[:MOST_FINDINGS]), head.hexdigest())
+            head = (head + int.from_bytes(sha256(ref.encode() + b"\x00" + chain).digest())) % 2**256
+    return Verdict(accounts, entries, tuple(findings[:MOST_FINDINGS]), f"{head:064x}")
 
 
 class _Audit:
     """One account, derived again."""
 
-    def __init__(self, item: Audited, programs: Mapping[str, Registry]) -> None:
+    def __init__(self, item: Audited, programs: Mapping[str, Registry], judges: InForce) -> None:
         self._item = item
         self._programs = programs
+        self._judges = judges
         row = item.rows["account"]
         self.ref: str = row[0][1] if row else ""
         self.findings: list[Finding] = []
@@ -184,7 +188,9 @@ class _Audit:
     def _compare(self, account: Account) -> None:
         rows = self._item.rows
         stored = rows["account"][0]
-        account.due_at = stored[8]  # a hint for the next tick, not a fact of the books
+        if account.status and stored[8] > next_due(self._judges.at(account.clock), account):
+            self._find("I25", account.seq, "time brings something before the instant that its row says")
+        account.due_at = stored[8]  # it may be early, never late
         if account_row(account) != tuple(stored[:6]) + (bytes(stored[6]), *stored[7:]):
             self._find("I25", account.seq, "its row does not say what its journal says")
         if stored[2] == "closed" and any(lot.remaining for lot in account.lots.values()):

@@ -14,7 +14,7 @@ from stampbook.expressions import Kind as K
 from stampbook.periods import Calendar, Period, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from stampbook.expressions import Scope
 
@@ -48,6 +48,7 @@ class Context:
         self.stacking = stacking or {}
         places = max([asset.decimals for asset in assets.values()], default=currency.decimals)
         self.finest = {code: 10 ** (places - asset.decimals) for code, asset in assets.items()}
+        self.spend_orders: Mapping[str, Sequence[str]] = {}
         self._first_days: dict[tuple[str, int], int] = {}
         self.scope = vocabulary(currency.decimals, self.metric_decimals, places)
 
@@ -172,8 +173,9 @@ class _Reads:
     def _validate(self, value: object, info: core_schema.ValidationInfo) -> object:
         if not isinstance(value, str):
             refuse(f"{value!r} is not text; write it in quotes")
+        context: Any = info.context
         try:
-            return self._read(str(value), info.context)
+            return self._read(str(value), context)
         except (ExpressionError, PeriodError, AmountError) as error:
             refuse(str(error))
 

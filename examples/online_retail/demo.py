@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))
 from invoices import Invoices, read  # noqa: E402 - it stands beside this file, which may be run from anywhere
 
 END = "2011-12-31"
-CUSTOMER = "12748"
+CUSTOMER = "17340"
 console = Console(highlight=False)
 
 
@@ -81,7 +81,7 @@ def main(folder: Path, no_redemptions: bool, customer: str) -> None:  # noqa: FB
     steps.run("tick", "--at", END)
     steps.run("segments", "run", "--at", END)
     summary(steps.db)
-    steps.run("statement", customer, head=14, tail=12)
+    steps.run("statement", customer, "--as-of", END, head=16, tail=12)
     steps.run("explain", first_return(events, customer))
     steps.run("verify")
     console.print(f"\n[bold]A year in {time.perf_counter() - started:.0f} s.[/] The books are in {folder}; look around:")

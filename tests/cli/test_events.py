@@ -16,7 +16,7 @@ def test_a_top_up_is_posted_and_told(shop: Path) -> None:
     result = run("topup", "1001", "50.00", "--id", "r-1", "--by", "anna", "--reason", "birthday")
     assert result.stdout.splitlines() == [
         "1001: top-up of 50.00 EUR by anna: birthday",
-        "  +50.00 EUR  topup",
+        "  +50.00 EUR paid",
         "  available now: 120.00 EUR, 25 points",
     ]
     assert result.stderr == ""

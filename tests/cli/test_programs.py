@@ -65,7 +65,7 @@ def test_init_does_not_replace_a_program_that_is_in_force(shop: Path) -> None:
 BROKEN = """
 [program]
 name = "Broken"
-currency = "EUX"
+currency = "EURO"
 
 [assets.points]
 decimal = 0
@@ -86,7 +86,7 @@ def test_check_reports_every_mistake_with_file_line_key_and_a_near_name(empty: P
     (empty / "broken.toml").write_text(BROKEN, encoding="utf-8")
     result = run("check", "broken.toml", code=1)
     assert result.stderr.splitlines() == [
-        "broken.toml:4: program.currency: 'EUX' is not an ISO 4217 currency (did you mean 'UGX'?)",
+        "broken.toml:4: program.currency: 'EURO' is not an ISO 4217 currency (did you mean 'EUR'?)",
         "broken.toml:7: assets.points.decimal: no such key (did you mean 'decimals'?)",
         "broken.toml:10: plugin[1].use: no plugin 'poinst' is installed (did you mean 'points'?)",
         *[line for line in result.stderr.splitlines() if line.startswith("broken.toml:17: plugin[2].rule[1].earn: ")],

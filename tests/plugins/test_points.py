@@ -201,7 +201,7 @@ def test_two_uses_of_the_plugin_keep_their_names_apart() -> None:
     ("rules", "says"),
     [
         ("", "plugin[1].rule: missing"),
-        ("rule = []", "plugin[1].rule: Tuple should have at least 1 item"),
+        ("rule = []", "plugin[1].rule: must not be empty"),
         (rule() + rule(), "plugin[1]: two rules are named 'base'; give one of them another name"),
         (rule(asset="stamps"), "plugin[1]: rule 'base' grants 'stamps', which is not an asset of the program (GBP, points, miles)"),
         (rule(group="promos"), "plugin[1]: rule 'base' names the group 'promos', which [stacking] does not have"),
@@ -209,7 +209,7 @@ def test_two_uses_of_the_plugin_keep_their_names_apart() -> None:
         (rule(on=["topup"]), "plugin[1].rule[1]: order.net is known of a purchase only, not of 'topup'; make two rules"),
         (rule(earn="event.amount"), "plugin[1].rule[1]: event.amount is not known of 'purchase'; use order.total"),
         (rule(kind="paid"), "plugin[1].rule[1].kind: 'paid' is not one of 'earned', 'bonus'"),
-        (rule(priority="1"), "plugin[1].rule[1].priority: write a whole number"),
+        (rule(priority="1"), "plugin[1].rule[1].priority: '1' is not a whole number"),
     ],
 )  # fmt: skip
 def test_a_wrong_rule_is_a_mistake_of_the_program(rules: str, says: str) -> None:

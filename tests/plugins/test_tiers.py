@@ -205,7 +205,7 @@ def test_a_return_lowers_the_metric_but_not_the_level_before_the_review() -> Non
         ("asset = 'stamps'", "", "asset 'stamps' is not an asset of the program"),
         ("", "reach = '100'", "level 'silver' is not above 'blue'; list levels from lowest to highest"),
         ("", "reach = '1.001'", "level 'blue': '1.001' has more than 2 decimals"),
-        ("", "multiplier = '-1'", "level[1].multiplier: String should match pattern"),
+        ("", "multiplier = '-1'", "level[1].multiplier: '-1' is not written as it must be"),
         ("", "[[plugin.level]]\nname = 'blue'", "two levels have the same name"),
     ],
 )

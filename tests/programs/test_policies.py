@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stampbook import EventError
+from stampbook import EventError, ExpressionError
 from stampbook.testing import Ledger
 
 HEAD = """
@@ -98,6 +98,22 @@ def test_points_to_take_back_are_spent(policy: str, balance: str, owed: str, ref
     books.post(type="spend", asset="points", amount="7")
     assert codes(books.post(type="return", purchase="p")) == refused
     assert (books.balance("points"), books.owed("points")) == (balance, owed)
+
+
+@pytest.mark.parametrize(("policy", "owed"), [("within_balance", "0"), ("debt", "10")])
+def test_points_that_have_expired_count_as_spent(policy: str, owed: str) -> None:
+    books = ledger(points_spent=policy, points="debt = true", expires="1 month")
+    books.post(type="purchase", id="p", amount="10.00", at="2025-01-01T12:00")
+    books.post(type="return", purchase="p", at="2025-03-01T12:00")
+    assert books.owed("points") == owed
+
+
+def test_a_division_that_meets_zero_is_an_error_unless_it_is_guarded() -> None:
+    text = HEAD.format(program="", points="", money="", expires="never", points_spent="within_balance")
+    with pytest.raises(ExpressionError, match="division by zero"):
+        Ledger(text.replace('"order.net"', '"100 / order.net"')).post(type="purchase", amount="0.00")
+    guarded = Ledger(text.replace('"order.net"', '"100 / order.net if order.net > 0 else 0"'))
+    assert guarded.post(type="purchase", amount="0.00").accepted
 
 
 def test_what_was_deducted_is_told_with_the_return() -> None:

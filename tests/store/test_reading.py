@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+
 from stampbook import Engine, PluginError, StampbookError
 from stampbook.periods import Calendar
 from stampbook.segmenting import history, segment
@@ -44,14 +45,14 @@ AT = Calendar().parse
 def engine(any_db: str) -> Iterator[Engine]:
     with Engine.open(any_db, create=True, clock=lambda: AT("2025-06-01")) as engine:
         engine.put_text_in_force(PROGRAM)
-        rows = [
+        rows: list[dict[str, object]] = [
             {"type": "purchase", "id": f"p{number}-{visit}", "account": f"a{number:02d}", "at": f"2025-0{visit}-01"}
             | {"amount": f"{number}.00"}
             for number in range(12)
             for visit in range(1, 2 + number % 4)
         ]
         lines = [{"sku": "x", "amount": "2.00"}, {"sku": "y", "amount": "3.00"}]
-        base = {"account": "a01", "at": "2025-04-01"}
+        base: dict[str, object] = {"account": "a01", "at": "2025-04-01"}
         rows += [
             {"type": "purchase", "id": "lines", **base, "lines": lines, "discount": "1.00"},
             {"type": "purchase", "id": "taxed", **base, "amount": "10.00", "tax": "2.00", "tax_added": True},

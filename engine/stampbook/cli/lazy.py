@@ -19,23 +19,26 @@ class Known(NamedTuple):
     heading: str
 
 
+_BROUGHT = "stampbook.commands_of_plugins"
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands by a table, and asks plugins only for a name that is not in it."""
 
     def __init__(self, *args: Any, table: Mapping[str, Known] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.table = table or {}
-        self._asked = False
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*self.table, *(name for name in super().list_commands(ctx) if name not in self.table)]
+        return [*self.table, *(name for name in ctx.meta.get(_BROUGHT, {}) if name not in self.table)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         known = self.table.get(cmd_name)
         if known is None:
-            if not self._asked:
-                self._ask_plugins(ctx)
-            return super().get_command(ctx, cmd_name)
+            if _BROUGHT not in ctx.meta:
+                ctx.meta[_BROUGHT] = _commands_of_plugins(ctx)
+            brought: click.Command | None = ctx.meta[_BROUGHT].get(cmd_name)
+            return brought
         module, _, name = known.place.partition(":")
         command: click.Command = getattr(import_module(f"stampbook.cli.{module}"), name)
         return command
@@ -71,17 +74,19 @@ class LazyGroup(click.Group):
             click.echo(f"Error: {error}", err=True)
             ctx.exit(1)
 
-    def _ask_plugins(self, ctx: click.Context) -> None:
-        """Let the plugins of the program in force add their commands, where there is one."""
-        from stampbook.cli.running import engine_of
-        from stampbook.errors import StoreError
 
-        self._asked = True
-        try:
-            with engine_of(ctx.obj) as engine:
-                engine.registry().register_commands(self)
-        except StoreError:
-            return  # no database, or no program in force: nothing to add
+def _commands_of_plugins(ctx: click.Context) -> dict[str, click.Command]:
+    """Return the commands that plugins of the program in force bring; none where there is no program yet."""
+    from stampbook.cli.running import engine_of
+    from stampbook.errors import StoreError
+
+    group = click.Group()
+    try:
+        with engine_of(ctx.params.get("db")) as engine:
+            engine.registry().register_commands(group)
+    except StoreError:
+        return {}
+    return dict(group.commands)
 
 
 class Tree(click.Group):

@@ -119,10 +119,8 @@ def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
     words = outcome.type if line is None else line.words
     again = " (posted before; nothing was posted again)" if outcome.replayed else ""
     click.echo(f"{outcome.account}: {words}{again}")
-    for posting in data.get("postings", ()):
-        if isinstance(posting["destination"], int) != isinstance(posting["source"], int):
-            sign = "+" if isinstance(posting["destination"], int) else "-"
-            click.echo(f"  {sign}{posting['amount']} {posting['asset']}  {posting['rule']}")
+    for part in line.parts if line is not None else ():
+        click.echo(f"  {part.amount.signed} {part.kind}")
     available = ", ".join(f"{text} {asset}" for asset, text in data.get("available", {}).items())
     if available:
         click.echo(f"  available now: {available}")

@@ -9,8 +9,10 @@ import click
 from stampbook.cli.running import REF, Run, command, fail
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from stampbook.explaining import AccountReason, TransactionReason
-    from stampbook.statements import Statement
+    from stampbook.statements import Part, Statement
 
 
 @command(
@@ -64,6 +66,8 @@ def _tell_statement(result: Statement) -> None:
         words = "\n".join([line.words, *(f"because {reason}" for reason in line.reasons)])
         if line.late and line.recorded_at is not None:
             words += f"\n(learned on {moment(line.recorded_at)})"
+        if len(line.parts) > len(line.changes):
+            words += f"\n({by_kind(line.parts)})"
         changed = [change for change in line.changes if change.units]
         by_asset = {balance.asset: str(balance) for balance in line.balances}
         rows.append(
@@ -86,11 +90,22 @@ def _tell_statement(result: Statement) -> None:
             )
             if amount.units
         ]
-        click.echo(f"{holding.available} can be spent{'; ' if rest else ''}{'; '.join(rest)}.")
+        kinds: dict[str, int] = {}
+        for lot in holding.lots:
+            if lot.condition == "usable":
+                kinds[lot.kind] = kinds.get(lot.kind, 0) + lot.remaining.units - lot.held.units
+        of = ", ".join(f"{holding.total._replace(units=units).text} {kind}" for kind, units in kinds.items())
+        apart = f" ({of})" if len(kinds) > 1 else ""
+        click.echo(f"{holding.available} can be spent{apart}{'; ' if rest else ''}{'; '.join(rest)}.")
     if not state.holdings:
         click.echo("The account holds nothing.")
     for expiring in state.expiring:
         click.echo(f"{expiring}.")
+
+
+def by_kind(parts: Iterable[Part]) -> str:
+    """Write changes by the kind of lot: paid and granted value are told apart."""
+    return ", ".join(f"{part.amount.signed} {part.kind}" for part in parts)
 
 
 @command(

@@ -119,6 +119,9 @@ def _reported(path: str) -> Iterator[None]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         message = f"{path}: the compressed file is cut off or damaged ({error}); what came before it was imported"
         raise InputError(message) from None
+    except UnicodeError as error:
+        message = f"{path} cannot be decoded: {error}; name its encoding in a mapping file"
+        raise InputError(message) from None
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror or error}"
         raise InputError(message) from None

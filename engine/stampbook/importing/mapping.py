@@ -35,10 +35,9 @@ read like a program: every mistake at once, with file, line, key and a near name
 
 from __future__ import annotations
 
-import codecs
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from stampbook.errors import InputError, near
 from stampbook.importing.fields import Cell, Table, Test, Tests, Texts
@@ -68,19 +67,21 @@ class Skip(Table):
     whole_group: Annotated[bool, Field(description="look at the first row of a group and leave out all of it")] = False
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        refuse(f"no encoding {name!r} of text; write 'utf-8', 'latin-1', 'cp1252', 'gb18030' or the like")
+    return name
+
+
 class _Head(Table):
-    delimiter: Annotated[str | None, Field(min_length=1, max_length=1, description="between columns of CSV")] = None
-    encoding: Annotated[str, Field(description="of CSV")] = "utf-8"
+    delimiter: Annotated[
+        str | None, Field(pattern=r'^[^"\r\n]$', description="one character between columns of CSV")
+    ] = None
+    encoding: Annotated[str, AfterValidator(_known_encoding), Field(description="of CSV")] = "utf-8"
     group_by: Annotated[Texts | None, Field(description="columns whose values make rows one event")] = None
     skip: tuple[Skip, ...] = ()
-
-    @model_validator(mode="after")
-    def _known_encoding(self) -> _Head:
-        try:
-            codecs.lookup(self.encoding)
-        except (LookupError, ValueError):
-            refuse(f"no encoding {self.encoding!r}; write 'utf-8', 'latin-1', 'cp1252', 'gb18030' or the like")
-        return self
 
 
 class _EventHead(Table):

@@ -1,0 +1,74 @@
+"""What the tests of kills and races start as processes of their own: python tests/faults/child.py WHAT URL …
+
+import URL FILE BATCH            sends a file in batches and prints how many events are committed after each one
+import-file URL FILE BATCH       the same by `importing.import_file`, under the system's clock
+spend URL ACCOUNT NAME TRIES     waits for a line on its input, spends 1.00 so often, prints how often it could
+post URL                         posts each event that it is given on its input and prints the outcome's position
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import orjson
+
+ROOT = Path(__file__).parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from stampbook.engine import Engine, in_batches  # noqa: E402 - the path comes first
+from stampbook.errors import StoreBusyError  # noqa: E402
+from tests.faults.books import event, frozen  # noqa: E402
+
+
+def say(text: object) -> None:
+    print(text, flush=True)
+
+
+def bring_in(url: str, file: str, batch: str) -> None:
+    with Engine.open(url, clock=frozen) as engine, Path(file).open("rb") as lines:
+        say("ready")
+        done = 0
+        for part in in_batches(map(orjson.loads, lines), int(batch)):
+            engine.process(part)
+            done += len(part)
+            say(done)
+
+
+def bring_in_file(url: str, file: str, batch: str) -> None:
+    from stampbook.importing import import_file
+
+    with Engine.open(url) as engine:
+        say("ready")
+        import_file(engine, file, batch_size=int(batch), refused=Path(f"{file}.refused"))
+        say("done")
+
+
+def spend(url: str, account: str, name: str, tries: str) -> None:
+    with Engine.open(url, clock=frozen) as engine:
+        say("ready")
+        sys.stdin.readline()
+        accepted = 0
+        for number in range(int(tries)):
+            data = event("spend", f"{name}-{number}", account, at="2025-06-01T00:00:00Z", amount="1.00")
+            while True:
+                try:
+                    accepted += engine.post(data).accepted
+                    break
+                except StoreBusyError:
+                    time.sleep(0.001)
+        say(accepted)
+
+
+def post(url: str) -> None:
+    with Engine.open(url, clock=frozen) as engine:
+        say("ready")
+        for line in sys.stdin:
+            [outcome] = engine.process([orjson.loads(line)])
+            say(orjson.dumps([outcome.status, outcome.seq, outcome.replayed]).decode())
+
+
+if __name__ == "__main__":
+    {"import": bring_in, "import-file": bring_in_file, "spend": spend, "post": post}[sys.argv[1]](*sys.argv[2:])

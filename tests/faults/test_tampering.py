@@ -1,0 +1,225 @@
+"""T-CORRUPT, the light half: whatever somebody changes in the tables by SQL, `verify` says so, with the right code.
+
+A chain cannot show that its tail was cut off, or that all of it was written anew from some point on; only a head that
+was kept elsewhere can. Both are shown here.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from stampbook.engine import Engine
+from stampbook.store.rows import COLUMNS
+from stampbook.verifying import verify
+from tests.faults.books import event, findings, frozen, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from stampbook.verifying import Verdict
+
+HINTS = {("account", "due_at")}
+"""What may be wrong without harm: when to look again. A tick puts it right."""
+
+EXPECTED = {
+    "account": {"I3", "I25", "I17", "I16", "I13"},
+    "journal": {"I4", "I5", "I13", "I17", "I21", "I3", "I16"},
+    "posting": {"I16", "I17", "I3"},
+    "event_key": {"I13"},
+    "lot": {"I3"},
+    "hold": {"I7"},
+    "metric": {"I25"},
+    "fact": {"I25"},
+}
+
+
+@pytest.fixture
+def books(any_db: str) -> str:
+    """Return a small ledger in which no table but that of holds is empty."""
+    events = [
+        event("purchase", "p1", lines=[{"amount": "120.00", "category": "tea"}]),
+        event("topup", "t1", amount="50.00"),
+        event("spend", "s1", amount="20.00"),
+        event("return", "r1", purchase="p1", amount="10.00"),
+        event("spend", "s2", amount="2000.00"),
+        event("purchase", "p2", "bob", amount="15.00"),
+        event("purchase", "p3", "bob", at="2025-08-01T00:00:00Z", amount="15.00"),
+    ]
+    with opened(any_db) as engine:
+        assert [outcome.accepted for outcome in engine.process(events)] == [True] * 4 + [False] + [True] * 2
+        assert findings(engine) == ()
+    return any_db
+
+
+def _sql(url: str, *statements: str) -> list[Sequence[Any]]:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements[:-1]:
+            connection.execute(text(statement))
+        result = connection.execute(text(statements[-1]))
+        rows: list[Sequence[Any]] = [tuple(row) for row in result] if result.returns_rows else []
+    engine.dispose()
+    return rows
+
+
+def _verdict(url: str) -> Verdict:
+    with closing(Engine.open(url, clock=frozen)) as engine:
+        return verify(engine)
+
+
+def _codes(url: str) -> set[str]:
+    return {finding.code for finding in _verdict(url).findings}
+
+
+def _changed(value: object, kind: str) -> str:
+    """Return SQL of another value of the same type."""
+    if isinstance(value, (bytes, memoryview)):
+        flipped = bytes([bytes(value)[0] ^ 1]) + bytes(value)[1:]
+        return f"'\\x{flipped.hex()}'" if kind == "postgresql" else f"x'{flipped.hex()}'"
+    if isinstance(value, int):
+        return str(value - 1 if value > 1 else value + 1)
+    return "1" if value is None else f"'{value}x'"
+
+
+def _cases() -> list[Any]:
+    columns = [(table, column) for table, names in COLUMNS.items() if table != "hold" for column in names]
+    return [pytest.param(*case, id=".".join(case)) for case in columns if case not in HINTS]
+
+
+@pytest.mark.parametrize(("table", "column"), _cases())
+def test_every_column_is_guarded(sqlite_db: str, tmp_path: Path, table: str, column: str) -> None:
+    _guarded(_books_once(sqlite_db, tmp_path), table, column)
+
+
+@pytest.mark.heavy
+@pytest.mark.postgres
+@pytest.mark.parametrize(("table", "column"), _cases())
+def test_every_column_is_guarded_on_postgresql(books: str, table: str, column: str) -> None:
+    _guarded(books, table, column)
+
+
+def _guarded(url: str, table: str, column: str) -> None:
+    """Change a column of the first row that can be changed, and expect a finding of the table's own codes."""
+    kind = url.partition(":")[0].partition("+")[0]
+    key = COLUMNS[table][: 3 if table in {"posting", "metric", "fact"} else 2 if table != "account" else 1]
+    rows = _sql(url, f"SELECT {', '.join(key)}, {column} FROM {table} ORDER BY {', '.join(key)}")
+    rows = [row for row in rows if row[-1] is not None] or rows
+    row = rows[-1]
+    where = " AND ".join(
+        f"{name} = {value}" if isinstance(value, int) else f"{name} = '{value}'"
+        for name, value in zip(key, row[:-1], strict=True)
+    )
+    _sql(url, f"UPDATE {table} SET {column} = {_changed(row[-1], kind)} WHERE {where}")
+    codes = _codes(url)
+    assert codes, f"{table}.{column} was changed and nobody noticed"
+    assert codes & EXPECTED[table], f"{table}.{column}: {codes}"
+
+
+def _books_once(url: str, tmp_path: Path) -> str:
+    """Return a ledger of this test's own, made where it is wanted."""
+    books.__wrapped__(url) if hasattr(books, "__wrapped__") else None
+    assert tmp_path
+    return url
+
+
+@pytest.mark.parametrize("table", [table for table in COLUMNS if table != "hold"])
+def test_a_row_that_is_gone_is_missed(books: str, table: str) -> None:
+    key = "id" if table == "account" else "account_id"
+    [[last]] = _sql(books, f"SELECT max({key}) FROM {table}")
+    order = ", ".join(COLUMNS[table][:3]) if table != "event_key" else "account_id, seq"
+    row = _sql(books, f"SELECT {order} FROM {table} WHERE {key} = {last} ORDER BY {order}")[-1]
+    where = " AND ".join(
+        f"{name} = {value}" if isinstance(value, int) else f"{name} = '{value}'"
+        for name, value in zip(order.split(", "), row, strict=True)
+    )
+    _sql(books, f"DELETE FROM {table} WHERE {where}")
+    assert _codes(books) & EXPECTED[table]
+
+
+@pytest.mark.parametrize(
+    ("statement", "codes"),
+    [
+        ("INSERT INTO hold VALUES (1, 9, 'GBP', 5, '[[1,5]]', 0, 0, 0, 0)", {"I7"}),
+        ("INSERT INTO lot VALUES (1, 99, 'GBP', 'paid', 0, 5, 0, 1, 100, 0)", {"I3"}),
+        ("INSERT INTO lot VALUES (77, 1, 'GBP', 'paid', 0, 5, 0, 1, 100, 0)", {"I3"}),
+        ("INSERT INTO metric VALUES (1, 'spend', 739000, 5)", {"I25"}),
+        ("INSERT INTO fact VALUES (1, 'vip', 5, 'yes', 6, '')", {"I25"}),
+        ("INSERT INTO event_key VALUES ('default', 'ghost', 1, 1)", {"I13"}),
+        ("INSERT INTO posting VALUES (1, 2, 70, 'GBP', 5, NULL, 'cash', NULL, 'sales', '')", {"I17"}),
+        ("INSERT INTO posting VALUES (1, 70, 0, 'GBP', 5, NULL, 'cash', NULL, 'sales', '')", {"I16"}),
+    ],
+)
+def test_a_row_too_many_is_noticed(books: str, statement: str, codes: set[str]) -> None:
+    _sql(books, statement)
+    assert _codes(books) & codes
+
+
+def test_rows_that_changed_places_are_noticed(books: str) -> None:
+    _sql(
+        books,
+        "UPDATE journal SET seq = 1000 WHERE account_id = 1 AND seq = 3",
+        "UPDATE journal SET seq = 3 WHERE account_id = 1 AND seq = 4",
+        "UPDATE journal SET seq = 4 WHERE account_id = 1 AND seq = 1000",
+    )
+    assert _codes(books) & {"I13", "I17"}
+
+
+def test_a_program_that_was_changed_is_noticed(books: str) -> None:
+    _sql(books, "UPDATE program SET content = replace(content, 'floor(order.net)', 'floor(order.net) * 2')")
+    assert _codes(books)
+
+
+def test_a_tail_that_was_cut_off_shows_only_against_a_head_kept_elsewhere(books: str) -> None:
+    """Who removes the last entry and puts all that derives from it back leaves sound books; the head tells."""
+    with Engine.open(books, clock=frozen) as engine:
+        before = {row[0]: row for row in _sql(books, "SELECT * FROM account")}
+        head = verify(engine).head
+        engine.post(event("account.frozen", "f1", "bob", at="2025-08-02T00:00:00Z"))
+        after = verify(engine).head
+    assert head != after
+    [[id_, seq]] = _sql(books, "SELECT id, seq FROM account WHERE ref = 'bob'")
+    old = before[id_][6]
+    blob = f"'\\x{bytes(old).hex()}'" if books.startswith("postgresql") else f"x'{bytes(old).hex()}'"
+    _sql(
+        books,
+        f"DELETE FROM journal WHERE account_id = {id_} AND seq = {seq}",
+        f"DELETE FROM event_key WHERE account_id = {id_} AND seq = {seq}",
+        f"UPDATE account SET seq = seq - 1, status = 'open', head = {blob}, clock = {before[id_][4]} WHERE id = {id_}",
+    )
+    verdict = _verdict(books)
+    assert verdict.ok
+    assert verdict.head == head != after
+
+
+def test_a_journal_written_anew_shows_only_against_a_head_kept_elsewhere(books: str, sqlite_db: str) -> None:
+    """An attacker with the program and patience makes other books, as sound as these."""
+    honest = _verdict(books).head
+    with opened(sqlite_db.replace("stampbook.db", "forged.db")) as engine:
+        engine.post(event("topup", "t1", amount="5000.00"))
+        forged = verify(engine)
+    assert forged.ok
+    assert forged.head != honest
+
+
+@pytest.mark.parametrize("where", [0.1, 0.35, 0.6, 0.85])
+def test_a_file_with_broken_pages_is_reported_in_one_line(books: str, sqlite_db: str, where: float) -> None:
+    if books != sqlite_db:
+        pytest.skip("pages of a server are the server's")
+    from pathlib import Path
+
+    from stampbook.errors import StoreError
+
+    path = Path(sqlite_db.removeprefix("sqlite:///"))
+    content = bytearray(path.read_bytes())
+    page = int(len(content) * where) // 4096 * 4096
+    content[page : page + 4096] = bytes(4096)
+    path.write_bytes(content)
+    try:
+        assert not _verdict(sqlite_db).ok
+    except StoreError as error:
+        assert "\n" not in str(error)

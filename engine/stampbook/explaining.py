@@ -165,10 +165,10 @@ def explain_account(
     moves: dict[int, list[Move]] = defaultdict(list)
     for entry in past.entries:
         registry = past.judges[entry.program]
+        words = told(entry, event_of(entry, registry), registry)[0] if entry.postings else ""
         for asset, amount, source, destination, rule in entry.postings:
             for end, sign in ((source, -1), (destination, 1)):
                 if isinstance(end, int):
-                    words, _ = told(entry, event_of(entry, registry), registry)
                     change = past.sum(asset, sign * amount)
                     moves[end].append(Move(past.calendar.local(entry.at), entry.id, words, change, rule))
     lots = {

@@ -175,7 +175,8 @@ class Hooks:
     def register_commands(self, cli: click.Group) -> None:
         """Add commands to the command line.
 
-        Called when the command line runs with a program that uses the plugin.
+        Called when a command is asked for that the engine does not have, with the plugins of the program in force;
+        a name of the engine's own commands cannot be taken. The `obj` of the root context is what ``--db`` said.
         """
 
     @hookspec

@@ -135,8 +135,11 @@ class PostgresStore(Store):
             if create:
                 self._create()
             self._connection = self._connect()
-            with self._connection.transaction():
+            try:
                 check_version(self._version(), "the database")
+            except BaseException:
+                self._connection.close()
+                raise
 
     def _create(self) -> None:
         try:
@@ -148,8 +151,6 @@ class PostgresStore(Store):
             if isinstance(cause, self._driver.Error):
                 raise cause from error
             raise
-        with self._driver.connect(self.url, autocommit=True) as connection:
-            connection.execute("CREATE SEQUENCE IF NOT EXISTS account_id_seq")
 
     def _connect(self) -> psycopg.Connection[Row]:
         connection = self._driver.connect(self.url, autocommit=True)

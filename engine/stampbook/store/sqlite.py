@@ -95,15 +95,15 @@ class SqliteSession(SqlSession):
 
 
 class SqliteStore(Store):
-    """A SQLite database file (``:memory:`` lives as long as the store)."""
+    """A SQLite database file."""
 
     def __init__(self, url: str, *, create: bool, busy_seconds: float) -> None:
         self.url = url if url.startswith("sqlite:") else f"sqlite:///{url}"
-        self.path = self.url.removeprefix("sqlite:///") or ":memory:"
+        self.path = self.url.removeprefix("sqlite:").removeprefix("///")
         self._busy_seconds = busy_seconds
         self._readers: list[sqlite3.Connection] = []
-        if self.path == ":memory:":
-            message = "an in-memory SQLite cannot be shared between connections; name a file"
+        if self.path in {"", "//", ":memory:"}:
+            message = f"{url or 'an empty address'} names no file that lasts; name a file: sqlite:///stampbook.db"
             raise StoreError(message)
         with self._translated():
             self._open(create=create)
@@ -115,11 +115,15 @@ class SqliteStore(Store):
         if create:
             upgrade_sqlite(self.path, self.url)
         self._writer = self._connect()
-        check_version(_version(self._writer), f"database {self.path}")
-        self._writer.execute("PRAGMA journal_mode=WAL")
+        try:
+            check_version(_version(self._writer), f"database {self.path}")
+            self._writer.execute("PRAGMA journal_mode=WAL")
+        except BaseException:
+            self._writer.close()
+            raise
 
-    def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
-        address = f"{Path(self.path).absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    def _connect(self) -> sqlite3.Connection:
+        address = f"{Path(self.path).absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(
             address, uri=True, isolation_level=None, timeout=self._busy_seconds, cached_statements=256
         )

@@ -15,7 +15,9 @@ INT16 = sa.SmallInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Create all tables."""
+    """Create all tables, and on PostgreSQL the sequence of account ids, which never waits for another writer."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("CREATE SEQUENCE account_id_seq")
     op.create_table(
         "account",
         sa.Column("id", INT64, autoincrement=False, nullable=False),

@@ -68,6 +68,76 @@ each row of a group.
 
 {test}
 
+### Rows that belong together
+
+Rows of one event stand next to each other: sort the file by the columns of `group_by`. An id that comes back later with
+other rows is reported as `other_content`; what came first is recorded by then. A row that cannot be read may belong to
+the events beside it, so those are not recorded either (`incomplete`), since an event cannot be completed later: mend
+the row and import again. Of the rows of a group, the first whose cell is not empty gives a field; two different
+accounts in one group are a mistake. At most 10,000 rows make one event.
+
+### An example
+
+This is what a web shop exports: one row for each line of an order, and the order's own columns on its first row only.
+
+<!-- orders.csv -->
+```csv
+Name,Email,Financial Status,Paid at,Discount,Quantity,Item,Price,Sku
+#1001,ann@example.org,paid,2025-01-05 10:12:33 +0000,2.50,2,Mug,£10.00,MUG
+#1001,ann@example.org,,,,1,"Spoon, silver",£5.00,SPOON
+#1002,bob@example.org,voided,2025-01-05 11:00:00 +0000,,1,Mug,£10.00,MUG
+#1003,,paid,2025-01-06 09:30:00 +0000,,1,Mug,£10.00,MUG
+R1001,ann@example.org,refunded,2025-01-09 16:00:00 +0000,,-1,"Spoon, silver",£5.00,SPOON
+```
+
+<!-- orders.toml -->
+```toml
+group_by = "Name"                       # rows with the same Name, one after another, are one event
+
+[[skip]]
+when = { column = "Financial Status", is = ["voided", "pending"] }
+reason = "not paid"
+whole_group = true                      # asked of the first row; the other rows of that order go with it
+
+[[skip]]
+when = { column = "Email", empty = true }
+reason = "no customer"
+
+[[event]]
+when = { column = "Name", starts_with = "R" }
+type = "return"
+id = "Name"                             # a field is a column …
+source = { value = "webshop" }          # … or a constant …
+account = "Email"
+at = { column = "Paid at", format = "%Y-%m-%d %H:%M:%S %z" }
+amount = { column = "Quantity", times = "Price", strip = "£", sum = true, absolute = true }
+reason = { template = "refund {Name}" } # … or text with columns in it
+
+[[event]]
+type = "purchase"
+id = "Name"
+source = { value = "webshop" }
+account = "Email"
+at = { column = "Paid at", format = "%Y-%m-%d %H:%M:%S %z" }
+discount = { column = "Discount", default = "0" }
+
+[event.lines]                           # each row is one line of the order
+sku = "Sku"
+quantity = "Quantity"
+unit_price = { column = "Price", strip = "£" }
+```
+
+These are the events that come of it; one row is skipped as not paid, and one for want of a customer:
+
+<!-- orders.events -->
+```json
+{"type":"purchase","id":"#1001","source":"webshop","account":"ann@example.org","at":"2025-01-05T10:12:33+00:00",
+ "discount":"2.50","lines":[{"sku":"MUG","quantity":"2","unit_price":"10.00"},
+ {"sku":"SPOON","quantity":"1","unit_price":"5.00"}]}
+{"type":"return","id":"R1001","source":"webshop","account":"ann@example.org","at":"2025-01-09T16:00:00+00:00",
+ "amount":"5.00","reason":"refund R1001"}
+```
+
 ## An export back in
 
 `stampbook export jsonl` writes every event with the program that judged it. `stampbook import --as-recorded` puts those

@@ -772,7 +772,7 @@ def test_the_example_of_the_docs(engine: Engine) -> None:
     summary = import_file(
         engine, write("orders.csv", blocks["orders.csv"]), mapping=write("m.toml", blocks["orders.toml"])
     )
-    assert recorded(engine) == [orjson.loads(line) for line in blocks["orders.events"].splitlines()]
+    assert recorded(engine) == [orjson.loads(event) for event in re.split(r"\n(?=\{)", blocks["orders.events"])]
     assert counts(summary) == (5, 2, 0, 0, 0, 2)
     assert summary.reasons == {"skipped: not paid": 1, "skipped: no customer": 1}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -20,7 +21,7 @@ from stampbook.errors import (
 )
 from stampbook.events import OWN_SOURCE, AccountOpened, Event, Return
 from stampbook.journal import past_of, recorded, seal
-from stampbook.ledger import Decision, Entry, Objection, Posting, canonical
+from stampbook.ledger import BREAKAGE, Decision, Entry, Objection, Posting, canonical
 from stampbook.periods import NEVER, Calendar
 from stampbook.pipeline import apply, catch_up, decide
 from stampbook.refunding import Past
@@ -173,6 +174,7 @@ class Batch:
         self._written: dict[Key, Entry] = {}
         self._first: dict[Key, Entry] = {}
         self._pasts: dict[Key, Past] = {}
+        self._expired: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         self._new_ids: Iterator[int] = iter(())
         self._memory = memory or Memory(0)
         self._allot = new_ids
@@ -229,7 +231,11 @@ class Batch:
         return min(days, default=None)
 
     def _load_pasts(self, keys: set[Key]) -> None:
+        if not keys:
+            return
         related = self.session.related(keys)
+        for (account_id, lot), amount in self.session.expired({key.account_id for key in related}).items():
+            self._expired[account_id][lot] = amount
         empty: set[tuple[int, int]] = set()
         for key, entries in related.items():
             past = past_of(entries, self.programs.judge_of(entries[0]))
@@ -269,11 +275,11 @@ class Batch:
             message = f"event {event.id!r}: {error}"
             raise EventError(message) from None
         account = self._account(registry, event)
+        self.bring_up(account, event.at)
         past = None
         if isinstance(event, Return) and event.names:
             key = self._keys.get(event.names)
             past = self._past(key, account) if key else None
-        self.bring_up(account, event.at)
         outcome = Outcome(MALFORMED, event.source, event.id, event.account)
         for decision in decide(registry, account, event, past):
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
@@ -294,7 +300,7 @@ class Batch:
             past = past_of(entries, self.programs.judge_of(entries[0])) if entries[0].accepted else None
             if past is not None:
                 self._pasts[key] = past
-        return past
+        return past and replace(past, expired=self._expired[account.id])
 
     def _account(self, registry: Registry, event: Event) -> Account:
         account = self.accounts.get(event.account)
@@ -349,6 +355,8 @@ class Batch:
         for posting in transaction.postings:
             if isinstance(posting.source, int):
                 changes.lots.add((id_, posting.source))
+                if posting.destination == BREAKAGE:
+                    self._expired[id_][posting.source] += posting.amount
             if isinstance(posting.destination, int):
                 changes.lots.add((id_, posting.destination))
         for lot in transaction.opened:
@@ -363,7 +371,7 @@ class Batch:
         if decision.about is not None:
             about = Key(id_, decision.about)
             past = self._pasts[about]
-            self._pasts[about] = Past(past.purchase, past.order, (*past.returns, recorded(entry)))
+            self._pasts[about] = replace(past, returns=(*past.returns, recorded(entry)))
         if registry.has_listeners:
             self._told.append((registry, decision, account))
         return entry

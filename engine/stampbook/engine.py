@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stampbook.batch import ACCEPTED, MALFORMED, REFUSED, Batch, InForce, Memory, Outcome
+from stampbook.batch import ACCEPTED, FAILED, MALFORMED, REFUSED, Batch, InForce, Memory, Outcome
 from stampbook.errors import PluginError, StoreBusyError, StoreError
 from stampbook.periods import NEVER
 from stampbook.pipeline import next_due
@@ -241,4 +241,4 @@ def in_batches(events: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[
         yield batch
 
 
-__all__ = ["ACCEPTED", "MALFORMED", "REFUSED", "Engine", "Outcome", "in_batches", "system_clock"]
+__all__ = ["ACCEPTED", "FAILED", "MALFORMED", "REFUSED", "Engine", "Outcome", "in_batches", "system_clock"]

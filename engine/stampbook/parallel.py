@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 Tagged = tuple[int, "Mapping[str, Any]"]
 """An event with a number of the caller's choice, by which its outcome is known."""
 
-MOST_WAITING = 8
+MOST_WAITING = 4
 """How many batches may wait for one worker before reading pauses."""
+
+MOST_BYTES = 32_000_000
+"""How many bytes of events may wait for one worker before reading pauses, and are handed over at once."""
 
 
 class Done(NamedTuple):
@@ -92,15 +95,27 @@ class _Worker:
         self.process = context.Process(target=_work, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
-        self.waiting: deque[Tagged] = deque()
+        self.waiting: deque[bytes] = deque()
+        self.bytes_waiting = 0
         self.busy = False
         self.attempts = 0
 
     def send(self, batch_size: int) -> None:
         """Hand over the next batch."""
-        batch = [self.waiting.popleft() for _ in range(min(batch_size, len(self.waiting)))]
-        self.connection.send_bytes(b"N" + canonical(batch))
+        batch: list[bytes] = []
+        size = 0
+        while self.waiting and len(batch) < batch_size and size < MOST_BYTES:
+            batch.append(self.waiting.popleft())
+            size += len(batch[-1])
+        self.bytes_waiting -= size
+        self.connection.send_bytes(b"N[" + b",".join(batch) + b"]")
         self.busy, self.attempts = True, 0
+
+    def give(self, tagged: Tagged) -> None:
+        """Put an event at the end of what waits."""
+        text = canonical(tagged)
+        self.waiting.append(text)
+        self.bytes_waiting += len(text)
 
     def receive(self) -> _Result:
         """Return what the worker decided.
@@ -152,7 +167,8 @@ class _Pool:
                 else:
                     self._assign(tagged)
             for worker in self._workers:
-                if not worker.busy and worker.waiting and (exhausted or len(worker.waiting) >= batch_size):
+                full = len(worker.waiting) >= batch_size or worker.bytes_waiting >= MOST_BYTES
+                if not worker.busy and worker.waiting and (exhausted or full):
                     worker.send(batch_size)
             busy = {worker.connection: worker for worker in self._workers if worker.busy}
             if not busy:
@@ -166,14 +182,16 @@ class _Pool:
                     yield done
 
     def _assign(self, tagged: Tagged) -> None:
-        ref = tagged[1].get("account")
+        event = tagged[1]
+        ref = event.get("account") if isinstance(event, dict) else None
         place = crc32(ref.encode()) % len(self._workers) if isinstance(ref, str) else 0
-        self._workers[place].waiting.append(tagged)
+        self._workers[place].give(tagged)
 
     def _enough(self, batch_size: int) -> bool:
         """Whether every worker has its next batch, or one has so many waiting that reading must pause."""
         waiting = [len(worker.waiting) for worker in self._workers]
-        return min(waiting) >= batch_size or max(waiting) >= MOST_WAITING * batch_size
+        most = max(worker.bytes_waiting for worker in self._workers)
+        return min(waiting) >= batch_size or max(waiting) >= MOST_WAITING * batch_size or most >= MOST_BYTES
 
     def _write(self, worker: _Worker) -> Done | None:
         result = worker.receive()
@@ -257,6 +275,7 @@ class _Decider:
             for event in events:
                 work.post(event)
             positions |= {id_: work.loaded_seq(id_) for id_ in work.changes.accounts if id_ not in positions}
+        rows = work.changes.rows(programs.ids)
         self._engine.memory.remember(work.accounts.values())
         accepted: list[int] = []
         replayed: list[int] = []
@@ -266,7 +285,6 @@ class _Decider:
                 others.append((tag, outcome))
             else:
                 (replayed if outcome.replayed else accepted).append(tag)
-        rows = work.changes.rows(programs.ids)
         return marshal.dumps((rows, positions, programs.generation, accepted, replayed, pickle.dumps(others)))
 
     def _new_ids(self, session: SqlSession, count: int) -> list[int]:

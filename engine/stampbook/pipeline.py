@@ -67,6 +67,8 @@ def decide(registry: Registry, account: Account, event: Event, past: Past | None
     if account.due_at <= event.at:
         work = account.copy()
         _catch_up(registry, work, event.at, decisions)
+    if past is not None:
+        past = past.after(posting for brought in decisions for posting in _postings(brought))
     decision = judge(registry, work, event, past)
     decisions.append(decision)
     now = max(work.clock, event.at)
@@ -75,6 +77,10 @@ def decide(registry: Registry, account: Account, event: Event, past: Past | None
         apply(registry, work, decision)
         _catch_up(registry, work, now, decisions, not_before=event.at)
     return decisions
+
+
+def _postings(decision: Decision) -> tuple[Posting, ...]:
+    return () if decision.transaction is None else decision.transaction.postings
 
 
 def catch_up(registry: Registry, account: Account, until: int) -> list[Decision]:
@@ -428,6 +434,7 @@ def _return(draft: _Draft, past: Past | None) -> None:
     draft.memo = {
         "came": came,
         "settled": plan.settled,
+        "lapsed": plan.lapsed,
         "outside": plan.outside,
         "stored_value": plan.stored_value,
         "deducted": plan.deducted,

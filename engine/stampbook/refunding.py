@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stampbook.amounts import portion
 from stampbook.errors import InvariantError
 from stampbook.hookspecs import Drawn, Granted, RefundPlan, RefundRequest
-from stampbook.ledger import PROMOTION, SALES, MetricChange, Objection, Posting
+from stampbook.ledger import BREAKAGE, PROMOTION, SALES, MetricChange, Objection, Posting
 from stampbook.returns import Came, line_values, measure, settle_share
 
 if TYPE_CHECKING:
@@ -36,22 +36,42 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A purchase and the returns of it so far."""
+    """A purchase and the returns of it so far; `expired` is what went from each of the account's lots by expiry."""
 
     purchase: Recorded
     order: Order
     returns: tuple[Recorded, ...] = ()
+    expired: Mapping[int, int] = field(default_factory=dict)
 
     def granted(self) -> tuple[Granted, ...]:
         """Return what each rule granted, with what earlier returns settled of it."""
         settled: dict[str, int] = defaultdict(int)
+        lapsed: dict[str, int] = defaultdict(int)
         for earlier in self.returns:
             for rule, amount in earlier.memo.get("settled", {}).items():
                 settled[rule] += amount
+            for rule, amount in earlier.memo.get("lapsed", {}).items():
+                lapsed[rule] += amount
         return tuple(
-            Granted(rule, asset, amount, tuple(map(tuple, lots)), tuple(map(tuple, by_line)), settled[rule])
+            Granted(
+                rule,
+                asset,
+                amount,
+                tuple(map(tuple, lots)),
+                tuple(map(tuple, by_line)),
+                settled[rule],
+                max(0, sum(min(part, self.expired.get(lot, 0)) for lot, part in lots) - lapsed[rule]),
+            )
             for rule, asset, amount, lots, by_line in self.purchase.memo.get("granted", ())
         )
+
+    def after(self, postings: Iterable[Posting]) -> Past:
+        """Return the same past after further postings of the account, which may be expiries."""
+        expired = defaultdict(int, self.expired)
+        for posting in postings:
+            if posting.destination == BREAKAGE and isinstance(posting.source, int):
+                expired[posting.source] += posting.amount
+        return replace(self, expired=expired)
 
     def drawn(self) -> tuple[Drawn, ...]:
         """Return the lots that paid for the purchase in the order of use, with what was put back since."""

@@ -44,7 +44,7 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
         account.clock = max(account.clock, entry.at)
         if entry.accepted:
             transaction = transaction_of(entry)
-            if entry.seq == 1:
+            if not account.status:
                 account.opened_at = entry.at
             account.apply(transaction)
     return account

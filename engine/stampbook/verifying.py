@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ import orjson
 from stampbook.account import Account
 from stampbook.errors import InvariantError, StampbookError
 from stampbook.journal import event_of, past_of, transaction_of
-from stampbook.ledger import GENESIS, canonical, digest
+from stampbook.ledger import BREAKAGE, GENESIS, canonical, digest
 from stampbook.lots import DEBT
 from stampbook.pipeline import judge, next_due
 from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches
@@ -104,6 +105,8 @@ class _Audit:
         row = item.rows["account"]
         self.ref: str = row[0][1] if row else ""
         self.findings: list[Finding] = []
+        self._returns: dict[int, list[Entry]] = defaultdict(list)
+        self._expired: dict[int, int] = defaultdict(int)
 
     def run(self) -> list[Finding]:
         item = self._item
@@ -151,8 +154,8 @@ class _Audit:
             past = None
             if entry.about is not None:
                 purchase = self._item.entries[entry.about - 1]
-                earlier = [e for e in self._item.entries[: entry.seq - 1] if e.about == entry.about and e.accepted]
-                past = past_of([purchase, *earlier], self._programs[purchase.program])
+                past = past_of([purchase, *self._returns[entry.about]], self._programs[purchase.program])
+                past = past and replace(past, expired=self._expired)
             decision = judge(registry, judged, event_of(entry, registry), past)
         except (StampbookError, LookupError, ValueError) as error:
             self._find("I21", entry.seq, f"deciding it again fails: {error}")
@@ -166,10 +169,19 @@ class _Audit:
             except InvariantError as error:
                 self._find(error.code, entry.seq, str(error))
                 return False
-            if entry.seq == 1:
+            if not account.status:
                 account.opened_at = entry.at
             account.apply(transaction)
+            self._note(entry)
         return True
+
+    def _note(self, entry: Entry) -> None:
+        """Remember what later returns need to know."""
+        if entry.about is not None:
+            self._returns[entry.about].append(entry)
+        for posting in entry.postings:
+            if posting.destination == BREAKAGE and isinstance(posting.source, int):
+                self._expired[posting.source] += posting.amount
 
     def _same(self, accepted: bool, entry: Entry, decision: object) -> bool:  # noqa: FBT001 - a comparison
         transaction = getattr(decision, "transaction", None)

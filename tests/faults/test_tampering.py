@@ -87,7 +87,7 @@ def _changed(column: str, value: object, kind: str) -> str:
         flipped = bytes([bytes(value)[0] ^ 1]) + bytes(value)[1:]
         return f"'\\x{flipped.hex()}'" if kind == "postgresql" else f"x'{flipped.hex()}'"
     if isinstance(value, int):
-        return str(1 - value if column == "accepted" else value + 1000)
+        return str(1 - value if column == "accepted" else value - 1000 if value > 2**62 else value + 1000)
     return "1" if value is None else f"'{value}x'"
 
 

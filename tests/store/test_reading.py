@@ -46,8 +46,13 @@ def engine(any_db: str) -> Iterator[Engine]:
     with Engine.open(any_db, create=True, clock=lambda: AT("2025-06-01")) as engine:
         engine.put_text_in_force(PROGRAM)
         rows: list[dict[str, object]] = [
-            {"type": "purchase", "id": f"p{number}-{visit}", "account": f"a{number:02d}", "at": f"2025-0{visit}-01"}
-            | {"amount": f"{number}.00"}
+            {
+                "type": "purchase",
+                "id": f"p{number}-{visit}",
+                "account": f"a{number:02d}",
+                "at": f"2025-0{visit}-01",
+                "amount": f"{number}.00",
+            }
             for number in range(12)
             for visit in range(1, 2 + number % 4)
         ]

@@ -31,6 +31,9 @@ _OUTPUTS = ("beancount", "hledger", "csv", "jsonl", "parquet")
 @click.option("--refused", metavar="FILE", type=_FILE, help="Write refused and malformed rows here, with reasons.")
 @click.option("--batch-size", type=click.IntRange(1, 100_000), help="Events a commit.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many rows.")
+@click.option(
+    "--jobs", type=click.IntRange(min=0), default=0, help="Processes that decide; as many as processors where absent."
+)
 @click.option("--as-recorded", is_flag=True, help="The file is an export in jsonl: rebuild the same ledger from it.")
 def import_(
     run: Run,
@@ -40,6 +43,7 @@ def import_(
     refused: Path | None,
     batch_size: int | None,
     limit: int | None,
+    jobs: int,
     *,
     as_recorded: bool,
 ) -> None:
@@ -57,18 +61,22 @@ def import_(
     from stampbook.importing import import_file
 
     options = {} if batch_size is None else {"batch_size": batch_size}
-    with progress(f"importing {file.name}") as show:
-        summary = import_file(
-            run.engine,
-            file,
-            mapping=mapping,
-            format=file_format,
-            refused=refused,
-            on_progress=show,
-            limit=limit,
-            as_recorded=as_recorded,
-            **options,
-        )
+    try:
+        with progress(f"importing {file.name}") as show:
+            summary = import_file(
+                run.engine,
+                file,
+                mapping=mapping,
+                format=file_format,
+                refused=refused,
+                on_progress=show,
+                limit=limit,
+                as_recorded=as_recorded,
+                jobs=jobs,
+                **options,
+            )
+    except KeyboardInterrupt:
+        fail("stopped; what was posted until now stays posted, and the same command goes on from there")
     run.answer(summary, lambda: _tell(summary))
 
 

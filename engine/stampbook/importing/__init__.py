@@ -7,29 +7,38 @@ a mapping file (`stampbook.importing.mapping`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stampbook.engine import MALFORMED, REFUSED
+from stampbook.engine import FAILED, MALFORMED, REFUSED
 from stampbook.errors import DuplicateEventError, InputError
 from stampbook.importing.files import FORMATS, format_of, opened
 from stampbook.importing.mapping import MappingFile, read_mapping
 from stampbook.importing.refused import RefusedFile
 from stampbook.importing.restoring import restore
 from stampbook.importing.shaping import Shaped, Shaper, shaped_as_is
+from stampbook.parallel import can_run_in_parallel, process_in_parallel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from stampbook.engine import Engine, Outcome
     from stampbook.importing.rows import Rows
 
 LARGEST_BATCH_BYTES = 16 << 20
 """A batch ends at so many bytes of rows, however few they are: memory stays flat."""
+
+ALONE = 10_000
+"""So many rows are decided by one process before others are started."""
+
+PARALLEL_BATCH = 1_000
+"""How many events a process decides at once, where there are several."""
 
 _PROGRESS_EVERY = 5_000
 
@@ -66,6 +75,7 @@ def import_file(  # noqa: PLR0913 - the options of a command
     on_progress: Callable[[int, int | None], None] | None = None,
     limit: int | None = None,
     as_recorded: bool = False,
+    jobs: int = 1,
 ) -> ImportSummary:
     """Import a file of events.
 
@@ -81,6 +91,8 @@ def import_file(  # noqa: PLR0913 - the options of a command
         limit: stop after so many rows.
         as_recorded: the file is an export of a ledger (``jsonl``): put its programs in force and record its events at
             the instants at which they were recorded then, so that an empty ledger becomes the same one, hash for hash.
+        jobs: how many processes decide events, each its own accounts, once a file proves to be long; 0 for as many as
+            there are processors. The outcome is the same; refused rows come in another order.
 
     Raises:
         InputError: the file cannot be read, in one line; batches before that are committed.
@@ -111,10 +123,14 @@ def import_file(  # noqa: PLR0913 - the options of a command
                 restore(engine, rows, run, limit, tell)
             else:
                 run.rules = rules
-                for shaped in _limited(_shaped(rows, rules, name), limit):
+                items = _limited(_shaped(rows, rules, name), limit)
+                several = jobs != 1 and can_run_in_parallel(engine)
+                for shaped in islice(items, ALONE) if several else items:
                     run.take(shaped, rows.taken())
                     tell(run.read)
                 run.flush()
+                if several:
+                    run.spread(items, jobs or os.cpu_count() or 1, tell)
             if on_progress is not None:
                 on_progress(rows.done(), rows.total)
     finally:
@@ -206,6 +222,37 @@ class _Run:
             self._taken = taken
             self.flush()
 
+    def spread(self, items: Iterator[Shaped], jobs: int, tell: Callable[[int], None]) -> None:
+        """Take all that is left, decided by several processes."""
+        first = next(items, None)
+        if first is None:
+            return
+        waiting: dict[int, Shaped] = {}
+        size = min(self._batch_size, PARALLEL_BATCH)
+        events = self._tagged(chain([first], items), waiting)
+        for done in process_in_parallel(self._engine, events, jobs=jobs, batch_size=size):
+            self.counts["accepted"] += len(done.accepted)
+            self.counts["replayed"] += len(done.replayed)
+            for tag in (*done.accepted, *done.replayed):
+                del waiting[tag]
+            for tag, outcome in done.others:
+                self.note(waiting.pop(tag), outcome)
+            self._kept.flush()
+            tell(self.read)
+
+    def _tagged(self, items: Iterable[Shaped], waiting: dict[int, Shaped]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        for tag, item in enumerate(items):
+            self.read += item.rows
+            if item.skipped:
+                self.counts["skipped"] += item.rows
+                self.reasons[f"skipped: {item.skipped}"] += item.rows
+            elif item.problem is not None:
+                self.counts["malformed"] += 1
+                self._keep(item, MALFORMED, [item.problem])
+            else:
+                waiting[tag] = item
+                yield tag, item.event
+
     def flush(self) -> None:
         """Commit the batch and note what became of it."""
         items, self._items, self._events = self._items, [], 0
@@ -224,8 +271,8 @@ class _Run:
         self.counts["replayed" if outcome.replayed else outcome.status] += 1
         if outcome.status == REFUSED:
             self._keep(item, REFUSED, [(objection.code, objection.message) for objection in outcome.objections])
-        elif outcome.status == MALFORMED:
-            self._keep(item, MALFORMED, [self._reason(outcome)])
+        elif outcome.status in {MALFORMED, FAILED}:
+            self._keep(item, outcome.status, [self._reason(outcome)])
 
     def _reason(self, outcome: Outcome) -> tuple[str, str]:
         if not isinstance(outcome.error, DuplicateEventError):

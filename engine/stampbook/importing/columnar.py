@@ -32,10 +32,10 @@ class ParquetRows(Rows):
         self._failures = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
         try:
             self._frame = pl.scan_parquet(path, glob=False)
-            self.columns: Sequence[str] = self._frame.collect_schema().names()
+            self._columns: Sequence[str] = self._frame.collect_schema().names()
             if needed is not None:
-                self.columns = [name for name in self.columns if name in set(needed)]
-                self._frame = self._frame.select(self.columns)
+                self._columns = [name for name in self._columns if name in set(needed)]
+                self._frame = self._frame.select(self._columns)
             self.total: int | None = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
         except self._failures as error:
             message = f"{path} is no whole Parquet file: {_first_line(error)}; write it anew"
@@ -45,6 +45,11 @@ class ParquetRows(Rows):
     def done(self) -> int:
         """Return how many rows are read."""
         return self._done
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of the columns that are read."""
+        return self._columns
 
     def taken(self) -> int:
         """Return 0: rows of a Parquet file are of a kind."""

@@ -133,8 +133,11 @@ class _Watched(Rows):
     def __init__(self, path: str, rows: Rows) -> None:
         self._path = path
         self._rows = rows
-        self.columns = rows.columns
         self.total = rows.total
+
+    @property
+    def columns(self) -> Sequence[str] | None:
+        return self._rows.columns
 
     def taken(self) -> int:
         return self._rows.taken()

@@ -41,8 +41,11 @@ class Row(NamedTuple):
 class Rows(ABC):
     """A file that is being read."""
 
-    columns: Sequence[str] | None = None
-    """The names of its columns; None where every row brings its own."""
+    @property
+    def columns(self) -> Sequence[str] | None:
+        """The names of its columns; None where every row brings its own."""
+        return None
+
     total: int | None = None
     """How large it is, in the measure of `done`; None if nobody knows."""
 

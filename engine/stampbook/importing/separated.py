@@ -85,11 +85,16 @@ class CsvRows(Rows):
             why = "it is empty" if header is None else f"line 1: {header.problem.message if header.problem else ''}"
             message = f"{path} has no header line: {why}"
             raise InputError(message)
-        self.columns: Sequence[str] = [name.strip() for name in header.values]
-        twice = {name for name in self.columns if name and self.columns.count(name) > 1}
+        self._columns = [name.strip() for name in header.values]
+        twice = {name for name in self._columns if name and self._columns.count(name) > 1}
         if twice:
             message = f"{path}: line {header.line}: column {min(twice)!r} appears twice; rename one of them"
             raise InputError(message)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names in the header line."""
+        return self._columns
 
     def taken(self) -> int:
         """Return how many characters of rows were read."""
@@ -101,7 +106,7 @@ class CsvRows(Rows):
 
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows after the header."""
-        width = len(self.columns)
+        width = len(self._columns)
         for number, (_, line, values, unreadable) in enumerate(self._records(), 1):
             problem = unreadable
             if problem is None and len(values) != width:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from stampbook.ledger import BREAKAGE
 from stampbook.periods import NEVER
 from stampbook.store.programs import KeptProgram
 from stampbook.store.rows import Key
@@ -98,6 +99,16 @@ class MemorySession(Session):
             if entries[key.seq - 1].accepted:
                 returns = [entry for entry in entries if entry.accepted and entry.about == key.seq]
                 found[key] = [entries[key.seq - 1], *returns]
+        return found
+
+    def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
+        """Return what went from lots by expiry, by account id and lot number."""
+        found: dict[tuple[int, int], int] = defaultdict(int)
+        for id_ in accounts:
+            for entry in self._store.entries[id_]:
+                for posting in entry.postings:
+                    if posting.destination == BREAKAGE and isinstance(posting.source, int):
+                        found[id_, posting.source] += posting.amount
         return found
 
     def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:

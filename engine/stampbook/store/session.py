@@ -7,7 +7,7 @@ from collections import defaultdict
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from stampbook.ledger import Entry, Posting
+from stampbook.ledger import BREAKAGE, Entry, Posting
 from stampbook.periods import NEVER
 from stampbook.store.changes import Changes
 from stampbook.store.programs import KeptProgram, latest_by_start
@@ -78,6 +78,10 @@ class Session(ABC):
     @abstractmethod
     def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
         """Load lots that are empty, for a return to fill again."""
+
+    @abstractmethod
+    def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
+        """Return what went from lots by expiry, by account id and lot number."""
 
     @abstractmethod
     def related(self, purchases: Collection[Key]) -> dict[Key, list[Entry]]:
@@ -288,6 +292,17 @@ class SqlSession(Session):
             entry = entry_of(tuple(row), self.programs, postings.get((account_id, row[0]), ()))
             related[Key(account_id, purchase)].append(entry)
         return related
+
+    def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
+        """Return what went from lots by expiry, by account id and lot number."""
+        sql = (
+            f"SELECT account_id, source_lot, sum(amount) FROM posting WHERE {self.among('account_id')} "  # noqa: S608
+            "AND destination_book = ? AND source_lot IS NOT NULL GROUP BY account_id, source_lot"
+        )
+        return {
+            (account_id, lot): int(amount)
+            for account_id, lot, amount in self.rows(sql, [self.listed(accounts), BREAKAGE])
+        }
 
     def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:
         """Return journal entries by where they stand."""

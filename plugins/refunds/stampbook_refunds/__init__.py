@@ -58,25 +58,33 @@ class Refunds(Plugin[RefundsConfig]):
             return
         plan.settled[grant.rule] = due
         short = due
-        for lots, limits in self._sources(grant, account):
-            for lot, amount in take_from(lots, taken, short, limits):
-                plan.postings.append(Posting(grant.asset, amount, lot, "promotion", grant.rule))
-                short -= amount
+        own, others = self._sources(grant, account)
+        for lots in own:
+            short -= self._post(grant, take_from(lots, taken, short, dict(grant.lots)), plan)
+        lapsed = min(short, grant.lapsed)
+        if lapsed:
+            plan.lapsed[grant.rule] = lapsed
+            short -= lapsed
+        short -= self._post(grant, take_from(others, taken, short), plan)
         if short:
             self._fall_short(grant, short, plan)
 
-    def _sources(self, grant: Granted, account: AccountView) -> list[tuple[list[Lot], dict[int, int] | None]]:
-        """Return where to take from: the grant's own pending units, its own lots, then the rest of the balance."""
-        own = dict(grant.lots)
+    def _post(self, grant: Granted, parts: list[tuple[int, int]], plan: RefundPlan) -> int:
+        """Take parts of lots back, and return how much that is."""
+        plan.postings.extend(Posting(grant.asset, amount, lot, "promotion", grant.rule) for lot, amount in parts)
+        return sum(amount for _, amount in parts)
+
+    def _sources(self, grant: Granted, account: AccountView) -> tuple[list[list[Lot]], list[Lot]]:
+        """Return where to take from: the grant's own lots, pending ones first, and then the rest of the balance."""
+        own = {lot for lot, _ in grant.lots}
         at = account.at
         lots = [lot for lot in account.lots if lot.asset == grant.asset and lot.kind != "debt" and at < lot.expires_at]
         lots.sort(key=lambda lot: (lot.kind == "paid", lot.priority, lot.expires_at, lot.number))
         pending = [lot for lot in lots if lot.number in own and lot.effective_at > at]
         if self.config.points_spent == "pending_only":
-            return [(pending, own)]
+            return [pending], []
         mine = [lot for lot in lots if lot.number in own]
-        rest = [lot for lot in lots if lot.effective_at <= at]
-        return [(pending, own), (mine, own), (rest, None)]
+        return [pending, mine], [lot for lot in lots if lot.effective_at <= at]
 
     def _fall_short(self, grant: Granted, short: int, plan: RefundPlan) -> None:
         policy = self.config.points_spent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -225,7 +226,7 @@ def hledger(path: Path, *arguments: str) -> str:
 
 
 def hledger_check(path: Path) -> None:
-    hledger(path, "check", "-s", "ordereddates", "assertions", "accounts", "commodities", "balancednoautoconversion")
+    hledger(path, "check", "-s", "ordereddates", "assertions", "accounts", "commodities")
 
 
 def beancount_balances(path: Path) -> dict[tuple[str, str], Decimal]:
@@ -479,6 +480,12 @@ def test_importing_as_recorded_makes_the_same_hashes(engine: Engine, any_db: str
         assert heads(copy) == heads(engine)
         second = tmp_path / "again.jsonl"
         export(copy, second, "jsonl")
+        for format_ in ("beancount", "csv"):
+            export(engine, tmp_path / f"one.{format_}", format_)
+            export(copy, tmp_path / f"two.{format_}", format_)
+            one, two = ((tmp_path / f"{name}.{format_}").read_bytes().splitlines() for name in ("one", "two"))
+            assert sorted(one) == sorted(two)
+        bean_check(tmp_path / "two.beancount")
     assert sorted(second.read_bytes().splitlines()) == sorted(target.read_bytes().splitlines())
 
 
@@ -592,6 +599,18 @@ except InputError as error:
     assert "was not written" in run.stdout
     assert target.read_text(encoding="utf-8") == "as it was"
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name or path.name.startswith(".")] == []
+
+
+def test_a_pipe_is_written_to_and_not_replaced(engine: Engine, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        count = export(engine, pipe, "csv")
+        text = reader.communicate()[0]
+    assert text.count(b"\n") >= count
+    assert pipe.is_fifo()
+    with pytest.raises(InputError, match="no ordinary file"):
+        export(engine, pipe, "parquet")
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:

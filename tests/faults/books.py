@@ -84,12 +84,12 @@ def opened(url: str, program: str = PROGRAM, *, clock: Callable[[], int] = froze
     return engine
 
 
-def event(type_: str, id_: str, account: str = "ann", *, at: datetime | str = START, **fields: Any) -> Data:
+def event(type_: str, id_: str, account: str = "ann", *, at: datetime | str | float = START, **fields: Any) -> Data:
     return {
         "type": type_,
         "id": id_,
         "account": account,
-        "at": at if isinstance(at, str) else at.isoformat(),
+        "at": at.isoformat() if isinstance(at, datetime) else at,
         **fields,
     }
 

@@ -100,12 +100,21 @@ def test_points_to_take_back_are_spent(policy: str, balance: str, owed: str, ref
     assert (books.balance("points"), books.owed("points")) == (balance, owed)
 
 
-@pytest.mark.parametrize(("policy", "owed"), [("within_balance", "0"), ("debt", "10")])
-def test_points_that_have_expired_count_as_spent(policy: str, owed: str) -> None:
+@pytest.mark.parametrize("policy", ["within_balance", "debt", "refuse"])
+def test_points_that_have_expired_are_let_go_and_not_taken_from_others(policy: str) -> None:
     books = ledger(points_spent=policy, points="debt = true", expires="1 month")
     books.post(type="purchase", id="p", amount="10.00", at="2025-01-01T12:00")
+    books.post(type="purchase", id="q", amount="4.00", at="2025-02-20T12:00")
+    assert books.post(type="return", purchase="p", at="2025-03-01T12:00").accepted
+    assert (books.balance("points"), books.owed("points")) == ("4", "0")
+
+
+def test_what_was_spent_before_the_rest_expired_is_still_taken_back() -> None:
+    books = ledger(points_spent="debt", points="debt = true", expires="1 month")
+    books.post(type="purchase", id="p", amount="10.00", at="2025-01-01T12:00")
+    books.post(type="spend", asset="points", amount="7", at="2025-01-05T12:00")
     books.post(type="return", purchase="p", at="2025-03-01T12:00")
-    assert books.owed("points") == owed
+    assert books.owed("points") == "7"
 
 
 def test_a_division_that_meets_zero_is_an_error_unless_it_is_guarded() -> None:

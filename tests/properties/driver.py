@@ -106,7 +106,8 @@ class Till:
                     for number, later in enumerate(self.journal[event.account], 1)
                     if later.about == seq and later.accepted
                 )
-                return Past(recorded(seq, decision), order, returns)
+                moved = [p for d in self.journal[event.account] if d.transaction for p in d.transaction.postings]
+                return Past(recorded(seq, decision), order, returns).after(moved)
         return None
 
     def balance(self, asset: str = "points", at: str | None = None, ref: str = "ann") -> str:

@@ -165,6 +165,7 @@ class Model:
                 self.review(at)
             for lot in self.lots.values():
                 if lot["until"] <= until:
+                    lot["lapsed"] += lot["left"]
                     lot["left"] = 0
         self.now = max(self.now, until)
 
@@ -265,7 +266,15 @@ class Model:
 
     def on_topup(self, event: dict[str, Any], at: datetime) -> set[str]:
         self.lot(
-            {"asset": "GBP", "kind": "paid", "from": at, "until": FAR, "priority": 0, "left": pennies(event["amount"])}
+            {
+                "asset": "GBP",
+                "kind": "paid",
+                "from": at,
+                "until": FAR,
+                "priority": 0,
+                "left": pennies(event["amount"]),
+                "lapsed": 0,
+            }
         )
         return set()
 
@@ -323,7 +332,15 @@ class Model:
                 dict(zip(lines, shared_out(units, list(lines.values())), strict=True)) if any(lines.values()) else {}
             )
             order.grants.append(
-                {"rule": rule.name, "asset": rule.asset, "units": units, "lots": parts, "lines": by_line, "settled": 0}
+                {
+                    "rule": rule.name,
+                    "asset": rule.asset,
+                    "units": units,
+                    "lots": parts,
+                    "lines": by_line,
+                    "settled": 0,
+                    "lapsed": 0,
+                }
             )
         self.pass_time(self.now)
 
@@ -374,7 +391,15 @@ class Model:
             if same and number in self.joinable and (lot["from"] == start or max(lot["from"], start) <= at):
                 lot["left"] += units
                 return {number: units}
-        terms = {"asset": asset, "kind": kind, "from": start, "until": end, "priority": priority, "left": units}
+        terms = {
+            "asset": asset,
+            "kind": kind,
+            "from": start,
+            "until": end,
+            "priority": priority,
+            "left": units,
+            "lapsed": 0,
+        }
         return {self.lot(terms): units}
 
     def draw(self, asset: str, units: int, at: datetime, drawn: list[list[int]]) -> set[str]:
@@ -420,13 +445,14 @@ class Model:
     def give_back(
         self, order: Order, now: list[tuple[Fraction, int]], dues: list[int], share: Fraction, at: datetime
     ) -> set[str]:
-        takes, shorts = self.taking(order, dues, at)
+        takes, shorts, lapses = self.taking(order, dues, at)
         if self.shop.points_spent == "refuse" and any(shorts):
             return {"points_spent"}
         for number, units in takes:
             self.lots[number]["left"] -= units
-        for grant, due, short in zip(order.grants, dues, shorts, strict=True):
+        for grant, due, short, lapse in zip(order.grants, dues, shorts, lapses, strict=True):
             grant["settled"] += due
+            grant["lapsed"] += lapse
             if self.shop.points_spent == "debt" and grant["asset"] in self.shop.debts:
                 self.debt[grant["asset"]] += short
         self.put_back(order, sum(money for _, money in now))
@@ -502,10 +528,10 @@ class Model:
                 coming[place] = (pieces + part, max(value, due))
         return ""
 
-    def taking(self, order: Order, dues: list[int], at: datetime) -> tuple[list[tuple[int, int]], list[int]]:
-        """From the grant's own pending lots, its own lots, then the balance: bought value last."""
+    def taking(self, order: Order, dues: list[int], at: datetime) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+        """From the grant's own lots, pending ones first; what expired is let go; then the balance, bought value last."""
         left = {number: lot["left"] for number, lot in self.lots.items()}
-        takes, shorts = [], []
+        takes, shorts, lapses = [], [], []
         for grant, due in zip(order.grants, dues, strict=True):
             mine = [number for number, lot in self.lots.items() if lot["asset"] == grant["asset"] and at < lot["until"]]
             mine.sort(
@@ -514,18 +540,28 @@ class Model:
             own = [number for number in mine if number in grant["lots"]]
             pending = [number for number in own if self.lots[number]["from"] > at]
             ready = [number for number in mine if self.lots[number]["from"] <= at]
-            stages: Iterable[tuple[int, int]] = [(number, grant["lots"][number]) for number in pending]
+            own_stages = [(number, grant["lots"][number]) for number in pending]
+            other_stages: list[tuple[int, int]] = []
             if self.shop.points_spent != "pending_only":
-                stages = [*stages, *((n, grant["lots"][n]) for n in own), *((n, left[n]) for n in ready)]
-            short = due
-            for number, most in stages:
-                part = min(short, left[number], most)
-                if part:
-                    takes.append((number, part))
-                    left[number] -= part
-                    short -= part
-            shorts.append(short)
-        return takes, shorts
+                own_stages += [(n, grant["lots"][n]) for n in own]
+                other_stages = [(n, left[n]) for n in ready]
+            short = self.take(own_stages, due, left, takes)
+            gone = sum(min(part, self.lots[n]["lapsed"]) for n, part in grant["lots"].items() if n in self.lots)
+            lapse = min(short, max(0, gone - grant["lapsed"]))
+            lapses.append(lapse)
+            shorts.append(self.take(other_stages, short - lapse, left, takes))
+        return takes, shorts, lapses
+
+    @staticmethod
+    def take(stages: list[tuple[int, int]], wanted: int, left: dict[int, int], takes: list[tuple[int, int]]) -> int:
+        """Take from lots in turn; return what is still wanted."""
+        for number, most in stages:
+            part = min(wanted, left[number], most)
+            if part:
+                takes.append((number, part))
+                left[number] -= part
+                wanted -= part
+        return wanted
 
     def put_back(self, order: Order, value: int) -> None:
         """What stored value paid goes back to its lots, newest use first."""

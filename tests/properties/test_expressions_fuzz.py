@@ -169,18 +169,12 @@ def bigger_numbers(numbers: st.SearchStrategy[Model]) -> st.SearchStrategy[Model
         numbers.map(lambda part: combine("floor({})", strict(lambda x: Fraction(math.floor(x))), part)),
         numbers.map(lambda part: combine("ceil({})", strict(lambda x: Fraction(math.ceil(x))), part)),
         st.builds(
-            lambda part, digits: combine(
-                f"round({{}}, {digits})", strict(lambda x: half_up(x, digits)), part
-            ),
+            lambda part, digits: combine(f"round({{}}, {digits})", strict(lambda x: half_up(x, digits)), part),
             numbers,
             st.integers(-3, 3),
         ),
-        lists.map(
-            lambda parts: combine(f"min({', '.join(['{}'] * len(parts))})", strict(lambda *x: min(x)), *parts)
-        ),
-        lists.map(
-            lambda parts: combine(f"max({', '.join(['{}'] * len(parts))})", strict(lambda *x: max(x)), *parts)
-        ),
+        lists.map(lambda parts: combine(f"min({', '.join(['{}'] * len(parts))})", strict(lambda *x: min(x)), *parts)),
+        lists.map(lambda parts: combine(f"max({', '.join(['{}'] * len(parts))})", strict(lambda *x: max(x)), *parts)),
         st.builds(choose, comparisons(numbers), numbers, numbers),
     )
 
@@ -369,9 +363,7 @@ TWIN_TRUTHS = st.recursive(
         st.builds(lambda one: twin("(not {})", "(!{})", one), truths),
         st.builds(lambda *two: twin("({} and {})", "({} && {})", *two), truths, truths),
         st.builds(lambda *two: twin("({} or {})", "({} || {})", *two), truths, truths),
-        st.builds(
-            lambda *three: twin("({1} if {0} else {2})", "({0} ? {1} : {2})", *three), truths, truths, truths
-        ),
+        st.builds(lambda *three: twin("({1} if {0} else {2})", "({0} ? {1} : {2})", *three), truths, truths, truths),
     ),
     max_leaves=6,
 )

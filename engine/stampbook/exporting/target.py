@@ -27,6 +27,9 @@ def target_file(path: Path) -> Iterator[Path]:
     if path.is_dir():
         message = f"{path} is a folder; name a file in it"
         raise InputError(message)
+    if path.exists() and not path.is_file():
+        message = f"{path} is no ordinary file; name one that can be replaced"
+        raise InputError(message)
     real = path.resolve() if path.is_symlink() else path
     temporary: Path | None = None
     try:
@@ -61,6 +64,10 @@ def text_target(target: Path | TextIO) -> Iterator[TextIO]:
     """Yield a text stream that becomes the file, or the stream that was given."""
     if not isinstance(target, Path):
         yield target
+        return
+    if target.exists() and not target.is_file() and not target.is_dir():
+        with target.open("w", encoding="utf-8", newline="\n") as device:  # a pipe or a terminal cannot be replaced
+            yield device
         return
     with target_file(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         yield stream

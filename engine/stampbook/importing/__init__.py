@@ -123,14 +123,7 @@ def import_file(  # noqa: PLR0913 - the options of a command
                 restore(engine, rows, run, limit, tell)
             else:
                 run.rules = rules
-                items = _limited(_shaped(rows, rules, name), limit)
-                several = jobs != 1 and can_run_in_parallel(engine)
-                for shaped in islice(items, ALONE) if several else items:
-                    run.take(shaped, rows.taken())
-                    tell(run.read)
-                run.flush()
-                if several:
-                    run.spread(items, jobs or os.cpu_count() or 1, tell)
+                run.take_all(_limited(_shaped(rows, rules, name), limit), rows, jobs, tell)
             if on_progress is not None:
                 on_progress(rows.done(), rows.total)
     finally:
@@ -202,12 +195,32 @@ class _Run:
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.rules: MappingFile | None = None
+        self._failure: InputError | None = None
         self._engine = engine
         self._kept = kept
         self._batch_size = max(1, batch_size)
         self._items: list[Shaped] = []
         self._events = 0
         self._taken = 0
+
+    def take_all(self, items: Iterator[Shaped], rows: Rows, jobs: int, tell: Callable[[int], None]) -> None:
+        """Take all items and commit them; where the file cannot be read on, those that came before."""
+        items = self._until_failure(items)
+        several = jobs != 1 and can_run_in_parallel(self._engine)
+        for shaped in islice(items, ALONE) if several else items:
+            self.take(shaped, rows.taken())
+            tell(self.read)
+        self.flush()
+        if several:
+            self.spread(items, jobs or os.cpu_count() or 1, tell)
+        if self._failure is not None:
+            raise self._failure
+
+    def _until_failure(self, items: Iterator[Shaped]) -> Iterator[Shaped]:
+        try:
+            yield from items
+        except InputError as error:
+            self._failure = error
 
     def take(self, shaped: Shaped, taken: int) -> None:
         """Take what became of rows; `taken` is how many bytes of rows were read so far."""

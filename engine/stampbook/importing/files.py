@@ -7,12 +7,11 @@ which nothing more can be read is an `InputError`.
 from __future__ import annotations
 
 import gzip
-import io
 import sys
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from stampbook.errors import InputError, near
 from stampbook.importing.columnar import ParquetRows
@@ -92,14 +91,13 @@ def opened(
             if total == 0:
                 message = f"{path} is empty; there is nothing to import"
                 raise InputError(message)
-            stream = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if path.lower().endswith(".gz") else raw
-            buffered = io.BufferedReader(cast("Any", stream), 1 << 20) if stream is not raw else cast("Any", raw)
+            stream: Any = gzip.GzipFile(fileobj=raw) if path.lower().endswith(".gz") else raw
             if kind == "jsonl":
-                rows = JsonRows(path, buffered, raw, total)
+                rows = JsonRows(path, stream, raw, total)
             else:
                 if delimiter is None:
                     delimiter = "\t" if ".tsv" in Path(path).suffixes else ","
-                rows = CsvRows(path, buffered, raw, total, delimiter=delimiter, encoding=encoding)
+                rows = CsvRows(path, stream, raw, total, delimiter=delimiter, encoding=encoding)
         yield _Watched(path, rows)
     finally:
         if path != "-":

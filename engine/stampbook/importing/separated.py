@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -73,7 +74,7 @@ class CsvRows(Rows):
         self._raw = raw
         self._utf8 = encoding.lower().replace("_", "-") in {"utf-8", "utf8", "utf-8-sig"}
         self._delimiter = delimiter
-        first = stream.peek(4)[:4] if isinstance(stream, io.BufferedReader) else b""
+        first = stream.peek(4)[:4] if isinstance(stream, (io.BufferedReader, gzip.GzipFile)) else b""
         if self._utf8:
             without_mark(first, path)
         text = io.TextIOWrapper(

@@ -15,8 +15,8 @@ from bench.measure import Figure, Sizes, check, micro, middle
 from stampbook.account import Account
 from stampbook.journal import seal
 from stampbook.ledger import canonical
+from stampbook.loading import load
 from stampbook.pipeline import apply, decide
-from stampbook.registry import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

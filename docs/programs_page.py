@@ -17,11 +17,11 @@ from pydantic import BaseModel
 
 from stampbook.amounts import CURRENCIES
 from stampbook.cli import cli
+from stampbook.discovery import installed
 from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
 from stampbook.expressions import FUNCTIONS, describe
 from stampbook.periods import Window
 from stampbook.program import AssetTable, Example, Header, MetricTable, ProgramFile
-from stampbook.registry import installed
 from stampbook.vocabulary import vocabulary
 
 if TYPE_CHECKING:

@@ -129,8 +129,8 @@ def test_links_between_pages_and_to_headings_lead_somewhere() -> None:
 
 
 def test_every_plugin_and_hook_is_spoken_of() -> None:
+    from stampbook.discovery import installed
     from stampbook.hookspecs import Hooks
-    from stampbook.registry import installed
 
     programs = (DOCS / "programs.md").read_text(encoding="utf-8")
     bundled = [name for name, found in installed().items() if found.distribution == "stampbook"]

@@ -55,7 +55,7 @@ def micros(at: str) -> int:
     return Calendar("Europe/London").parse(at)
 
 
-# ---- T-ID: one outcome a key (2, the same key from many at once, is in faults/test_races.py) ------------------------
+# ---- T-ID: one outcome a key (2, the same key from many at once, is in faults/test_races.py) ----
 
 
 def test_id_1_the_same_event_twice_is_the_first_outcome(engine: Engine) -> None:
@@ -122,7 +122,7 @@ def test_id_5_a_retry_after_everything_changed_is_the_same_answer(engine: Engine
 def test_id_5_a_retry_under_a_program_that_would_not_read_it_any_more(engine: Engine) -> None:
     spent = event("adjust", "p", asset="points", amount="7", reason="gift")
     first = engine.post(spent)
-    engine.put_text_in_force(PROGRAM + '\n[assets.stars]\n', effective_from=0)
+    engine.put_text_in_force(PROGRAM + "\n[assets.stars]\n", effective_from=0)
     assert told(engine.post(spent)) == told(first)
 
 
@@ -207,15 +207,17 @@ def test_a_large_batch_on_one_hot_account(engine: Engine) -> None:
 
 
 def test_later_events_of_a_batch_see_earlier_ones(engine: Engine) -> None:
-    answers = engine.process([
-        event("topup", "1", amount="10.00"),
-        event("spend", "2", amount="10.00"),
-        event("spend", "3", amount="0.01"),
-        event("purchase", "4", amount="30.00"),
-        event("return", "5", purchase="4", amount="10.00"),
-        event("return", "6", purchase="4"),
-        event("return", "7", purchase="4"),
-    ])
+    answers = engine.process(
+        [
+            event("topup", "1", amount="10.00"),
+            event("spend", "2", amount="10.00"),
+            event("spend", "3", amount="0.01"),
+            event("purchase", "4", amount="30.00"),
+            event("return", "5", purchase="4", amount="10.00"),
+            event("return", "6", purchase="4"),
+            event("return", "7", purchase="4"),
+        ]
+    )
     assert [answer.status for answer in answers] == ["accepted"] * 2 + ["refused"] + ["accepted"] * 3 + ["refused"]
     assert codes(answers[6]) == ["nothing_left"]
     assert balance(engine, asset="points", at=START) == 0
@@ -257,7 +259,7 @@ def test_debt_that_was_repaid_and_made_again_is_the_same_in_any_split(any_db: st
         assert sum(lot.kind == "debt" for lot in lots) >= 1
 
 
-# ---- malformed input --------------------------------------------------------------------------------------------------
+# ---- malformed input ----
 
 HOSTILE: list[Any] = [
     {},
@@ -326,7 +328,7 @@ def test_malformed_input_on_postgresql(postgres_db: str) -> None:
         assert heads(engine) == {}
 
 
-# ---- accounts that nobody knows ---------------------------------------------------------------------------------------
+# ---- accounts that nobody knows ----
 
 
 def test_an_unknown_account_is_opened_by_its_first_event(engine: Engine) -> None:
@@ -356,14 +358,16 @@ def test_an_unknown_account_is_refused_and_the_refusal_kept(any_db: str) -> None
 def test_refusals_of_many_unknown_accounts_stand_in_one_journal(any_db: str) -> None:
     with opened(any_db, STRICT) as engine:
         for first in (0, 10):
-            answers = engine.process([event("topup", f"t{n}", f"c{n}", amount="1.00") for n in range(first, first + 10)])
+            answers = engine.process(
+                [event("topup", f"t{n}", f"c{n}", amount="1.00") for n in range(first, first + 10)]
+            )
             assert [answer.seq for answer in answers] == list(range(first + 1, first + 11))
             assert [answer.account for answer in answers] == [f"c{n}" for n in range(first, first + 10)]
         assert engine.process([event("topup", "t3", "c3", amount="1.00")])[0].account == "c3"
         assert findings(engine) == ()
 
 
-# ---- programs in force ---------------------------------------------------------------------------------------------
+# ---- programs in force ----
 
 
 def doubled(program: str = PROGRAM) -> str:
@@ -371,7 +375,10 @@ def doubled(program: str = PROGRAM) -> str:
 
 
 def test_without_a_program_nothing_is_decided(any_db: str) -> None:
-    with Engine.open(any_db, create=True) as engine, pytest.raises(StoreError, match="no program is in force; run: stamp"):
+    with (
+        Engine.open(any_db, create=True) as engine,
+        pytest.raises(StoreError, match="no program is in force; run: stamp"),
+    ):
         engine.post(event("topup", "t", amount="1.00"))
 
 
@@ -422,13 +429,20 @@ def test_another_engine_sees_a_new_program_at_once(any_db: str) -> None:
         assert [posting.amount for posting in late.postings] == [20]
 
 
-# ---- time -------------------------------------------------------------------------------------------------------------
+# ---- time ----
 
 
-@pytest.mark.parametrize("every", [1, 7, 1_000])
-def test_ticking_often_or_never_gives_the_same_balances(any_db: str, sqlite_db: str, every: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "every"), [("sqlite", 1), ("sqlite", 1_000), pytest.param("postgres", 7, marks=pytest.mark.postgres)]
+)
+def test_ticking_often_or_never_gives_the_same_balances(
+    kind: str, every: int, request: pytest.FixtureRequest, sqlite_db: str
+) -> None:
     events = script(120, accounts=3, seed=4)
-    with opened(any_db) as one, opened(sqlite_db.replace("stampbook.db", "never.db")) as never:
+    with (
+        opened(request.getfixturevalue(f"{kind}_db")) as one,
+        opened(sqlite_db.replace("stampbook.db", "never.db")) as never,
+    ):
         for number, data in enumerate(events):
             one.process([data])
             never.process([data])
@@ -455,7 +469,7 @@ def test_a_tick_brings_what_is_due_and_no_more(engine: Engine) -> None:
     assert balance(engine, asset="points") == 0
 
 
-# ---- plugins of strangers -----------------------------------------------------------------------------------------------
+# ---- plugins of strangers ----
 
 
 class EarConfig(PluginConfig):
@@ -490,12 +504,14 @@ def test_listeners_hear_what_was_committed_and_their_failure_undoes_nothing(
     Ear.heard.clear()
     with opened(any_db, EARS, plugins={"ear": Ear}) as engine:
         with caplog.at_level(logging.ERROR, "stampbook"):
-            answers = engine.process([
-                event("topup", "12", amount="1.00"),
-                event("topup", "13", amount="1.00"),
-                event("topup", "666", amount="1.00"),
-                event("topup", "14", amount="1.00"),
-            ])
+            answers = engine.process(
+                [
+                    event("topup", "12", amount="1.00"),
+                    event("topup", "13", amount="1.00"),
+                    event("topup", "666", amount="1.00"),
+                    event("topup", "14", amount="1.00"),
+                ]
+            )
         assert [answer.status for answer in answers] == ["accepted", "accepted", "refused", "accepted"]
         assert codes(answers[2]) == ["too_much"]
         assert answers[2].objections[0].plugin == "ear"

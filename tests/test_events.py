@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from stampbook.amounts import Asset, currency
 from stampbook.errors import EventError
-from stampbook.events import CORE_EVENTS, Adjust, Event, EventReader, Expiry, Purchase, Return, Spend, TopUp
+from stampbook.event_reading import EventReader
+from stampbook.events import CORE_EVENTS, Adjust, Event, Expiry, Purchase, Return, Spend, TopUp
 from stampbook.periods import Calendar
 
 AT = "2025-01-31T10:00:00+08:00"

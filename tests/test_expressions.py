@@ -418,9 +418,7 @@ def test_a_date_that_is_none_is_told_where_it_stands() -> None:
 
 
 def test_a_formula_must_be_a_number() -> None:
-    with pytest.raises(
-        ExpressionError, match=r"^a formula must be a number; this is true or false \(column 2\)$"
-    ):
+    with pytest.raises(ExpressionError, match=r"^a formula must be a number; this is true or false \(column 2\)$"):
         compile_formula(" order.net > 5", SCOPE, CALENDAR)
 
 
@@ -587,9 +585,7 @@ def test_evaluating_reaches_no_builtins() -> None:
     for function in ALL:
         reachable: dict[str, Any] = getattr(function, "__globals__")  # noqa: B009 - Callable[...] has none by type
         assert reachable["__builtins__"] == {}
-        named = {
-            step.argval for step in dis.get_instructions(function) if step.opname.startswith("LOAD_GLOBAL")
-        }
+        named = {step.argval for step in dis.get_instructions(function) if step.opname.startswith("LOAD_GLOBAL")}
         assert named <= reachable.keys() - {"__builtins__"}
 
 

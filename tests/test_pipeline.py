@@ -9,9 +9,9 @@ from stampbook.account import Account
 from stampbook.errors import InvariantError
 from stampbook.events import Expiry
 from stampbook.ledger import HoldChange, Transaction
+from stampbook.loading import load
 from stampbook.periods import NEVER
 from stampbook.pipeline import catch_up, next_due
-from stampbook.registry import load
 from tests.properties.driver import Till
 
 RULES = """

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stampbook.errors import ProgramError
-from stampbook.registry import Registry, load, load_file, program_schema
+from stampbook.loading import load, load_file, program_schema
+from stampbook.registry import Registry
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,10 @@ import pytest
 from pydantic import BaseModel
 
 from stampbook import Award, Event, Objection, Plugin, PluginConfig, PluginError, hookimpl
+from stampbook.discovery import Found, checked_class, installed
 from stampbook.errors import ProgramError
-from stampbook.registry import Found, Registry, checked_class, installed, load
+from stampbook.loading import load
+from stampbook.registry import Registry
 from tests.properties.driver import Till
 
 if TYPE_CHECKING:
@@ -249,7 +251,7 @@ def test_two_distributions_that_bring_one_name_are_both_named(monkeypatch: pytes
         return made
 
     found = [entry("one:Odd", "first"), entry("two:Odd", "second")]
-    monkeypatch.setattr("stampbook.registry.entry_points", lambda **_: found)
+    monkeypatch.setattr("stampbook.discovery.entry_points", lambda **_: found)
     installed.cache_clear()
     try:
         with pytest.raises(PluginError, match="plugin 'odd' is brought by first and by second; remove one"):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
-    from stampbook.batch import Outcome as Outcome
     from stampbook.engine import Engine as Engine
     from stampbook.errors import AmountError as AmountError
     from stampbook.errors import DuplicateEventError as DuplicateEventError
@@ -60,7 +59,10 @@ if TYPE_CHECKING:
     from stampbook.ledger import Objection as Objection
     from stampbook.ledger import Posting as Posting
     from stampbook.ledger import Transaction as Transaction
+    from stampbook.loading import load as _load
+    from stampbook.loading import load_file as _load_file
     from stampbook.lots import Lot as Lot
+    from stampbook.outcomes import Outcome as Outcome
     from stampbook.periods import NEVER as NEVER
     from stampbook.periods import Calendar as Calendar
     from stampbook.periods import Period as Period
@@ -68,8 +70,6 @@ if TYPE_CHECKING:
     from stampbook.plugin import Plugin as Plugin
     from stampbook.plugin import PluginConfig as PluginConfig
     from stampbook.registry import Registry as Registry
-    from stampbook.registry import load as _load
-    from stampbook.registry import load_file as _load_file
     from stampbook.returns import settle_share as settle_share
     from stampbook.vocabulary import LineCondition as LineCondition
     from stampbook.vocabulary import LineFormula as LineFormula
@@ -87,7 +87,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "account": ("AccountView",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
-    "batch": ("Outcome",),
+    "outcomes": ("Outcome",),
     "engine": ("Engine",),
     "errors": (
         "AmountError",
@@ -140,8 +140,8 @@ _ROOMS = {
     ),
 }
 _ROOM_OF = {name: (room, name) for room, names in _ROOMS.items() for name in names} | {
-    "load_program": ("registry", "load"),
-    "load_program_file": ("registry", "load_file"),
+    "load_program": ("loading", "load"),
+    "load_program_file": ("loading", "load_file"),
 }
 
 __all__ = ["__version__", *sorted(_ROOM_OF)]  # pyright: ignore[reportUnsupportedDunderAll]  # tested against the names above

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -17,61 +17,23 @@ from stampbook.errors import (
     ExpressionError,
     InvariantError,
     PluginError,
-    StampbookError,
 )
 from stampbook.events import OWN_SOURCE, AccountOpened, Event, Return
 from stampbook.journal import past_of, recorded, seal
-from stampbook.ledger import BREAKAGE, Decision, Entry, Objection, Posting, canonical
+from stampbook.ledger import BREAKAGE, Decision, Entry, canonical
+from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import NEVER, Calendar
 from stampbook.pipeline import apply, catch_up, decide
 from stampbook.refunding import Past
+from stampbook.remembering import Memory
 from stampbook.store import Changes, Key, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from stampbook.registry import Registry
 
 log = logging.getLogger("stampbook")
-
-ACCEPTED = "accepted"
-REFUSED = "refused"
-MALFORMED = "malformed"
-FAILED = "failed"
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of one event.
-
-    `status` is ``accepted``, ``refused`` (with `objections`; remembered like any outcome), ``malformed`` (with
-    `error`; nothing was recorded) or ``failed``: a rule or plugin of the program failed on it (with `error`; nothing
-    was recorded, mend the program and send the event again). `replayed` says that the id was known and this is its first outcome.
-    `error` is the exception itself, so that a caller may raise it.
-    """
-
-    status: str
-    source: str
-    id: str
-    account: str
-    type: str = ""
-    seq: int = 0
-    replayed: bool = False
-    objections: tuple[Objection, ...] = ()
-    postings: tuple[Posting, ...] = ()
-    effects: bytes = b"{}"
-    error: StampbookError | None = None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the event has a transaction."""
-        return self.status == ACCEPTED
-
-    @property
-    def memo(self) -> dict[str, Any]:
-        """What the transaction left for later: of a return what came, what was settled and what was refunded."""
-        memo: dict[str, Any] = orjson.loads(self.effects).get("memo", {})
-        return memo
 
 
 class InForce(NamedTuple):
@@ -99,56 +61,6 @@ class InForce(NamedTuple):
             yield self.registries[place], min(until, last)
             if last >= until:
                 return
-
-
-class Memory:
-    """Accounts as recent batches left them, so that the next batch need not load what has not changed.
-
-    An account is used again only where the database still has it at the same journal position with the same hash.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._known: dict[str, tuple[Account, int | None]] = {}
-        self._first_day: int | None = None
-        self._days: dict[str, int | None] = {}
-
-    def recall(self, accounts: dict[str, Account], first_day: int | None) -> list[Account]:
-        """Put remembered accounts in the place of bare ones; return those that must be filled.
-
-        What is recalled is forgotten until it is remembered again, since a batch that fails leaves it half changed.
-        """
-        self._first_day = first_day
-        unknown: list[Account] = []
-        for ref, account in accounts.items():
-            known, since = self._known.pop(ref, (None, None))
-            if (
-                known is not None
-                and known.seq == account.seq
-                and known.head == account.head
-                and (first_day is None or (since is not None and since <= first_day))
-            ):
-                known.due_at = account.due_at
-                accounts[ref] = known
-                self._days[ref] = since
-            else:
-                unknown.append(account)
-        return unknown
-
-    def remember(self, accounts: Iterable[Account]) -> None:
-        """Keep accounts, the longest unused of all making room."""
-        if not self._capacity:
-            return
-        for account in accounts:
-            account.forget_the_empty()
-            self._known[account.ref] = (account, self._days.pop(account.ref, self._first_day))
-        self._days.clear()
-        for ref in list(self._known)[: max(0, len(self._known) - self._capacity)]:
-            del self._known[ref]
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._known.clear()
 
 
 class Batch:
@@ -192,7 +104,7 @@ class Batch:
                 continue
             wanted[key] = None
             ref = data.get("account")
-            if isinstance(ref, str):
+            if _is_text(ref):
                 refs[ref] = None
             if data.get("type") == "return":
                 named = (data.get("purchase_source") or key[0], data.get("purchase"))
@@ -428,23 +340,12 @@ def _key(data: object) -> tuple[str, str] | None:
 
 
 def _are_texts(pair: tuple[object, object]) -> bool:
-    return all(isinstance(text, str) and "\x00" not in text for text in pair)
+    return all(map(_is_text, pair))
 
 
-def outcome_of(entry: Entry, ref: str) -> Outcome:
-    """Return the outcome that a journal entry keeps, of an event that named the account `ref`."""
-    status, objections = ACCEPTED, tuple[Objection, ...]()
-    if not entry.accepted:
-        status = REFUSED
-        objections = tuple(Objection(*objection) for objection in orjson.loads(entry.trace)["objections"])
-    return Outcome(
-        status,
-        entry.source,
-        entry.id,
-        ref,
-        entry.type,
-        entry.seq,
-        objections=objections,
-        postings=entry.postings,
-        effects=entry.effects,
-    )
+def _is_text(value: object) -> bool:
+    """Whether a value is text that a database can keep."""
+    try:
+        return isinstance(value, str) and b"\x00" not in value.encode()
+    except UnicodeEncodeError:
+        return False

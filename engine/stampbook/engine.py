@@ -6,11 +6,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stampbook.batch import ACCEPTED, FAILED, MALFORMED, REFUSED, Batch, InForce, Memory, Outcome
+from stampbook.batch import Batch, InForce
 from stampbook.errors import PluginError, StoreBusyError, StoreError
+from stampbook.loading import load, load_file
+from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
 from stampbook.periods import NEVER
 from stampbook.pipeline import next_due
-from stampbook.registry import Registry, load, load_file
+from stampbook.registry import Registry
+from stampbook.remembering import Memory
 from stampbook.store import Session, Store, open_store
 from stampbook.store.programs import KeptProgram, latest_by_start
 

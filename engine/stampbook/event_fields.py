@@ -116,4 +116,6 @@ Quantity = Annotated[int, PlainValidator(_quantity), WithJsonSchema(_AMOUNT_SCHE
 Instant = Annotated[int, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 """Microseconds since the epoch; ISO 8601 text in JSON, local time of the program where no offset is given."""
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Ref = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""The operator's name of an account; short enough for the ids of events that time brings to it."""
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]

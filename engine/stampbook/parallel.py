@@ -19,10 +19,11 @@ from zlib import crc32
 
 import orjson
 
-from stampbook.batch import ACCEPTED, Batch, Outcome
+from stampbook.batch import Batch
 from stampbook.engine import RETRIES, Engine, system_clock
 from stampbook.errors import StampbookError, StoreBusyError, StoreError
 from stampbook.ledger import canonical
+from stampbook.outcomes import ACCEPTED, Outcome
 from stampbook.store import open_store
 from stampbook.store.session import SqlSession
 

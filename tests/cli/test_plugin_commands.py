@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from stampbook import Plugin, PluginConfig, hookimpl, registry
+from stampbook import Plugin, PluginConfig, discovery, hookimpl, loading, registry
 from tests.cli.shop import PROGRAM, run
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class Greeter(Plugin[PluginConfig]):
 
 @pytest.fixture
 def greeting(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    entry = EntryPoint("greeter", f"{__name__}:Greeter", registry.GROUP)
-    found = registry.Found("greeter", "greetings", entry)
-    monkeypatch.setattr(registry.Found, "load", lambda self: Greeter if self is found else self.entry.load())
-    known = {**registry.installed(), "greeter": found}
-    monkeypatch.setattr(registry, "installed", lambda: known)
+    entry = EntryPoint("greeter", f"{__name__}:Greeter", discovery.GROUP)
+    found = discovery.Found("greeter", "greetings", entry)
+    monkeypatch.setattr(discovery.Found, "load", lambda self: Greeter if self is found else self.entry.load())
+    known = {**discovery.installed(), "greeter": found}
+    monkeypatch.setattr(loading, "installed", lambda: known)
     (shop / "new.toml").write_text(f'{PROGRAM}\n[[plugin]]\nuse = "greeter"\n', encoding="utf-8")
     return shop
 

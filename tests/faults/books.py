@@ -94,7 +94,7 @@ def event(type_: str, id_: str, account: str = "ann", *, at: datetime | str | fl
     }
 
 
-def script(count: int, *, accounts: int = 5, seed: int = 1) -> list[Data]:
+def script(count: int, *, accounts: int = 5, seed: int = 1) -> list[Data]:  # noqa: C901 - a case a kind
     """Return events of every kind, most of them acceptable, some late, some repeated, some malformed."""
     chance = random.Random(seed)
     events: list[Data] = []
@@ -111,8 +111,8 @@ def script(count: int, *, accounts: int = 5, seed: int = 1) -> list[Data]:
                 events.append(event("purchase", id_, account, at=when, **_order(chance)))
             case "return" if bought:
                 named, owner = bought[chance.randrange(len(bought))]
-                amount = {"amount": _money(chance.randrange(100, 900))} if chance.random() < 0.6 else {}
-                events.append(event("return", id_, owner, at=at, purchase=named, **amount))
+                part = {"amount": _money(chance.randrange(100, 900))} if chance.random() < 0.6 else {}
+                events.append(event("return", id_, owner, at=at, purchase=named, **part))
             case "topup":
                 events.append(event("topup", id_, account, at=when, amount=_money(chance.randrange(500, 5_000))))
             case "spend":
@@ -177,7 +177,7 @@ def picture(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
     """Return all rows of all tables, with refs in the place of account ids, which another order may give out anew."""
     with engine.store.reader() as session:
         assert isinstance(session, SqlSession)
-        refs = dict(session.rows("SELECT id, ref FROM account"))
+        refs: dict[int, str] = dict(session.rows("SELECT id, ref FROM account"))
         rows: dict[str, list[tuple[Any, ...]]] = {}
         for table, names in COLUMNS.items():
             key = "id" if table == "account" else "account_id"

@@ -39,7 +39,7 @@ class Fuse:
         if fails:
             raise self.error("disk I/O error")
 
-    error: type[Exception] = sqlite3.OperationalError
+    error: type[BaseException] = sqlite3.OperationalError
 
 
 def fused_sqlite(monkeypatch: pytest.MonkeyPatch, fuse: Fuse) -> None:
@@ -121,20 +121,19 @@ def warm(engine: Engine) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("start", ["empty", "warm"])
-def test_a_failing_statement_leaves_the_books_as_they_were(
-    any_db: str, fuse: Fuse, start: str, *, after: bool
-) -> None:
+def test_a_failing_statement_leaves_the_books_as_they_were(any_db: str, fuse: Fuse, start: str, *, after: bool) -> None:
     with opened(any_db) as engine:
         if start == "warm":
             warm(engine)
         before = picture(engine)
         events = mixed()
+        complaints: list[str] = []
         for k in range(1, MOST_STATEMENTS):
             fuse.left, fuse.after = k, after
             try:
                 answers = engine.process(events)
             except StoreError as error:
-                assert "\n" not in str(error)
+                complaints.append(str(error))
                 fuse.left = -1
                 now = picture(engine)
                 if now != before:  # only if it was COMMIT that went through
@@ -151,6 +150,7 @@ def test_a_failing_statement_leaves_the_books_as_they_were(
         else:
             pytest.fail("the batch never got through")
         assert k > 8
+        assert not any("\n" in complaint for complaint in complaints)
         statuses = [answer.status for answer in answers]
         assert statuses.count("accepted") >= 4
         assert statuses[5:7] == ["refused", "malformed"]
@@ -162,9 +162,7 @@ def test_a_failing_statement_leaves_the_books_as_they_were(
         assert picture(engine) == done
 
 
-def test_after_every_failure_the_outcome_is_that_of_a_run_without_one(
-    any_db: str, fuse: Fuse, sqlite_db: str
-) -> None:
+def test_after_every_failure_the_outcome_is_that_of_a_run_without_one(any_db: str, fuse: Fuse, sqlite_db: str) -> None:
     """Each batch fails once, a statement later than the batch before, and is sent again by the same engine."""
     events = script(80)
     with opened(any_db) as engine:

@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import account, batch, engine, journal, ledger, lots, pipeline
-from stampbook.engine import Engine
+from stampbook import account, awards, batch, journal, ledger, lots, pipeline
+from stampbook.engine import Engine, Outcome
 from stampbook.errors import DuplicateEventError, StampbookError, StoreBusyError
-from stampbook.ledger import GENESIS, Posting
+from stampbook.ledger import GENESIS
 from stampbook.periods import NEVER
-from stampbook.store import changes, session, sqlite
-from stampbook.store.rows import Key
-from tests.faults.books import PROGRAM, Data, event, findings, frozen, opened
+from stampbook.remembering import Memory
+from stampbook.store import session, sqlite
+from tests.faults.books import Data, event, findings, frozen, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,12 +57,13 @@ def scenario() -> list[tuple[list[Data], list[str]]]:
     ]
 
 
-def _status(outcome: batch.Outcome) -> str:
+def _status(outcome: Outcome) -> str:
     if outcome.replayed:
         return "known"
     if isinstance(outcome.error, DuplicateEventError):
         return "other content"
-    return outcome.objections[0].code if outcome.objections else outcome.status
+    code: str = outcome.objections[0].code if outcome.objections else outcome.status
+    return code
 
 
 BALANCES = {"GBP": 500, "points": 43}
@@ -108,7 +109,7 @@ def checks(url: str, patch: Callable[[pytest.MonkeyPatch], None]) -> set[str]:
     return red
 
 
-# ---- the bugs ----------------------------------------------------------------------------------------------------
+# ---- the bugs ----
 
 
 def no_key_check(bug: pytest.MonkeyPatch) -> None:
@@ -125,9 +126,9 @@ def other_content_is_let_through(bug: pytest.MonkeyPatch) -> None:
 
 
 def expiry_is_ignored(bug: pytest.MonkeyPatch) -> None:
-    bug.setattr(account.Account, "next_expiry", lambda _: NEVER)
+    real = pipeline._earliest
+    bug.setattr(pipeline, "_earliest", lambda *given: ([], real(*given)[1]))
     bug.setattr(lots.Lot, "usable", lambda lot, _: max(0, lot.remaining - lot.held))
-    bug.setattr(account.Account, "balance", lambda own, asset, at: sum(lot.usable(at) for lot in own.lots.values()))
     bug.setattr(account.Account, "check", lambda *_: None)
 
 
@@ -135,22 +136,23 @@ def balance_is_not_checked(bug: pytest.MonkeyPatch) -> None:
     def draw(found: Any, asset: str, amount: int, *_: Any) -> tuple[list[tuple[int, int]], int]:
         return [(next(lot.number for lot in found if lot.asset == asset), amount)], 0
 
-    bug.setattr(pipeline, "draw", draw)
+    bug.setattr(account, "draw", draw)
     bug.setattr(account.Account, "check", lambda *_: None)
 
 
 def the_hash_is_not_chained(bug: pytest.MonkeyPatch) -> None:
-    bug.setattr(journal, "digest", lambda _, ref, entry: ledger.digest(GENESIS, ref, entry))
+    bug.setattr(journal, "digest_of", lambda _, *fields: _DIGEST_OF(GENESIS, *fields))
 
 
 def the_hash_leaves_out_the_postings(bug: pytest.MonkeyPatch) -> None:
-    bug.setattr(journal, "digest", lambda head, ref, entry: ledger.digest(head, ref, entry._replace(postings=())))
+    def digest_of(*fields: Any) -> bytes:
+        return _DIGEST_OF(*fields[:-1], ())
+
+    bug.setattr(journal, "digest_of", digest_of)
 
 
 def lots_are_used_in_the_wrong_order(bug: pytest.MonkeyPatch) -> None:
-    real = pipeline.draw
-    bug.setattr(pipeline, "draw", lambda found, asset, amount, at, _: real(found, asset, amount, at, ("effective",)))
-    bug.setattr(lots, "_KEYS", {key: (lambda lot: -lot.number) for key in lots._KEYS})
+    bug.setattr(lots, "in_order", lambda found, _: sorted(found, key=lambda lot: -lot.number))
 
 
 def half_a_batch(bug: pytest.MonkeyPatch) -> None:
@@ -169,7 +171,9 @@ def postings_are_lost(bug: pytest.MonkeyPatch) -> None:
 
 def lots_are_not_written(bug: pytest.MonkeyPatch) -> None:
     real = sqlite.SqliteSession.upsert
-    bug.setattr(sqlite.SqliteSession, "upsert", lambda own, table, rows: real(own, table, rows if table != "lot" else []))
+    bug.setattr(
+        sqlite.SqliteSession, "upsert", lambda own, table, rows: real(own, table, rows if table != "lot" else [])
+    )
 
 
 def metrics_are_not_written(bug: pytest.MonkeyPatch) -> None:
@@ -178,22 +182,25 @@ def metrics_are_not_written(bug: pytest.MonkeyPatch) -> None:
 
 def metrics_are_loaded_too_short(bug: pytest.MonkeyPatch) -> None:
     bug.setattr(batch.Batch, "_first_metric_day", lambda *_: 10_000_000)
-    bug.setattr(engine.Memory, "recall", lambda _, accounts, __: list(accounts.values()))
+    bug.setattr(Memory, "recall", lambda _, accounts, __: list(accounts.values()))
+
+
+_HALF: Any = 0.5
 
 
 def amounts_are_floats(bug: pytest.MonkeyPatch) -> None:
-    real = pipeline.settle
+    real = awards.settle
 
     def settle(*given: Any, **more: Any) -> Any:
         grants, trace = real(*given, **more)
-        return [grant._replace(units=grant.units + 0.5) for grant in grants], trace
+        return [grant._replace(units=grant.units + _HALF) for grant in grants], trace
 
     bug.setattr(pipeline, "settle", settle)
     bug.setattr(account.Account, "check", lambda *_: None)
 
 
 def amounts_may_be_anything(bug: pytest.MonkeyPatch) -> None:
-    real = pipeline.settle
+    real = awards.settle
 
     def settle(*given: Any, **more: Any) -> Any:
         grants, trace = real(*given, **more)
@@ -204,7 +211,7 @@ def amounts_may_be_anything(bug: pytest.MonkeyPatch) -> None:
 
 
 def earlier_returns_are_forgotten(bug: pytest.MonkeyPatch) -> None:
-    real = batch.past_of
+    real = journal.past_of
     bug.setattr(batch, "past_of", lambda entries, registry: real(entries[:1], registry))
 
 
@@ -225,7 +232,7 @@ def recording_goes_back(bug: pytest.MonkeyPatch) -> None:
 
 
 def a_gap_in_the_sequence(bug: pytest.MonkeyPatch) -> None:
-    real = batch.apply
+    real = pipeline.apply
 
     def apply(registry: Any, own: Any, decision: Any) -> None:
         own.seq += decision.event.id == "s1"
@@ -252,6 +259,7 @@ def _honestly_in_force(own: Engine, text: str) -> None:
         own.put_text_in_force(text)
 
 
+_DIGEST_OF: Callable[..., bytes] = ledger.digest_of
 _WRITER, _IN_FORCE = sqlite.SqliteStore.writer, Engine.put_text_in_force
 
 
@@ -274,7 +282,7 @@ def refusals_change_something(bug: pytest.MonkeyPatch) -> None:
     def judge(registry: Any, own: Any, data: Any, past: Any) -> Any:
         decision = real(registry, own, data, past)
         if not decision.accepted and data.id == "s2":
-            own.lots[1] = own.lots[1].moved(-1) if 1 in own.lots else own.lots[2].moved(0)
+            own.lots[2] = own.lots[2].moved(-1)
         return decision
 
     bug.setattr(pipeline, "judge", judge)
@@ -292,7 +300,7 @@ def debt_without_permission(bug: pytest.MonkeyPatch) -> None:
     def draw(found: Any, asset: str, amount: int, *_: Any) -> tuple[list[tuple[int, int]], int]:
         return [(next(lot.number for lot in found if lot.asset == asset), amount)], 0
 
-    bug.setattr(pipeline, "draw", draw)
+    bug.setattr(account, "draw", draw)
     bug.setattr(account.Account, "_check_lot", lambda *_: None)
 
 
@@ -350,7 +358,7 @@ def test_a_planted_bug_is_caught(
     assert red & expected, f"red are only {red or 'none'}"
 
 
-# ---- locks -----------------------------------------------------------------------------------------------------------
+# ---- locks ----
 
 
 def _race(url: str, plant: Callable[[pytest.MonkeyPatch], None]) -> set[str]:
@@ -445,5 +453,3 @@ def test_a_missing_row_lock_is_caught(
 
 def test_a_missing_write_lock_is_caught(sqlite_db: str) -> None:
     assert _race(sqlite_db, no_write_lock) & {"retries", "error", "outcome"}
-
-

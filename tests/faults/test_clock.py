@@ -55,7 +55,9 @@ def test_the_clock_decides_nothing_but_when_it_was_recorded(sqlite_db: str) -> N
     events = script(120)
     found = []
     for number, now in enumerate((0, NOW, NOW + 100 * YEAR)):
-        with opened(f"{sqlite_db}{number}", clock=lambda now=now: now) as engine:
+        clock = Unsteady()
+        clock.now = now
+        with opened(f"{sqlite_db}{number}", clock=clock) as engine:
             run(engine, events)
             found.append(
                 [

@@ -1,4 +1,4 @@
-"""T-KILL: a process that imports is killed at random moments; what it acknowledged is there, the rest whole or absent."""
+"""T-KILL: an import is killed at random moments; what it acknowledged is there, the rest is whole or absent."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stampbook import Plugin, PluginConfig, Posting, RefundPlan, RefundRequest, hookimpl
 from stampbook.errors import InvariantError, ProgramError
-from stampbook.registry import load
+from stampbook.loading import load
 from tests.properties.driver import Till, program
 
 HEADER = """

@@ -68,9 +68,7 @@ def frame_of(rows: list[Row]) -> pl.LazyFrame:
     return pl.LazyFrame([tuple(vars(row).values()) for row in rows], schema=SCHEMA, orient="row")
 
 
-def segmented(
-    history: list[Row] | pl.LazyFrame, at: datetime, program: Any = None, **options: Any
-) -> pl.DataFrame:
+def segmented(history: list[Row] | pl.LazyFrame, at: datetime, program: Any = None, **options: Any) -> pl.DataFrame:
     native = frame_of(history) if isinstance(history, list) else history
     result = rfm(program, **options).segment(nw.from_native(native), at).collect("polars").to_native()
     assert isinstance(result, pl.DataFrame)
@@ -79,9 +77,7 @@ def segmented(
 
 def raw(history: list[Row], at: datetime, program: Any = None, **options: Any) -> dict[str, tuple[Any, ...]]:
     result = segmented(history, at, program, **options)
-    return {
-        row[0]: row[1:] for row in result.select("account", "recency_days", "frequency", "monetary").rows()
-    }
+    return {row[0]: row[1:] for row in result.select("account", "recency_days", "frequency", "monetary").rows()}
 
 
 def scores_of(result: pl.DataFrame) -> dict[str, tuple[int, int, int]]:
@@ -136,9 +132,7 @@ def test_a_zero_amount_counts_by_option_and_never_once_it_was_returned() -> None
     assert raw(history, day(3), count_zero_amounts=True) == {"ann": (3, 1, 0), "bob": (None, 0, 0)}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "days"), [(0, 0), (86_399.999999, 0), (86_400, 1), (172_799, 1), (172_800, 2)]
-)
+@pytest.mark.parametrize(("seconds", "days"), [(0, 0), (86_399.999999, 0), (86_400, 1), (172_799, 1), (172_800, 2)])
 def test_recency_is_counted_in_whole_days_of_whole_seconds(seconds: float, days: int) -> None:
     assert raw([buys("ann", 0, 1)], START + timedelta(seconds=seconds))["ann"][0] == days
 
@@ -192,9 +186,7 @@ def test_a_return_leaves_the_window_together_with_its_purchase() -> None:
 
 def test_five_apart_score_one_to_five_and_recency_is_turned_round() -> None:
     history = [
-        buys(name, number, 10 * number, f"{name}{k}")
-        for number, name in enumerate("abcde", 1)
-        for k in range(number)
+        buys(name, number, 10 * number, f"{name}{k}") for number, name in enumerate("abcde", 1) for k in range(number)
     ]
     result = segmented(history, day(9))
     assert list(scores_of(result).values()) == [(n, n, n) for n in range(1, 6)]
@@ -243,9 +235,7 @@ def histories(draw: st.DrawFn) -> list[Row]:
     rows: list[Row] = []
     for number in range(draw(st.integers(0, 40))):
         account = draw(st.sampled_from(ACCOUNTS))
-        at = day(draw(st.integers(0, 12))) + timedelta(
-            microseconds=draw(st.sampled_from([0, 1, 43_200_000_000]))
-        )
+        at = day(draw(st.integers(0, 12))) + timedelta(microseconds=draw(st.sampled_from([0, 1, 43_200_000_000])))
         amount = draw(st.sampled_from([0, 1, 5, 5, 10, 10**12]))
         if not rows or draw(st.integers(0, 3)):
             rows.append(Row(account, at, "purchase", amount, f"e{number}"))
@@ -258,9 +248,7 @@ def histories(draw: st.DrawFn) -> list[Row]:
 Measures = tuple[int | None, int, int]
 
 
-def naive_measures(
-    rows: list[Row], at: datetime, *, since: datetime, count_zeros: bool
-) -> dict[str, Measures]:
+def naive_measures(rows: list[Row], at: datetime, *, since: datetime, count_zeros: bool) -> dict[str, Measures]:
     rows = [row for row in rows if row.at <= at]
     purchases = {(row.account, row.event): row for row in rows if row.kind == "purchase"}
     counted: dict[str, list[datetime]] = {row.account: [] for row in rows}
@@ -270,9 +258,7 @@ def naive_measures(
             named = purchases.get((row.account, row.about or ""), row)
             net[row.account] -= row.amount if named.at >= since else 0
         else:
-            returns = [
-                other.amount for other in rows if (other.account, other.about) == (row.account, row.event)
-            ]
+            returns = [other.amount for other in rows if (other.account, other.about) == (row.account, row.event)]
             net[row.account] += row.amount if row.at >= since else 0
             if row.amount > sum(returns) or (count_zeros and row.amount == 0 and not returns):
                 counted[row.account].append(row.at)
@@ -323,9 +309,7 @@ def test_the_frames_agree_with_the_naive_model(
         count_zero_amounts=count_zeros,
         scores="ntile" if ntile else "tie_safe",
     )
-    assert {row[0]: row[2:] for row in result.rows()} == {
-        who: measured[who] + scores[who] for who in measured
-    }
+    assert {row[0]: row[2:] for row in result.rows()} == {who: measured[who] + scores[who] for who in measured}
     assert all(row["segment"] == STANDARD_GRID[f"{row['r']}{row['f']}"] for row in result.to_dicts())
 
 

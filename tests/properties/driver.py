@@ -11,9 +11,10 @@ import orjson
 from stampbook.account import Account, AccountView
 from stampbook.events import Purchase, Return
 from stampbook.ledger import canonical
+from stampbook.loading import load
 from stampbook.pipeline import apply, catch_up, decide
 from stampbook.refunding import Past, Recorded
-from stampbook.registry import Registry, load
+from stampbook.registry import Registry
 
 if TYPE_CHECKING:
     from stampbook.events import Event

@@ -55,7 +55,7 @@ def _python(*arguments: str, cwd: Path, installed: Path | None = None) -> subpro
 def test_it_is_found_by_its_entry_point(project: Path, installed: Path) -> None:
     code = """
 from stampbook import load_program_file
-from stampbook.registry import installed
+from stampbook.discovery import installed
 from stampbook.testing import check_examples
 found = installed()["donations"]
 registry = load_program_file("program.toml")

@@ -21,9 +21,9 @@ def plugins() -> None:
 @command("list", "plugins list", "plugins list --json", group=plugins)
 def list_(run: Run) -> None:
     """List installed plugins: where they come from, what they do, and whether the program in force uses them."""
+    from stampbook.discovery import installed
     from stampbook.errors import PluginError, StoreError
     from stampbook.hookspecs import Hooks
-    from stampbook.registry import installed
 
     registry: Registry | None
     try:

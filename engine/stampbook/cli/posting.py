@@ -11,7 +11,7 @@ from stampbook.cli.running import Run, refuse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stampbook.batch import Outcome
+    from stampbook.outcomes import Outcome
 
 SOURCE = "cli"
 

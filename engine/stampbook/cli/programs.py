@@ -118,7 +118,7 @@ def _copied(program: str) -> Path:
 
 def _checked(path: Path) -> Registry:
     """Return a program without mistakes, whose examples hold; else say what is wrong and end."""
-    from stampbook.registry import load_file
+    from stampbook.loading import load_file
     from stampbook.replay import check_examples
 
     registry = load_file(path)
@@ -148,8 +148,8 @@ def check(run: Run, files: tuple[Path, ...]) -> None:
 
 def _examined(path: Path) -> dict[str, Any]:
     from stampbook.errors import ProgramError
+    from stampbook.loading import load_file, read_text
     from stampbook.program import Source
-    from stampbook.registry import load_file, read_text
     from stampbook.replay import check_examples
 
     data: dict[str, Any] = {"file": str(path), "ok": False, "program": None, "mistakes": [], "examples": []}
@@ -210,7 +210,7 @@ def schema(run: Run) -> None:  # noqa: ARG001 - it answers in JSON either way
     "#:schema ./stampbook.schema.json": editors with TOML support then complete and check while you type.
     """
     from stampbook.cli.printing import print_json
-    from stampbook.registry import program_schema
+    from stampbook.loading import program_schema
 
     print_json(program_schema())
 

@@ -10,8 +10,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stampbook.batch import Outcome
     from stampbook.engine import Engine
+    from stampbook.outcomes import Outcome
     from stampbook.periods import Calendar
 
 REFUSED = 2

@@ -41,8 +41,8 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from stampbook.errors import InputError, near
 from stampbook.importing.fields import Cell, Table, Test, Tests, Texts
+from stampbook.loading import read_text
 from stampbook.program import Source
-from stampbook.registry import read_text
 from stampbook.vocabulary import refuse
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from stampbook.account import AccountView
+from stampbook.discovery import checked_class
 from stampbook.errors import ProgramError
 from stampbook.events import CORE_EVENTS
 from stampbook.hookspecs import Hooks
+from stampbook.loading import load
 from stampbook.periods import DAY, NEVER, moment_of
-from stampbook.registry import checked_class, load
 from stampbook.testing.subject import FIRST_DAY, NAME, Subject
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.account import AccountView
+from stampbook.loading import load
 from stampbook.periods import HOUR
-from stampbook.registry import Registry, load
+from stampbook.registry import Registry
 from stampbook.replay import MemoryLedger, brought_up
 
 if TYPE_CHECKING:

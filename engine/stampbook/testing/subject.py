@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from stampbook.loading import load
 from stampbook.periods import DAY, moment_of
-from stampbook.registry import Registry, load
+from stampbook.registry import Registry
 from stampbook.testing.ledger import Ledger
 
 if TYPE_CHECKING:

@@ -1,0 +1,80 @@
+"""Finding installed plugins by their entry points, and checking that they are what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from stampbook.errors import PluginError, StampbookError
+from stampbook.hookspecs import API_VERSION
+from stampbook.plugin import Plugin, PluginConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+GROUP = "stampbook.plugins"
+"""The entry-point group through which bundled and foreign plugins are found alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A plugin that is installed: its name, where it comes from, and how to load it."""
+
+    name: str
+    distribution: str
+    entry: EntryPoint
+
+    def load(self) -> type[Plugin[Any]]:
+        """Return the plugin's class.
+
+        Raises:
+            PluginError: it cannot be imported, is no plugin, or was written for another contract.
+        """
+        try:
+            loaded = self.entry.load()
+        except StampbookError:
+            raise
+        except Exception as error:
+            message = f"plugin {self.name!r} of {self.distribution} cannot be loaded: {error}"
+            raise PluginError(message) from error
+        return checked_class(loaded, f"plugin {self.name!r} of {self.distribution}")
+
+
+def checked_class(loaded: object, who: str) -> type[Plugin[Any]]:
+    """Return `loaded` if it is a plugin class of this contract.
+
+    Raises:
+        PluginError: it is not.
+    """
+    if not (isinstance(loaded, type) and issubclass(loaded, Plugin)):
+        message = f"{who} is not a subclass of stampbook.Plugin"
+        raise PluginError(message)
+    if loaded.api_version != API_VERSION:
+        message = f"{who} was written for plugin contract {loaded.api_version}; this is contract {API_VERSION}"
+        raise PluginError(message)
+    config = loaded.Config
+    if not (issubclass(config, PluginConfig) and config.model_config.get("extra") == "forbid"):
+        message = f"{who}: its Config is not a stampbook.PluginConfig that refuses unknown keys"
+        raise PluginError(message)
+    return loaded
+
+
+@lru_cache(maxsize=1)
+def installed() -> Mapping[str, Found]:
+    """Return the installed plugins by name.
+
+    Raises:
+        PluginError: two distributions bring a plugin of one name; both are named.
+    """
+    found: dict[str, Found] = {}
+    for entry in entry_points(group=GROUP):
+        distribution = entry.dist.name if entry.dist else "an unknown distribution"
+        other = found.get(entry.name)
+        if other is not None and other.entry.value != entry.value:
+            message = f"plugin {entry.name!r} is brought by {other.distribution} and by {distribution}; remove one"
+            raise PluginError(message)
+        found[entry.name] = Found(entry.name, distribution, entry)
+    return found

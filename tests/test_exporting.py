@@ -104,7 +104,7 @@ NASTY = [
     "Liabilities:Points:anna:Earned",
     "=1+1",
     "(code) *",
-    "x" * 200,
+    "x" * 180,
 ]
 
 CALENDAR = Calendar("Europe/London")

@@ -72,6 +72,7 @@ class Batch:
         programs: InForce,
         now: int,
         *,
+        latest: int = NEVER,
         memory: Memory | None = None,
         new_ids: Callable[[Any, int], list[int]] | None = None,
     ) -> None:
@@ -90,6 +91,7 @@ class Batch:
         self._new_ids: Iterator[int] = iter(())
         self._memory = memory or Memory(0)
         self._allot = new_ids
+        self._latest = latest
         self._told: list[tuple[Registry, Decision, Account]] = []
 
     def load(self, events: Sequence[Mapping[str, Any]]) -> None:
@@ -104,7 +106,7 @@ class Batch:
                 continue
             wanted[key] = None
             ref = data.get("account")
-            if _is_text(ref):
+            if isinstance(ref, str) and _is_text(ref):
                 refs[ref] = None
             if data.get("type") == "return":
                 named = (data.get("purchase_source") or key[0], data.get("purchase"))
@@ -181,6 +183,10 @@ class Batch:
         if len(self.programs.registries) > 1:
             registry = self._registry_of(data)
         event = registry.reader.read(data)
+        if event.at > self._latest:
+            iso = registry.context.calendar.iso
+            message = f"event {event.id!r}: at: {iso(event.at)} lies in the future: it is {iso(self.now)} now"
+            raise EventError(message)
         try:
             payload = canonical(data)
         except TypeError as error:

@@ -55,7 +55,7 @@ def checked_class(loaded: object, who: str) -> type[Plugin[Any]]:
     if loaded.api_version != API_VERSION:
         message = f"{who} was written for plugin contract {loaded.api_version}; this is contract {API_VERSION}"
         raise PluginError(message)
-    config = loaded.Config
+    config: type = loaded.Config
     if not (issubclass(config, PluginConfig) and config.model_config.get("extra") == "forbid"):
         message = f"{who}: its Config is not a stampbook.PluginConfig that refuses unknown keys"
         raise PluginError(message)

@@ -10,7 +10,7 @@ from stampbook.batch import Batch, InForce
 from stampbook.errors import PluginError, StoreBusyError, StoreError
 from stampbook.loading import load, load_file
 from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
-from stampbook.periods import NEVER
+from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import next_due
 from stampbook.registry import Registry
 from stampbook.remembering import Memory
@@ -38,6 +38,8 @@ class Engine:
         store: an open database.
         clock: where the present comes from; every instant of recording is read from it.
         plugins: plugin classes to use before those that are installed, by name.
+        ahead: how far in the future an event may be dated, in microseconds; an event beyond it is malformed, since it
+            would expire what the customer still has. A day with the system's clock, else without bound.
         remembered: how many accounts to keep in memory between batches (about 4 kB each).
     """
 
@@ -47,11 +49,13 @@ class Engine:
         *,
         clock: Callable[[], int] = system_clock,
         plugins: Mapping[str, type[Plugin[Any]]] | None = None,
+        ahead: int | None = None,
         remembered: int = 20_000,
     ) -> None:
         self.store = store
         self.clock = clock
         self._plugins = plugins
+        self._ahead = ahead
         self.memory = Memory(0 if store.in_memory else remembered)
         self._cached: InForce | None = None
         self._built: dict[str, Registry] = {}
@@ -190,8 +194,7 @@ class Engine:
 
     def _process(self, events: Sequence[Mapping[str, Any]]) -> Batch:
         with self.store.writer() as session:
-            programs = self._programs(session)
-            batch = Batch(session, programs, self.clock(), memory=self.memory)
+            batch = self.batch(session)
             batch.load(events)
             for data in events:
                 batch.post(data)
@@ -211,6 +214,13 @@ class Engine:
         """
         return self._programs(session)
 
+    def batch(self, session: Session, **options: Any) -> Batch:  # noqa: ANN401 - as of Batch
+        """Return a batch that decides in a transaction, under the programs that it sees."""
+        now = self.clock()
+        ahead = DAY if self._ahead is None and self.clock is system_clock else self._ahead
+        latest = NEVER if ahead is None else now + ahead
+        return Batch(session, self._programs(session), now, latest=latest, memory=self.memory, **options)
+
     def tick(self, at: int | None = None, *, batch_size: int = 1000) -> Iterator[int]:
         """Bring every account up to an instant (now): yield how many events time brought, batch by batch."""
         until = self.clock() if at is None else at
@@ -220,7 +230,7 @@ class Engine:
                 refs = session.due(until, batch_size)
                 if not refs:
                     return
-                batch = Batch(session, programs, self.clock(), memory=self.memory)
+                batch = self.batch(session)
                 batch.load_accounts(refs, until)
                 for account in list(batch.accounts.values()):
                     batch.bring_up(account, until)

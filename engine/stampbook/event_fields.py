@@ -48,9 +48,9 @@ class Reading:
 def _units(value: object, info: ValidationInfo) -> int:
     reading: Reading | None = info.context
     if reading is None:
-        return value if type(value) is int else fail("read it with EventReader, which knows the asset")
+        return value if isinstance(value, int) else fail("read it with EventReader, which knows the asset")
     if type(value) is str:
-        known = reading.known.get(value)
+        known: int | None = reading.known.get(value)
         if known is not None:
             return known
     try:

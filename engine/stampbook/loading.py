@@ -16,7 +16,7 @@ from stampbook.program import ProgramFile, Source, read_file
 from stampbook.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from stampbook.vocabulary import Context
 
@@ -41,7 +41,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     """
     source = Source(text, file)
     program, context = read_file(source)
-    built: list[Plugin[Any]] = []
+    built: dict[int, Plugin[Any]] = {}
     tables = source.data.get("plugin", [])
     if not isinstance(tables, list):
         source.mistake(("plugin",), "write [[plugin]] with two brackets: there may be several")
@@ -49,8 +49,8 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     for position, table in enumerate(tables):
         plugin = _build(source, position, table, context, plugins or {})
         if plugin is not None:
-            built.append(plugin)
-    for name, count in Counter(plugin.name for plugin in built).items():
+            built[position] = plugin
+    for name, count in Counter(plugin.name for plugin in built.values()).items():
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
     _check_kinds(source, built)
@@ -58,7 +58,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     if program is None:  # source.check has raised
         raise ProgramError([])
     try:
-        return Registry(program, context, source.hash, built)
+        return Registry(program, context, source.hash, built.values())
     except PluginError as error:
         source.mistake(("plugin",), str(error))
         raise ProgramError(source.mistakes) from None
@@ -127,12 +127,15 @@ def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[A
     return found.load()
 
 
-def _check_kinds(source: Source, built: Iterable[Plugin[Any]]) -> None:
+def _check_kinds(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
     known = {kind.model_fields["type"].default for kind in CORE_EVENTS}
-    for plugin in built:
+    for plugin in built.values():
         register = getattr(plugin, "register_events", None)
         if register is not None:
             known.update(kind.model_fields["type"].default for kind in register())
+    for position, plugin in built.items():
+        for kind in sorted(plugin.kinds - known):
+            source.mistake(("plugin", position), f"{kind!r} is no kind of event{near(kind, known)}")
     metrics = source.data.get("metrics")
     for name, table in metrics.items() if isinstance(metrics, dict) else ():
         kinds = table.get("on") if isinstance(table, dict) else None

@@ -19,7 +19,6 @@ from zlib import crc32
 
 import orjson
 
-from stampbook.batch import Batch
 from stampbook.engine import RETRIES, Engine, system_clock
 from stampbook.errors import StampbookError, StoreBusyError, StoreError
 from stampbook.ledger import canonical
@@ -269,8 +268,8 @@ class _Decider:
         """Return rows, positions, programs' generation and outcomes of a batch, packed."""
         events = [event for _, event in batch]
         with self._engine.store.reader() as session:
-            programs = self._engine.in_force(session)
-            work = Batch(session, programs, self._engine.clock(), memory=self._engine.memory, new_ids=self._new_ids)
+            work = self._engine.batch(session, new_ids=self._new_ids)
+            programs = work.programs
             work.load(events)
             positions = {account.id: account.seq for account in work.accounts.values()}
             for event in events:

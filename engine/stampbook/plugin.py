@@ -32,6 +32,8 @@ class Plugin(Generic[ConfigT]):
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     api_version: ClassVar[int] = API_VERSION
+    kinds: frozenset[str] = frozenset()
+    """The kinds of event that the options name; `prepare` may set it, and one that there is not is a mistake."""
 
     def __init__(self, config: ConfigT, *, name: str, program: Context) -> None:
         self.config = config

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from stampbook.batch import Batch
 from stampbook.errors import InputError, PeriodError
 from stampbook.events import OWN_SOURCE
 from stampbook.importing.shaping import Shaped
@@ -139,8 +138,7 @@ class _Instant:
 
     def _bring_up(self, passed: dict[str, int]) -> None:
         with self._engine.store.writer() as session:
-            programs = self._engine._programs(session)  # noqa: SLF001 - the engine's own second door for its own history
-            batch = Batch(session, programs, self._engine.clock())
+            batch = self._engine.batch(session)
             batch.load_accounts(list(passed), min(passed.values()))
             for ref, account in batch.accounts.items():
                 batch.bring_up(account, passed[ref])

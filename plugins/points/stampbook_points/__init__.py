@@ -46,6 +46,7 @@ class Points(Plugin[PointsConfig]):
             for kind in rule.on:
                 self._by_kind.setdefault(kind, []).append(ready)
                 reads.setdefault(kind, set()).update(names)
+        self.kinds = frozenset(self._by_kind)
         self._readers = {kind: self.program.reader(names) for kind, names in reads.items()}
 
     def _ready(self, rule: Rule) -> _Ready:

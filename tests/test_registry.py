@@ -11,11 +11,12 @@ from stampbook import Award, Event, Objection, Plugin, PluginConfig, PluginError
 from stampbook.discovery import Found, checked_class, installed
 from stampbook.errors import ProgramError
 from stampbook.loading import load
-from stampbook.registry import Registry
 from tests.properties.driver import Till
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from stampbook.registry import Registry
 
 HEADER = """
 [program]

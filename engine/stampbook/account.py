@@ -79,7 +79,7 @@ class Account:
 
     def forget_the_empty(self) -> None:
         """Let go of lots and holds in which nothing is left; they stay in the books."""
-        if any([not lot.remaining for lot in self.lots.values()]):
+        if any(not lot.remaining for lot in self.lots.values()):
             self.lots = {number: lot for number, lot in self.lots.items() if lot.remaining or lot.held}
         if self.holds:
             self.holds = {number: hold for number, hold in self.holds.items() if hold.left}

@@ -24,13 +24,13 @@ from stampbook.ledger import BREAKAGE, Decision, Entry, canonical
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import NEVER, Calendar
 from stampbook.pipeline import apply, catch_up, decide
-from stampbook.refunding import Past
 from stampbook.remembering import Memory
 from stampbook.store import Changes, Key, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from stampbook.refunding import Past
     from stampbook.registry import Registry
 
 log = logging.getLogger("stampbook")
@@ -226,7 +226,7 @@ class Batch:
             return account
         opens = registry.file.program.open_accounts == "on first event"
         if not opens and not isinstance(event, AccountOpened):
-            return self._nobody(event.account)
+            return self._nobody()
         account = Account(event.account, next(self._new_ids))
         self.accounts[event.account] = self.by_id[account.id] = account
         if not isinstance(event, AccountOpened):
@@ -235,7 +235,7 @@ class Batch:
                 self._commit(registry, account, decision, None)
         return account
 
-    def _nobody(self, ref: str) -> Account:
+    def _nobody(self) -> Account:
         """Return the account, numbered 0 and never open, whose journal keeps what named no account."""
         nobody = self.by_id.get(0)
         if nobody is None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.account import CLOSED, FROZEN, OPEN
 from stampbook.amounts import amount_text
-from stampbook.draft import Draft
 from stampbook.errors import InvariantError
 from stampbook.events import (
     OWN_SOURCE,
@@ -35,6 +34,7 @@ from stampbook.periods import NEVER
 from stampbook.refunding import refund_request, taken_metrics
 
 if TYPE_CHECKING:
+    from stampbook.draft import Draft
     from stampbook.refunding import Past
 
 

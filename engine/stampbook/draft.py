@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stampbook.account import Account, AccountView
 from stampbook.amounts import amount_text
-from stampbook.events import (
-    Event,
-    Order,
-)
 from stampbook.ledger import (
     MetricChange,
     Objection,
@@ -21,6 +16,11 @@ from stampbook.lots import Lot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stampbook.account import Account, AccountView
+    from stampbook.events import (
+        Event,
+        Order,
+    )
     from stampbook.registry import Registry
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from stampbook.batch import Batch, InForce
 from stampbook.errors import PluginError, StoreBusyError, StoreError
@@ -12,7 +12,6 @@ from stampbook.loading import load, load_file
 from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
 from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import next_due
-from stampbook.registry import Registry
 from stampbook.remembering import Memory
 from stampbook.store import Session, Store, open_store
 from stampbook.store.programs import KeptProgram, latest_by_start
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from stampbook.plugin import Plugin
+    from stampbook.registry import Registry
 
 RETRIES = 8
 """How often a batch is tried again when another writer was first."""
@@ -61,7 +61,7 @@ class Engine:
         self._built: dict[str, Registry] = {}
 
     @classmethod
-    def open(cls, url: str, *, create: bool = False, **options: Any) -> Engine:  # noqa: ANN401 - as of __init__
+    def open(cls, url: str, *, create: bool = False, **options: Any) -> Engine:
         """Open the ledger of a database by its address; see `stampbook.store.open_store` and `Engine`."""
         return cls(open_store(url, create=create), **options)
 
@@ -69,7 +69,7 @@ class Engine:
         """Close the database."""
         self.store.close()
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -214,7 +214,7 @@ class Engine:
         """
         return self._programs(session)
 
-    def batch(self, session: Session, **options: Any) -> Batch:  # noqa: ANN401 - as of Batch
+    def batch(self, session: Session, **options: Any) -> Batch:
         """Return a batch that decides in a transaction, under the programs that it sees."""
         now = self.clock()
         ahead = DAY if self._ahead is None and self.clock is system_clock else self._ahead

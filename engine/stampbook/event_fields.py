@@ -48,7 +48,7 @@ class Reading:
 def _units(value: object, info: ValidationInfo) -> int:
     reading: Reading | None = info.context
     if reading is None:
-        return value if isinstance(value, int) else fail("read it with EventReader, which knows the asset")
+        return int(value) if type(value) is int else fail("read it with EventReader, which knows the asset")
     if type(value) is str:
         known: int | None = reading.known.get(value)
         if known is not None:
@@ -71,7 +71,7 @@ def _positive(value: object, info: ValidationInfo) -> int:
 
 def _quantity(value: object) -> int:
     if type(value) is int and 0 < value < 1_000_000:  # noqa: PLR2004 - the usual few pieces
-        return value * 10**QUANTITY_DECIMALS
+        return value * 1_000_000
     try:
         units = read_units(value, QUANTITY_DECIMALS)
     except AmountError as error:

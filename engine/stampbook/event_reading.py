@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from stampbook.amounts import Asset
 from stampbook.errors import EventError, near
 from stampbook.event_fields import (
     Reading,
@@ -17,6 +16,7 @@ from stampbook.events import CORE_EVENTS, OWN_SOURCE, Event, OrderLine, Purchase
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from stampbook.amounts import Asset
     from stampbook.periods import Calendar
 
 
@@ -63,7 +63,8 @@ class EventReader:
         code = data.get(asset_field)
         reading = readings.get(self.currency if code is None else code) if _is_text(code) else None
         if reading is None:
-            what = f"is no {'currency' if asset_field == 'currency' else 'asset'} for a {kind.model_fields['type'].default}"
+            noun = "currency" if asset_field == "currency" else "asset"
+            what = f"is no {noun} for a {kind.model_fields['type'].default}"
             known = f"{near(str(code), readings)}; this program has {', '.join(readings)}"
             raise EventError(f"event {_id(data)}: {asset_field}: {str(code)[:60]!r} {what}{known}")
         try:

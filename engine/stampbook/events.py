@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -21,9 +21,6 @@ from stampbook.event_fields import (
     fail,
     money,
 )
-
-if TYPE_CHECKING:
-    pass
 
 OWN_SOURCE = "stampbook"
 """The source of events that time or the engine brings; senders may not use it."""

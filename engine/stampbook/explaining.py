@@ -276,7 +276,7 @@ class _Explainer:
             because += f", since {rule.options['when']}"
         return because + "".join(f", {factor}" for factor in rule.multipliers)
 
-    def _moved(self, posting: Posting) -> str:  # noqa: PLR0911 - one case a reason
+    def _moved(self, posting: Posting) -> str:
         match posting.rule:
             case "purchase" | "spend":
                 table = self.registry.file.assets.get(posting.asset)

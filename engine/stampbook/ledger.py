@@ -203,7 +203,7 @@ def digest(previous: bytes, ref: str, entry: Entry) -> bytes:
     return digest_of(previous, ref, *entry[:13])
 
 
-def digest_of(  # noqa: PLR0913 - every field of an entry
+def digest_of(  # noqa: PLR0913, PLR0917 - every field of an entry
     previous: bytes,
     ref: str,
     seq: int,

@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 from stampbook.discovery import checked_class, installed
 from stampbook.errors import PluginError, ProgramError, near
 from stampbook.events import CORE_EVENTS
-from stampbook.plugin import Plugin
 from stampbook.program import ProgramFile, Source, read_file
 from stampbook.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stampbook.plugin import Plugin
     from stampbook.vocabulary import Context
 
 
@@ -79,7 +79,7 @@ def read_text(path: str | Path) -> str:
     Raises:
         ProgramError: it cannot be read or is not UTF-8.
     """
-    from stampbook.errors import Mistake  # noqa: PLC0415
+    from stampbook.errors import Mistake
 
     try:
         return Path(path).read_text(encoding="utf-8")

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stampbook.errors import (
-    StampbookError,
-)
 from stampbook.ledger import Entry, Objection, Posting
 
 if TYPE_CHECKING:
-    pass
+    from stampbook.errors import (
+        StampbookError,
+    )
 
 log = logging.getLogger("stampbook")
 
@@ -30,7 +29,8 @@ class Outcome:
 
     `status` is ``accepted``, ``refused`` (with `objections`; remembered like any outcome), ``malformed`` (with
     `error`; nothing was recorded) or ``failed``: a rule or plugin of the program failed on it (with `error`; nothing
-    was recorded, mend the program and send the event again). `replayed` says that the id was known and this is its first outcome.
+    was recorded, mend the program and send the event again). `replayed` says that the id was known and this is its
+    first outcome.
     `error` is the exception itself, so that a caller may raise it.
     """
 

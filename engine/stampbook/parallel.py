@@ -233,8 +233,8 @@ def _work(
     connection: Connection, url: str, plugins: Mapping[str, type[Plugin[Any]]] | None, number: int, count: int
 ) -> None:
     """Decide batches until the writer hangs up: the whole life of a worker."""
-    import gc  # noqa: PLC0415
-    import signal  # noqa: PLC0415
+    import gc
+    import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()

@@ -22,11 +22,11 @@ from stampbook.ledger import (
     Posting,
     Transaction,
 )
-from stampbook.lots import Lot
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
     from stampbook.hookspecs import Award, Due, Multiplier, Note
+    from stampbook.lots import Lot
     from stampbook.refunding import Past
     from stampbook.registry import Registry
 

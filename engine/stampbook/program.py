@@ -74,7 +74,7 @@ class MetricTable(_Table):
     count: Annotated[bool, Field(strict=True, description="add one for each")] = False
     sum: Annotated[LineFormula | None, Field(description="add this for each")] = None
     per: Annotated[Literal["order", "line"], Field(description="judge each order, or each of its lines")] = "order"
-    window: Annotated[WindowText, Field(description="the days that count")] = Window()  # noqa: RUF009 - frozen
+    window: Annotated[WindowText, Field(description="the days that count")] = Window()
     decimals: Annotated[
         int | None, Field(strict=True, ge=0, le=6, description="digits kept of a sum; the currency's")
     ] = None
@@ -219,7 +219,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line stays one line
 
 
-def _problem(detail: Any, model: type[BaseModel]) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _problem(detail: Any, model: type[BaseModel]) -> str:
     if detail["type"] == "extra_forbidden":
         return f"no such key{near(str(detail['loc'][-1]), _names(model))}"
     if detail["type"] == "missing":

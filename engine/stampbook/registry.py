@@ -11,8 +11,6 @@ from stampbook.event_reading import EventReader
 from stampbook.events import CORE_EVENTS, Event, Expiry
 from stampbook.hookspecs import Due, Hooks
 from stampbook.ledger import Objection
-from stampbook.plugin import Plugin
-from stampbook.program import ProgramFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from stampbook.events import Order
     from stampbook.hookspecs import Award, Multiplier, Note, RefundPlan, RefundRequest
     from stampbook.ledger import Fact, Posting, Transaction
+    from stampbook.plugin import Plugin
+    from stampbook.program import ProgramFile
     from stampbook.vocabulary import Context
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ class Registry:
         names = {name for name, _ in self._calls["segment"]}
         return [(plugin.name, plugin) for plugin in self.plugins if plugin.name in names]
 
-    def register_commands(self, cli: Any) -> None:  # noqa: ANN401 - a click group, which is not imported here
+    def register_commands(self, cli: Any) -> None:
         """Let plugins add commands."""
         for _, call in self._calls["register_commands"]:
             call(cli)

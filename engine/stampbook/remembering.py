@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from stampbook.account import Account
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from stampbook.account import Account
 
 
 log = logging.getLogger("stampbook")

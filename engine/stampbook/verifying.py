@@ -203,7 +203,7 @@ class _Audit:
         if account.status and stored[8] > next_due(self._judges.at(account.clock), account):
             self._find("I25", account.seq, "time brings something before the instant that its row says")
         account.due_at = stored[8]  # it may be early, never late
-        if account_row(account) != tuple(stored[:6]) + (bytes(stored[6]), *stored[7:]):
+        if account_row(account) != (*tuple(stored[:6]), bytes(stored[6]), *stored[7:]):
             self._find("I25", account.seq, "its row does not say what its journal says")
         if stored[2] == "closed" and any(lot.remaining for lot in account.lots.values()):
             self._find("I24", account.seq, "it is closed and holds something")
@@ -217,7 +217,7 @@ class _Audit:
         for table, code in (("lot", "I3"), ("hold", "I7"), ("metric", "I25"), ("fact", "I25")):
             found = [row for row in rows[table] if table != "metric" or row[3]]
             if sorted(derived[table]) != sorted(found):
-                different = sorted(set(derived[table]) ^ set(found))[0]
+                different = min(set(derived[table]) ^ set(found))
                 self._find(
                     code, account.seq, f"table {table} does not say what its journal says, as of {different[1:]}"
                 )

@@ -8,9 +8,8 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from stampbook.amounts import Asset, read_units
 from stampbook.errors import AmountError, ExpressionError, PeriodError, near
-from stampbook.expressions import Condition, Formula, compile_condition, compile_formula
+from stampbook.expressions import Condition, Formula, Kind, compile_condition, compile_formula
 from stampbook.expressions import Field as Name
-from stampbook.expressions import Kind as K
 from stampbook.periods import Calendar, Period, Window
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class Context:
         return function
 
 
-_PLAIN = {K.TEXTS: "sorted"}
+_PLAIN = {Kind.TEXTS: "sorted"}
 
 
 def vocabulary(decimals: int, metrics: Mapping[str, int], finest: int) -> Scope:
@@ -108,15 +107,17 @@ def vocabulary(decimals: int, metrics: Mapping[str, int], finest: int) -> Scope:
     """
 
     def money(code: str, about: str) -> Name:
-        return Name(K.NUMBER, code, decimals, about)
+        return Name(Kind.NUMBER, code, decimals, about)
 
     return {
         "event": {
-            "type": Name(K.TEXT, "event.type", about="kind of event, such as 'purchase' or 'topup'"),
-            "id": Name(K.TEXT, "event.id", about="the sender's id"),
-            "source": Name(K.TEXT, "event.source", about="who sent it"),
-            "at": Name(K.INSTANT, "event.at", about="when it happened"),
-            "amount": Name(K.NUMBER, "account.amount_of(event)", finest, "the amount of a top-up, spend or adjustment"),
+            "type": Name(Kind.TEXT, "event.type", about="kind of event, such as 'purchase' or 'topup'"),
+            "id": Name(Kind.TEXT, "event.id", about="the sender's id"),
+            "source": Name(Kind.TEXT, "event.source", about="who sent it"),
+            "at": Name(Kind.INSTANT, "event.at", about="when it happened"),
+            "amount": Name(
+                Kind.NUMBER, "account.amount_of(event)", finest, "the amount of a top-up, spend or adjustment"
+            ),
         },
         "order": {
             "gross": money("order.gross", "sum of the lines"),
@@ -125,32 +126,32 @@ def vocabulary(decimals: int, metrics: Mapping[str, int], finest: int) -> Scope:
             "tax": money("order.tax", "tax in the order"),
             "total": money("order.total", "what was paid for the order"),
             "stored_value": money("order.stored_value", "the part paid from stored value"),
-            "quantity": Name(K.NUMBER, "order.quantity", 6, "pieces in all lines"),
-            "line_count": Name(K.NUMBER, "order.line_count", about="number of lines"),
-            "skus": Name(K.TEXTS, "order.skus", about="skus of all lines"),
-            "categories": Name(K.TEXTS, "order.categories", about="categories of all lines"),
-            "channel": Name(K.TEXT, "order.channel", about="sales channel"),
-            "store": Name(K.TEXT, "order.store", about="store"),
-            "currency": Name(K.TEXT, "order.currency", about="currency of the order"),
+            "quantity": Name(Kind.NUMBER, "order.quantity", 6, "pieces in all lines"),
+            "line_count": Name(Kind.NUMBER, "order.line_count", about="number of lines"),
+            "skus": Name(Kind.TEXTS, "order.skus", about="skus of all lines"),
+            "categories": Name(Kind.TEXTS, "order.categories", about="categories of all lines"),
+            "channel": Name(Kind.TEXT, "order.channel", about="sales channel"),
+            "store": Name(Kind.TEXT, "order.store", about="store"),
+            "currency": Name(Kind.TEXT, "order.currency", about="currency of the order"),
         },
         "line": {
-            "sku": Name(K.TEXT, "line.sku", about="sku"),
-            "category": Name(K.TEXT, "line.category", about="category"),
-            "quantity": Name(K.NUMBER, "line.quantity", 6, "pieces, or weight"),
+            "sku": Name(Kind.TEXT, "line.sku", about="sku"),
+            "category": Name(Kind.TEXT, "line.category", about="category"),
+            "quantity": Name(Kind.NUMBER, "line.quantity", 6, "pieces, or weight"),
             "unit_price": money("line.unit_price", "price of one"),
             "amount": money("line.amount", "what the line costs before the order's discount"),
             "discount": money("line.discount", "the line's share of the order's discount"),
             "net": money("line.net", "what the line costs after its share of the discount"),
         },
         "account": {
-            "ref": Name(K.TEXT, "account.ref", about="the operator's name for the account"),
-            "status": Name(K.TEXT, "account.status", about="'open', 'frozen' or 'closed'"),
-            "opened_at": Name(K.INSTANT, "account.opened_at", about="when it was opened"),
-            "tier": Name(K.TEXT, "account.text('tier')", about="its tier, this event counted, or ''"),
+            "ref": Name(Kind.TEXT, "account.ref", about="the operator's name for the account"),
+            "status": Name(Kind.TEXT, "account.status", about="'open', 'frozen' or 'closed'"),
+            "opened_at": Name(Kind.INSTANT, "account.opened_at", about="when it was opened"),
+            "tier": Name(Kind.TEXT, "account.text('tier')", about="its tier, this event counted, or ''"),
             "stored_value": money("account.currency_balance", "spendable balance in the program's currency"),
         },
         "metric": {
-            name: Name(K.NUMBER, f"account.metric({name!r})", places, "declared in [metrics], before this event")
+            name: Name(Kind.NUMBER, f"account.metric({name!r})", places, "declared in [metrics], before this event")
             for name, places in metrics.items()
         },
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import orjson
+from invoices import Invoices, read
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -22,10 +23,6 @@ from stampbook import Engine
 from stampbook.totals import asset_totals, fact_totals
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-from invoices import Invoices, read  # noqa: E402 - it stands beside this file, which may be run from anywhere
-
 END = "2011-12-31"
 CUSTOMER = "17340"
 console = Console(highlight=False)
@@ -44,7 +41,7 @@ class Steps:
         console.print(f"\n[bold cyan]$ stampbook {' '.join(words)}[/]", soft_wrap=True)
         started = time.perf_counter()
         shortened = bool(head or tail)
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             [self._command, *words], env=self._environment, check=False, text=True, capture_output=shortened
         )
         if shortened:
@@ -84,7 +81,9 @@ def main(folder: Path, no_redemptions: bool, customer: str) -> None:  # noqa: FB
     steps.run("statement", customer, "--as-of", END, head=16, tail=12)
     steps.run("explain", first_return(events, customer))
     steps.run("verify")
-    console.print(f"\n[bold]A year in {time.perf_counter() - started:.0f} s.[/] The books are in {folder}; look around:")
+    console.print(
+        f"\n[bold]A year in {time.perf_counter() - started:.0f} s.[/] The books are in {folder}; look around:"
+    )
     console.print(f"  STAMPBOOK_DB={steps.db} stampbook account list", soft_wrap=True)
 
 
@@ -113,7 +112,9 @@ def summary(db: str) -> None:
         for sums in asset_totals(engine):
             asset = context.asset(sums.asset)
             numbers = (sums.issued, sums.spent, sums.expired, sums.taken_back, sums.outstanding)
-            table.add_row(asset.code, *(f"{number:,}" if not asset.decimals else asset.text(number) for number in numbers))
+            table.add_row(
+                asset.code, *(f"{number:,}" if not asset.decimals else asset.text(number) for number in numbers)
+            )
             assert sums.issued == sums.spent + sums.expired + sums.taken_back + sums.outstanding  # noqa: S101 - the point
         console.print("", table)
         tiers = Table(title=f"Tiers on {END}", title_justify="left")

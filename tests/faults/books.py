@@ -94,14 +94,14 @@ def event(type_: str, id_: str, account: str = "ann", *, at: datetime | str | fl
     }
 
 
-def script(count: int, *, accounts: int = 5, seed: int = 1) -> list[Data]:  # noqa: C901 - a case a kind
-    """Return events of every kind, most of them acceptable, some late, some repeated, some malformed."""
+def script(count: int, *, accounts: int = 5, seed: int = 1) -> list[Data]:
+    """Return events of every kind within a year, most of them acceptable, some late, repeated or malformed."""
     chance = random.Random(seed)
     events: list[Data] = []
     bought: list[tuple[str, str]] = []
     at = START
     for number in range(count):
-        at += timedelta(hours=chance.choice((1, 7, 60)))
+        at += timedelta(hours=chance.choice((1, 7, 60)) * min(1.0, 340 / count))
         when = at - timedelta(days=20) if chance.random() < 0.05 else at
         account, id_ = f"c{chance.randrange(accounts)}", f"e{number}"
         kind = chance.choices(_KINDS, _WEIGHTS)[0]

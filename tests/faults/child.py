@@ -1,7 +1,7 @@
 """What the tests of kills and races start as processes of their own: python tests/faults/child.py WHAT URL …
 
-import URL FILE BATCH            sends a file in batches and prints how many events are committed after each one
-import-file URL FILE BATCH       the same by `importing.import_file`, under the system's clock
+import URL FILE BATCH START      sends a file from a line on and prints how many are committed after each batch
+import-file URL FILE BATCH START all of a file, by `importing.import_file`, under the system's clock
 spend URL ACCOUNT NAME TRIES     waits for a line on its input, spends 1.00 so often, prints how often it could
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,17 +31,17 @@ def say(text: object) -> None:
     print(text, flush=True)  # noqa: T201 - who started it listens
 
 
-def bring_in(url: str, file: str, batch: str) -> None:
+def bring_in(url: str, file: str, batch: str, start: str) -> None:
     with Engine.open(url, clock=frozen) as engine, Path(file).open("rb") as lines:
         say("ready")
-        done = 0
-        for part in in_batches(map(orjson.loads, lines), int(batch)):
+        done = int(start)
+        for part in in_batches(map(orjson.loads, islice(lines, done, None)), int(batch)):
             engine.process(part)
             done += len(part)
             say(done)
 
 
-def bring_in_file(url: str, file: str, batch: str) -> None:
+def bring_in_file(url: str, file: str, batch: str, _: str) -> None:
     from stampbook.importing import import_file
 
     with Engine.open(url) as engine:

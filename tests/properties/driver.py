@@ -14,11 +14,11 @@ from stampbook.ledger import canonical
 from stampbook.loading import load
 from stampbook.pipeline import apply, catch_up, decide
 from stampbook.refunding import Past, Recorded
-from stampbook.registry import Registry
 
 if TYPE_CHECKING:
     from stampbook.events import Event
     from stampbook.ledger import Decision
+    from stampbook.registry import Registry
 
 
 @lru_cache(maxsize=512)

@@ -529,9 +529,11 @@ class Model:
         return ""
 
     def taking(self, order: Order, dues: list[int], at: datetime) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-        """From the grant's own lots, pending ones first; what expired is let go; then the balance, bought value last."""
+        """From the grant's own lots, pending ones first; what expired goes; then the balance, bought value last."""
         left = {number: lot["left"] for number, lot in self.lots.items()}
-        takes, shorts, lapses = [], [], []
+        takes: list[tuple[int, int]] = []
+        shorts: list[int] = []
+        lapses: list[int] = []
         for grant, due in zip(order.grants, dues, strict=True):
             mine = [number for number, lot in self.lots.items() if lot["asset"] == grant["asset"] and at < lot["until"]]
             mine.sort(

@@ -35,7 +35,7 @@ _OUTPUTS = ("beancount", "hledger", "csv", "jsonl", "parquet")
     "--jobs", type=click.IntRange(min=0), default=0, help="Processes that decide; as many as processors where absent."
 )
 @click.option("--as-recorded", is_flag=True, help="The file is an export in jsonl: rebuild the same ledger from it.")
-def import_(
+def import_(  # noqa: PLR0913 - one for each option
     run: Run,
     file: Path,
     file_format: str | None,

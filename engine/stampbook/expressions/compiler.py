@@ -75,7 +75,7 @@ class Compiler:
         message = "division by zero"
         raise ExpressionError(message, text=self._tree.text, column=column)
 
-    def _compile(self, node: ast.expr) -> Value:  # noqa: C901 - one case a kind of node
+    def _compile(self, node: ast.expr) -> Value:
         value: Value
         match node:
             case ast.Constant():

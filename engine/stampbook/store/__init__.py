@@ -37,13 +37,13 @@ def open_store(url: str, *, create: bool = False, busy_seconds: float = 10.0) ->
         StoreError: it cannot be opened, has no Stampbook tables, or has those of another version.
     """
     if url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
-        from stampbook.store.postgres import PostgresStore  # noqa: PLC0415
+        from stampbook.store.postgres import PostgresStore
 
         return PostgresStore(url, create=create, busy_seconds=busy_seconds)
     scheme, separator, _ = url.partition("://")
     if separator and scheme != "sqlite":
         message = f"{scheme}:// is no database that Stampbook keeps books in; use sqlite:/// or postgresql://"
         raise StoreError(message)
-    from stampbook.store.sqlite import SqliteStore  # noqa: PLC0415
+    from stampbook.store.sqlite import SqliteStore
 
     return SqliteStore(url, create=create, busy_seconds=busy_seconds)

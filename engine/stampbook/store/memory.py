@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from stampbook.ledger import BREAKAGE
 from stampbook.periods import NEVER
-from stampbook.store.programs import KeptProgram
 from stampbook.store.rows import Key
 from stampbook.store.session import Session, Store
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.ledger import Entry
     from stampbook.store.changes import Changes
+    from stampbook.store.programs import KeptProgram
 
 
 class MemoryStore(Store):

@@ -113,7 +113,8 @@ def fact_counts(session: Session, name: str, at: int) -> dict[str, int]:
     """Return how many open accounts hold each value of a fact at an instant."""
     rows = sql_session(session).rows(
         "SELECT f.value, count(*) FROM fact f JOIN account a ON a.id = f.account_id "
-        "WHERE f.name = ? AND f.since <= ? AND f.until > ? AND a.status <> 'closed' GROUP BY f.value ORDER BY 2 DESC, 1",
+        "WHERE f.name = ? AND f.since <= ? AND f.until > ? AND a.status <> 'closed' "
+        "GROUP BY f.value ORDER BY 2 DESC, 1",
         [name, at, at],
     )
     return {value: int(count) for value, count in rows}

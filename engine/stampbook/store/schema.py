@@ -34,10 +34,10 @@ def check_version(found: str | None, where: str) -> None:
 
 def upgrade(url: str) -> None:
     """Create the tables of a database, or bring them up to this version; harmless when they are."""
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
-    from sqlalchemy import create_engine, event  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+    from sqlalchemy import create_engine, event
 
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":

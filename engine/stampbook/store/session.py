@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from stampbook.ledger import BREAKAGE, Entry, Posting
 from stampbook.periods import NEVER
-from stampbook.store.changes import Changes
 from stampbook.store.programs import KeptProgram, latest_by_start
 from stampbook.store.rows import (
     COLUMNS,
@@ -23,8 +21,10 @@ from stampbook.store.rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from stampbook.account import Account
+    from stampbook.store.changes import Changes
 
 
 def columns(table: str, *, after: int = 0, of: str = "") -> str:
@@ -132,7 +132,7 @@ class SqlSession(Session):
         """Return SQL for ``column is one of a list``, which `listed` binds."""
 
     @abstractmethod
-    def listed(self, values: Iterable[Any]) -> Any:  # noqa: ANN401 - whatever the driver binds as a list
+    def listed(self, values: Iterable[Any]) -> Any:
         """Return a list as the one parameter that `among` needs."""
 
     @abstractmethod

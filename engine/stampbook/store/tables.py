@@ -4,6 +4,9 @@ They describe; the hot path writes rows in bulk and builds no object. Every tabl
 the account's id first in its key. Instants are microseconds since the epoch; `NEVER` is the largest 64-bit number.
 """
 
+# SQLModel declares table names as computed attributes, and takes plain ones.
+# pyright: reportAssignmentType=false
+
 from __future__ import annotations
 
 from typing import Any, ClassVar
@@ -15,23 +18,23 @@ _INT64 = BigInteger().with_variant(Integer, "sqlite")
 _INT16 = SmallInteger().with_variant(Integer, "sqlite")
 
 
-def _number(*, key: bool = False, **more: Any) -> Any:  # noqa: ANN401 - SQLModel's Field is untyped this way
+def _number(*, key: bool = False, **more: Any) -> Any:
     return Field(sa_column=Column(_INT64, primary_key=key, autoincrement=False, nullable=False, **more))
 
 
-def _maybe_number() -> Any:  # noqa: ANN401
+def _maybe_number() -> Any:
     return Field(sa_column=Column(_INT64, nullable=True))
 
 
-def _small(*, key: bool = False) -> Any:  # noqa: ANN401
+def _small(*, key: bool = False) -> Any:
     return Field(sa_column=Column(_INT16, primary_key=key, autoincrement=False, nullable=False))
 
 
-def _text(*, key: bool = False, **more: Any) -> Any:  # noqa: ANN401
+def _text(*, key: bool = False, **more: Any) -> Any:
     return Field(sa_column=Column(Text, primary_key=key, nullable=False, **more))
 
 
-def _maybe_text() -> Any:  # noqa: ANN401
+def _maybe_text() -> Any:
     return Field(sa_column=Column(Text, nullable=True))
 
 

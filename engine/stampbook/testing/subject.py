@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.loading import load
 from stampbook.periods import DAY, moment_of
-from stampbook.registry import Registry
 from stampbook.testing.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stampbook.plugin import Plugin
+    from stampbook.registry import Registry
 
 FIRST_DAY = 20_148
 """1 March 2025, as days since 1970: the clocks change on the way."""

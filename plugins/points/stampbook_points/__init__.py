@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook import NEVER, Award, Note, Plugin, PluginError, Rounding, hookimpl
@@ -10,6 +9,8 @@ from stampbook_points.config import PointsConfig, Rule
 from stampbook_points.rules import earned_by_lines, earned_by_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stampbook import AccountView, Event, Multiplier, Order
 
 __all__ = ["Points"]

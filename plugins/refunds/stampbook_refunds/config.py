@@ -23,8 +23,8 @@ class RefundsConfig(PluginConfig):
     ] = "within_balance"
     unit_values: Annotated[
         dict[str, Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")]],
-        Field(description="for deduct_from_refund: money value of one whole unit, by asset"),
-    ] = {}
+        Field(default_factory=dict, description="for deduct_from_refund: money value of one whole unit, by asset"),
+    ]
     stored_value: Annotated[
         Literal["proportional", "first", "last"],
         Field(description="of a purchase paid in part from stored value: which part a return gives back"),

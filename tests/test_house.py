@@ -77,8 +77,8 @@ def test_every_source_root_is_named_wherever_the_roots_are_listed() -> None:
     assert sorted(wheel["packages"]) == packages
     assert sorted(wheel["only-include"]) == ["config", *packages]
     assert sorted(project["tool"]["hatch"]["build"]["dev-mode-dirs"]) == roots
-    assert sorted(mypy_path) == roots
-    assert sorted(project["tool"]["pyright"]["extraPaths"]) == roots
+    assert sorted(mypy_path) == sorted(["examples/online_retail", *roots])
+    assert sorted(project["tool"]["pyright"]["extraPaths"]) == sorted(["examples/online_retail", *roots])
     assert sorted(project["tool"]["ruff"]["src"]) == roots
     assert sorted(project["tool"]["importlinter"]["root_packages"]) == sorted(path.name for path in PACKAGES)
     entries = project["project"]["entry-points"]["stampbook.plugins"]

@@ -115,6 +115,8 @@ class _Audit:
             return self.findings
         for seq in item.postings_without_entry:
             self._find("I16", seq, "postings stand without their journal entry")
+        for seq in item.miscounted:
+            self._find("I16", seq, "its postings are not numbered from 0 on")
         account = self._replay()
         if account is not None:
             self._compare(account)

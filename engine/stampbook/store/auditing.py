@@ -19,12 +19,17 @@ TABLES = ("account", "lot", "hold", "metric", "fact")
 
 
 class Audited(NamedTuple):
-    """All rows of one account; `postings_without_entry` are journal positions that postings name in vain."""
+    """All rows of one account.
+
+    `postings_without_entry` are journal positions that postings name in vain, `miscounted` those whose postings are not
+    numbered from 0 on.
+    """
 
     account_id: int
     entries: list[Entry]
     rows: dict[str, list[Row]]
     postings_without_entry: list[int]
+    miscounted: list[int]
 
 
 def audited(session: Session) -> Iterator[Audited]:
@@ -61,13 +66,12 @@ def _by_account(rows: Iterable[Row]) -> Iterator[tuple[int, list[Row]]]:
 
 
 def _audited(session: SqlSession, account_id: int, rows: dict[str, list[Row]]) -> Audited:
-    postings = {
-        seq: [posting_of(row[3:]) for row in group]
-        for seq, group in groupby(rows.get("posting", ()), key=lambda row: row[1])
-    }
+    by_entry = {seq: list(group) for seq, group in groupby(rows.get("posting", ()), key=lambda row: row[1])}
+    miscounted = [seq for seq, found in by_entry.items() if [row[2] for row in found] != list(range(len(found)))]
+    postings = {seq: [posting_of(row[3:]) for row in found] for seq, found in by_entry.items()}
     entries = [entry_of(row[1:], session.programs, postings.pop(row[1], ())) for row in rows.get("journal", ())]
     derived = {table: rows.get(table, []) for table in TABLES}
-    return Audited(account_id, entries, derived, sorted(postings))
+    return Audited(account_id, entries, derived, sorted(postings), miscounted)
 
 
 def counts(session: Session) -> tuple[int, int]:

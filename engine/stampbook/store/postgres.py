@@ -57,8 +57,9 @@ class PostgresSession(SqlSession):
 
     _cursors = count()
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: psycopg.Connection[Row], *, locks: bool = True) -> None:
         self._connection = connection
+        self._locks = locks
         self.programs = dict(self.rows("SELECT id, hash FROM program"))
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -90,7 +91,8 @@ class PostgresSession(SqlSession):
 
     def lock(self, refs: Collection[str]) -> None:
         """Lock rows in the order of their ids; later statements read what the locks protect."""
-        self.run("SELECT id FROM account WHERE ref = ANY(?) ORDER BY id FOR UPDATE", [list(refs)])
+        if self._locks:
+            self.run("SELECT id FROM account WHERE ref = ANY(?) ORDER BY id FOR UPDATE", [list(refs)])
 
     def new_account_ids(self, count: int) -> list[int]:
         """Return ids from the sequence, which never waits for another writer."""
@@ -166,7 +168,11 @@ class PostgresStore(Store):
             "SET enable_seqscan = off",
             "SET jit = off",
         ):
-            connection.execute(setting)
+            try:
+                connection.execute(setting)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def _version(self) -> str | None:
@@ -207,7 +213,8 @@ class PostgresStore(Store):
     def writer(self) -> Iterator[Session]:
         """Begin a transaction that sees what is committed when each statement starts."""
         with self._translating():
-            if self._connection.closed:
+            if self._connection.closed or self._connection.broken:
+                self._connection.close()
                 self._connection = self._connect()
             with self._connection.transaction():
                 yield PostgresSession(self._connection)
@@ -217,7 +224,7 @@ class PostgresStore(Store):
         """Read one state on a connection of its own."""
         with self._translating(), self._connect() as connection:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield PostgresSession(connection)
+            yield PostgresSession(connection, locks=False)
             connection.execute("COMMIT")
 
     def close(self) -> None:

@@ -81,6 +81,10 @@ class SqliteSession(SqlSession):
         last: int = self.rows("SELECT coalesce(max(id), 0) FROM account")[0][0]
         return list(range(last + 1, last + 1 + count))
 
+    def integrity_problems(self) -> list[str]:
+        """Return what SQLite itself finds wrong with the file."""
+        return [row[0] for row in self.rows("PRAGMA integrity_check(20)") if row[0] != "ok"]
+
     def insert(self, table: str, rows: list[Row]) -> None:
         """Append rows."""
         self._connection.executemany(_INSERT[table], rows)
@@ -142,14 +146,22 @@ class SqliteStore(Store):
     def writer(self) -> Iterator[Session]:
         """Begin at once with the write lock."""
         with self._translated():
-            self._writer.execute("BEGIN IMMEDIATE")
             try:
+                self._writer.execute("BEGIN IMMEDIATE")
                 yield SqliteSession(self._writer)
                 self._writer.execute("COMMIT")
             except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
+                self._undo()
                 raise
+
+    def _undo(self) -> None:
+        """End the transaction without a trace; a connection that cannot even do that is replaced."""
+        try:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._writer.close()
+            self._writer = self._connect()
 
     @contextmanager
     def reader(self) -> Iterator[Session]:
@@ -222,6 +234,8 @@ def translated(error: sqlite3.Error, path: str) -> StoreError:
         return StoreError(f"{path} is not a SQLite database")
     if "unable to open" in text:
         return StoreError(f"database {path} cannot be opened; check the folder and its permissions")
+    if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in text:
+        return StoreBusyError(f"database {path}: another writer was first; nothing was written, try again ({text})")
     if isinstance(error, sqlite3.IntegrityError):
         return StoreError(f"database {path}: {text}; nothing was written, run: stampbook verify")
     return StoreError(f"database {path}: {text}; nothing was written")

@@ -1,7 +1,8 @@
 """Bulk import into SQLite, durable: a process that reads JSON Lines and calls `Engine.process` batch by batch.
 
 Compared with plain `sqlite3` that writes the very same rows to the same schema with the same pragmas and batches
-(see plain.py). A second import of the same file uses every core. The import runs at two file sizes, which shows whether memory grows with the file.
+(see plain.py). A second import of the same file uses every core. The first runs at two file sizes, which shows
+whether memory grows with the file.
 """
 
 from __future__ import annotations

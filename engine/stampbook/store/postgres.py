@@ -213,8 +213,8 @@ class PostgresStore(Store):
     def writer(self) -> Iterator[Session]:
         """Begin a transaction that sees what is committed when each statement starts."""
         with self._translating():
-            if self._connection.closed or self._connection.broken:
-                self._connection.close()
+            if self._connection.info.transaction_status != self._driver.pq.TransactionStatus.IDLE:
+                self._connection.close()  # lost, or interrupted half way into a transaction
                 self._connection = self._connect()
             with self._connection.transaction():
                 yield PostgresSession(self._connection)

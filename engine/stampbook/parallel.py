@@ -8,11 +8,15 @@ again. What is written is what one process would have written, account by accoun
 
 from __future__ import annotations
 
+import gc
 import marshal
 import multiprocessing
 import os
 import pickle
+import signal
 from collections import deque
+from contextlib import contextmanager
+from itertools import islice
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
@@ -42,12 +46,30 @@ MOST_BYTES = 32_000_000
 """How many bytes of events may wait for one worker before reading pauses, and are handed over at once."""
 
 
+READ_AT_ONCE = 100
+"""How many events are read before the writer looks whether a worker has something for it."""
+
+
 class Done(NamedTuple):
     """What became of a batch: tags of accepted events (and of those that were known), and the other outcomes."""
 
     accepted: list[int]
     replayed: list[int]
     others: list[tuple[int, Outcome]]
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Look for reference cycles a hundred times less often: long work on many small objects makes hardly any."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def can_run_in_parallel(engine: Engine) -> bool:
@@ -161,10 +183,9 @@ class _Pool:
         exhausted = False
         while True:
             while not exhausted and not self._enough(batch_size):
-                tagged = next(source, None)
-                if tagged is None:
-                    exhausted = True
-                else:
+                some = list(islice(source, READ_AT_ONCE))
+                exhausted = len(some) < READ_AT_ONCE
+                for tagged in some:
                     self._assign(tagged)
             for worker in self._workers:
                 full = len(worker.waiting) >= batch_size or worker.bytes_waiting >= MOST_BYTES
@@ -233,14 +254,9 @@ def _work(
     connection: Connection, url: str, plugins: Mapping[str, type[Plugin[Any]]] | None, number: int, count: int
 ) -> None:
     """Decide batches until the writer hangs up: the whole life of a worker."""
-    import gc
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
     try:
-        with Engine(open_store(url), plugins=plugins) as engine:
+        with quiet_collector(), Engine(open_store(url), plugins=plugins) as engine:
             worker = _Decider(engine, number, count)
             batch: list[Tagged] = []
             while True:

@@ -23,7 +23,7 @@ from stampbook.importing.mapping import MappingFile, read_mapping
 from stampbook.importing.refused import RefusedFile
 from stampbook.importing.restoring import restore
 from stampbook.importing.shaping import Shaped, Shaper, shaped_as_is
-from stampbook.parallel import can_run_in_parallel, process_in_parallel
+from stampbook.parallel import can_run_in_parallel, process_in_parallel, quiet_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -117,7 +117,7 @@ def import_file(  # noqa: PLR0913 - the options of a command
     if rules is not None and kind == "parquet":
         options["needed"] = rules.needed
     try:
-        with opened(name, kind, **options) as rows:
+        with quiet_collector(), opened(name, kind, **options) as rows:
             tell = _teller(rows, on_progress)
             if as_recorded:
                 restore(engine, rows, run, limit, tell)

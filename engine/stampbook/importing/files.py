@@ -141,13 +141,8 @@ class _Watched(Rows):
         return self._rows.taken()
 
     def __iter__(self) -> Iterator[Row]:
-        rows = iter(self._rows)
-        while True:
-            with _reported(self._path):
-                row = next(rows, None)
-            if row is None:
-                return
-            yield row
+        with _reported(self._path):
+            yield from self._rows
 
     def done(self) -> int:
         return self._rows.done()

@@ -23,7 +23,7 @@ _PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-131072",
-    "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA wal_autocheckpoint=20000",
 )
 
 
@@ -221,21 +221,22 @@ def upgrade_sqlite(path: str, url: str) -> None:
         raise
 
 
+_REMEDIES = (
+    ("locked", "is held by another writer; nothing was written, try again"),
+    ("busy", "is held by another writer; nothing was written, try again"),
+    ("UNIQUE", "was written by another writer first; nothing was written, try again"),
+    ("readonly", "may not be written to; nothing was written, check its permissions"),
+    ("read-only", "may not be written to; nothing was written, check its permissions"),
+    ("full", "has no room left on its disk; nothing was written, make room and try again"),
+    ("not a database", "is not a SQLite database"),
+    ("unable to open", "cannot be opened; check the folder and its permissions"),
+)
+"""What SQLite's messages say, by a word of theirs, and what to do."""
+
+
 def translated(error: sqlite3.Error, path: str) -> StoreError:
     """Return a driver's error in one line that says what to do."""
     text = str(error)
-    if "locked" in text or "busy" in text:
-        return StoreBusyError(f"database {path} is held by another writer; nothing was written, try again")
-    if "readonly" in text or "read-only" in text:
-        return StoreError(f"database {path} may not be written to; nothing was written, check its permissions")
-    if "full" in text:
-        return StoreError(f"the disk of database {path} is full; nothing was written, make room and try again")
-    if "not a database" in text:
-        return StoreError(f"{path} is not a SQLite database")
-    if "unable to open" in text:
-        return StoreError(f"database {path} cannot be opened; check the folder and its permissions")
-    if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in text:
-        return StoreBusyError(f"database {path}: another writer was first; nothing was written, try again ({text})")
-    if isinstance(error, sqlite3.IntegrityError):
-        return StoreError(f"database {path}: {text}; nothing was written, run: stampbook verify")
-    return StoreError(f"database {path}: {text}; nothing was written")
+    remedy = next((remedy for word, remedy in _REMEDIES if word in text), f"answers: {text}; nothing was written")
+    kind = StoreBusyError if "another writer" in remedy else StoreError
+    return kind(f"database {path} {remedy}")

@@ -227,7 +227,7 @@ _REMEDIES = (
     ("UNIQUE", "was written by another writer first; nothing was written, try again"),
     ("readonly", "may not be written to; nothing was written, check its permissions"),
     ("read-only", "may not be written to; nothing was written, check its permissions"),
-    ("full", "has no room left on its disk; nothing was written, make room and try again"),
+    ("full", "is on a disk that is full; nothing was written, make room and try again"),
     ("not a database", "is not a SQLite database"),
     ("unable to open", "cannot be opened; check the folder and its permissions"),
 )

@@ -351,7 +351,12 @@ def _are_texts(pair: tuple[object, object]) -> bool:
 
 def _is_text(value: object) -> bool:
     """Whether a value is text that a database can keep."""
+    if not isinstance(value, str) or "\x00" in value:
+        return False
+    if value.isascii():
+        return True
     try:
-        return isinstance(value, str) and b"\x00" not in value.encode()
+        value.encode()
     except UnicodeEncodeError:
         return False
+    return True

@@ -72,6 +72,7 @@ class Calendar:
         self.zone = zone
         self.leap_day = LeapDay(leap_day)
         self._shift_by_hour: dict[int, int | None] = {}
+        self._last = (-NEVER, 0)
 
     def __repr__(self) -> str:
         return f"Calendar({self.zone!r})"
@@ -96,8 +97,12 @@ class Calendar:
         return moment_of(instant).astimezone(self._zone)
 
     def day(self, instant: int) -> int:
-        """Return the local date of an instant, as an ordinal."""
-        return (instant + self._shift(instant)) // DAY + _EPOCH_DAY
+        """Return the local date of an instant, as an ordinal; one event asks for the same several times."""
+        asked, day = self._last
+        if instant != asked:
+            day = (instant + self._shift(instant)) // DAY + _EPOCH_DAY
+            self._last = (instant, day)
+        return day
 
     def hour(self, instant: int) -> int:
         """Return the local hour, 0 to 23."""

@@ -163,7 +163,7 @@ def test_what_is_not_toml_is_refused_with_its_line(text: str, message: str) -> N
         (f"{HEADER}decimals = 7", [":6: assets.points.decimals: 7 is more than 6"]),
         (f"{HEADER}[assets.'p p']", [":6: assets.p p: 'p p' is not written as it must be (^[A-Za-z][A-Za-z0-9_]{0,62}$)"]),
         (f"{HEADER}[[plugin]]\nuse = 'refunds'\n[[plugin]]\nuse = 'refunds'", [":6: plugin: two plugin tables are named 'refunds'; give one of them another name"]),
-        (f"{HEADER}[[plugin]]\nuse = 'refunds'\nname = 'my refunds'", [":8: plugin[1].name: 'my refunds' is not written as it must be (^[A-Za-z][A-Za-z0-9_-]{0,62}$)"]),
+        (f"{HEADER}[[plugin]]\nuse = 'refunds'\nname = 'my refunds'", [":8: plugin[1].name: 'my refunds' is not written as it must be (^[A-Za-z][A-Za-z0-9_-]{0,39}$)"]),
     ],
 )  # fmt: skip
 def test_mistakes_have_line_key_and_remedy(text: str, expected: list[str]) -> None:

@@ -72,8 +72,8 @@ def test_pieces_are_worth_their_share_and_the_last_one_the_rest() -> None:
     assert values(one, (1, 2_000_000, 666)) == [334, 0, 0, 0]
 
 
-def test_money_given_back_before_counts_for_the_pieces_that_follow() -> None:
-    assert values(back(lines=[{"line": 1, "quantity": "1"}]), (1, 0, 400)) == [0, 0, 0, 0]
+def test_after_money_went_back_the_rest_of_it_is_shared_by_the_pieces_that_are_left() -> None:
+    assert values(back(lines=[{"line": 1, "quantity": "1"}]), (1, 0, 400)) == [200, 0, 0, 0]
     assert values(back(lines=[{"line": 1}]), (1, 0, 400)) == [600, 0, 0, 0]
 
 

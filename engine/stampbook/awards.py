@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stampbook.amounts import LARGEST, divide, split
 from stampbook.errors import PluginError
 from stampbook.hookspecs import Award, Multiplier, Note
+from stampbook.lots import DEBT, PAID
+from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from stampbook.amounts import Asset
+
+
+MOST_PRIORITY = 32_000
+"""What a small integer of a database holds."""
 
 
 class Grant(NamedTuple):
@@ -79,6 +85,7 @@ def settle(
         if asset is None:
             message = f"rule {award.rule} awards {award.asset!r}, which is not an asset of the program"
             raise PluginError(message)
+        _check(award)
         numerator, denominator = award.numerator * 10**asset.decimals, award.denominator
         if used:
             for factor in used.get(award.asset, ()):
@@ -101,6 +108,26 @@ def settle(
         if multiplied:
             trace["multiplied"] = multiplied
     return grants, trace
+
+
+def _check(award: Award) -> None:
+    """Refuse an award whose terms no lot can have.
+
+    Raises:
+        PluginError: names the rule and the term.
+    """
+    wholes = (award.numerator, award.denominator, award.effective_at, award.expires_at, award.priority)
+    if not all(type(number) is int for number in wholes) or type(award.kind) is not str:
+        message = f"rule {award.rule} awards {award}, whose terms are not whole numbers and a text"
+    elif award.denominator <= 0:
+        message = f"rule {award.rule} divides its award by {award.denominator}"
+    elif not (award.kind and award.kind.isprintable() and award.kind not in {PAID, DEBT}):
+        message = f"rule {award.rule} awards a lot of kind {award.kind!r}, which is the ledger's own, or unreadable"
+    elif max(abs(award.effective_at), abs(award.expires_at)) > NEVER or abs(award.priority) > MOST_PRIORITY:
+        message = f"rule {award.rule} awards at times or with a priority that cannot be kept"
+    else:
+        return
+    raise PluginError(message)
 
 
 def _factors(chosen: list[Multiplier], mode: str) -> list[Multiplier]:

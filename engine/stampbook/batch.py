@@ -6,24 +6,26 @@ import logging
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from stampbook.account import Account, AccountView
+from stampbook.account import CLOSED, Account, AccountView
 from stampbook.errors import (
     DuplicateEventError,
     EventError,
     ExpressionError,
     InvariantError,
+    PeriodError,
     PluginError,
 )
-from stampbook.events import OWN_SOURCE, AccountOpened, Event, Return
-from stampbook.journal import past_of, recorded, seal
+from stampbook.events import OWN_SOURCE, AccountClosed, AccountFrozen, AccountOpened, AccountUnfrozen, Event, Return
+from stampbook.journal import encoded, past_of, recorded, seal
 from stampbook.ledger import BREAKAGE, Decision, Entry, canonical
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import NEVER, Calendar
-from stampbook.pipeline import apply, catch_up, decide
+from stampbook.pipeline import apply, catch_up, decide, next_due
 from stampbook.remembering import Memory
 from stampbook.store import Changes, Key, Session
 
@@ -53,14 +55,38 @@ class InForce(NamedTuple):
         """Return the program that judged an entry."""
         return self.by_hash[entry.program]
 
-    def segments(self, since: int, until: int) -> Iterator[tuple[Registry, int]]:
-        """Yield each program that held between two instants, with the last instant at which it did."""
+    def segments(self, since: int, until: int) -> Iterator[tuple[Registry, int, int]]:
+        """Yield each program that held between two instants, with the first and the last instant at which it did."""
         first = max(0, bisect_right(self.starts, since) - 1)
         for place in range(first, len(self.registries)):
             last = self.starts[place + 1] - 1 if place + 1 < len(self.starts) else NEVER
-            yield self.registries[place], min(until, last)
+            yield self.registries[place], self.starts[place] if place else -NEVER, min(until, last)
             if last >= until:
                 return
+
+    def next_due(self, account: Account, until: int) -> int:
+        """Return when to look at an account again: what its program brings, or the next program's beginning.
+
+        Args:
+            account: its state, to which time has caught up.
+            until: the instant up to which it has.
+        """
+        if account.status in {"", CLOSED}:
+            return NEVER
+        place = max(0, bisect_right(self.starts, until) - 1)
+        start = self.starts[place] if place else -NEVER
+        due = next_due(self.registries[place], account, start)
+        return min(due, self.starts[place + 1]) if place + 1 < len(self.starts) else due
+
+    def brought(self, account: Account, until: int) -> Iterator[tuple[Registry, Decision]]:
+        """Yield what time brings to an account up to an instant, each under the program of its own instant.
+
+        Each decision must be applied before the next is asked for; at the end the account knows what is due next.
+        """
+        for registry, start, last in self.segments(account.clock, until):
+            for decision in catch_up(registry, account, last, start):
+                yield registry, decision
+        account.due_at = self.next_due(account, max(until, account.clock))
 
 
 class Batch:
@@ -124,9 +150,10 @@ class Batch:
 
     def _instant(self, data: Mapping[str, Any]) -> int:
         try:
-            return _UTC.parse(data["at"]) - _A_DAY
-        except Exception:  # noqa: BLE001 - malformed: reported when it is read
-            return NEVER
+            at = data["at"]
+            return (_UTC.instant(at) if isinstance(at, datetime) else _UTC.parse(at)) - _A_DAY
+        except (KeyError, PeriodError, TypeError, OverflowError):
+            return NEVER  # malformed: reported when it is read
 
     def load_accounts(self, refs: Sequence[str], earliest: int) -> None:
         """Lock and load accounts, with the metrics that events from an instant on, or what is due, can ask for."""
@@ -224,7 +251,7 @@ class Batch:
         account = self.accounts.get(event.account)
         if account is not None:
             return account
-        opens = registry.file.program.open_accounts == "on first event"
+        opens = registry.file.program.open_accounts == "on first event" and not isinstance(event, _OF_KNOWN_ACCOUNTS)
         if not opens and not isinstance(event, AccountOpened):
             return self._nobody()
         account = Account(event.account, next(self._new_ids))
@@ -253,13 +280,18 @@ class Batch:
         """Post what time brings to an account up to an instant, each under the program of its own instant."""
         if account.due_at > until or not account.status:
             return
-        for registry, last in self.programs.segments(account.due_at, until):
-            for decision in catch_up(registry, account, last):
-                self._commit(registry, account, decision, None)
+        due_at = account.due_at
+        for registry, decision in self.programs.brought(account, until):
+            self._commit(registry, account, decision, None)
+        if account.due_at != due_at:
+            self.changes.accounts[account.id] = account
 
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
+        texts = encoded(decision)
         apply(registry, account, decision)
-        entry = seal(account, decision, self.now, payload)
+        if len(self.programs.starts) > 1:
+            account.due_at = min(account.due_at, self.programs.next_due(account, account.clock))
+        entry = seal(account, decision, self.now, payload, texts)
         changes, id_ = self.changes, account.id
         changes.entries.append((account, entry))
         changes.accounts[id_] = account
@@ -331,6 +363,9 @@ class Batch:
                     "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
                 )
 
+
+_OF_KNOWN_ACCOUNTS = (AccountFrozen, AccountUnfrozen, AccountClosed)
+"""What an operator does to an account that is there: a misspelt ref must not open another."""
 
 _UTC = Calendar("UTC")
 _A_DAY = 86_400_000_000

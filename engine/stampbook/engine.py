@@ -11,7 +11,6 @@ from stampbook.errors import PluginError, StoreBusyError, StoreError
 from stampbook.loading import load, load_file
 from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
 from stampbook.periods import DAY, NEVER
-from stampbook.pipeline import next_due
 from stampbook.remembering import Memory
 from stampbook.store import Session, Store, open_store
 from stampbook.store.programs import KeptProgram, latest_by_start
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
 RETRIES = 8
 """How often a batch is tried again when another writer was first."""
+
+PATIENCE_SECONDS = 5.0
+"""After so long nothing is tried again: a till waits for its answer."""
 
 
 def system_clock() -> int:
@@ -108,6 +110,12 @@ class Engine:
     def _check_assets(self, registry: Registry, kept: Sequence[KeptProgram]) -> None:
         for program in kept:
             older = self._built_of(program)
+            if registry.context.currency != older.context.currency:
+                message = (
+                    f"the books are kept in {older.context.currency.code} by program {program.file}; "
+                    f"a later program cannot keep them in {registry.context.currency.code}"
+                )
+                raise PluginError(message)
             for code, asset in older.context.assets.items():
                 now = registry.context.assets.get(code)
                 if now is None or now.decimals != asset.decimals:
@@ -139,7 +147,11 @@ class Engine:
     def _built_of(self, program: KeptProgram) -> Registry:
         registry = self._built.get(program.hash)
         if registry is None:
-            registry = self._built[program.hash] = load(program.content, program.file, plugins=self._plugins)
+            registry = load(program.content, program.file, plugins=self._plugins)
+            if registry.hash != program.hash:
+                message = f"the text of program {program.file} ({program.hash[:12]}) was changed in the database"
+                raise StoreError(message)
+            self._built[program.hash] = registry
         return registry
 
     def _programs(self, session: Session) -> InForce:
@@ -149,15 +161,18 @@ class Engine:
             if not kept:
                 message = "no program is in force; run: stampbook apply PROGRAM.toml"
                 raise StoreError(message)
-            holding = latest_by_start(kept)
-            self._cached = InForce(
-                [program.effective_from for program in holding],
-                [self._built_of(program) for program in holding],
-                {digest: id_ for id_, digest in session.programs.items()},
-                current,
-                {program.hash: self._built_of(program) for program in kept},
-            )
+            self._cached = self._built_programs(session, kept, current)
         return self._cached
+
+    def _built_programs(self, session: Session, kept: Sequence[KeptProgram], generation: int) -> InForce:
+        holding = latest_by_start(kept)
+        return InForce(
+            [program.effective_from for program in holding],
+            [self._built_of(program) for program in holding],
+            {digest: id_ for id_, digest in session.programs.items()},
+            generation,
+            {program.hash: self._built_of(program) for program in kept},
+        )
 
     # Events
 
@@ -180,11 +195,12 @@ class Engine:
         Raises:
             StoreError: nothing of the batch was written.
         """
+        started = time.monotonic()
         for attempt in range(RETRIES):
             try:
                 batch = self._process(events)
             except StoreBusyError:
-                if attempt + 1 == RETRIES:
+                if attempt + 1 == RETRIES or time.monotonic() - started > PATIENCE_SECONDS:
                     raise
                 time.sleep(0.002 * 2**attempt)
             else:
@@ -206,13 +222,18 @@ class Engine:
         """The plugin classes that were given."""
         return self._plugins
 
-    def in_force(self, session: Session) -> InForce:
-        """Return the programs in force, built, as a transaction sees them.
+    def in_force(self, session: Session, *, known_at: int | None = None) -> InForce:
+        """Return the programs in force, built, as a transaction sees them, or as they were known at an instant.
 
         Raises:
             StoreError: no program was put in force yet.
         """
-        return self._programs(session)
+        programs = self._programs(session)
+        kept = session.kept()
+        if known_at is None or all(program.recorded_at <= known_at for program in kept):
+            return programs
+        known = [program for program in kept if program.recorded_at <= known_at] or kept[:1]
+        return self._built_programs(session, known, programs.generation)
 
     def batch(self, session: Session, **options: Any) -> Batch:
         """Return a batch that decides in a transaction, under the programs that it sees."""
@@ -226,7 +247,6 @@ class Engine:
         until = self.clock() if at is None else at
         while True:
             with self.store.writer() as session:
-                programs = self._programs(session)
                 refs = session.due(until, batch_size)
                 if not refs:
                     return
@@ -234,9 +254,6 @@ class Engine:
                 batch.load_accounts(refs, until)
                 for account in list(batch.accounts.values()):
                     batch.bring_up(account, until)
-                    if account.due_at <= until:
-                        account.due_at = next_due(programs.at(until), account)
-                        batch.changes.accounts[account.id] = account
                 batch.write()
             batch.finish()
             yield len(batch.changes.entries)

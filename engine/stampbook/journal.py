@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from stampbook.errors import InvariantError
 from stampbook.events import Purchase
 from stampbook.ledger import (
     Decision,
@@ -37,7 +38,23 @@ def own_payload(event: Event) -> bytes:
     return canonical(data)
 
 
-def seal(account: Account, decision: Decision, now: int, payload: bytes | None) -> Entry:
+def encoded(decision: Decision) -> tuple[bytes, bytes]:
+    """Return the canonical texts of a decision's effects and trace.
+
+    Raises:
+        InvariantError: I1: it holds a number beyond 64 bits, or what is no plain data.
+    """
+    transaction = decision.transaction
+    try:
+        if transaction is None:
+            return b"{}", canonical({**decision.trace, "objections": decision.objections})
+        return canonical(transaction.effects()), canonical(decision.trace)
+    except TypeError as error:
+        message = f"event {decision.event.id!r} leads to what cannot be kept: {error}"
+        raise InvariantError("I1", message) from None
+
+
+def seal(account: Account, decision: Decision, now: int, payload: bytes | None, texts: tuple[bytes, bytes]) -> Entry:
     """Return the journal entry of a decision that was just applied, and move the account's head to it.
 
     Args:
@@ -45,17 +62,12 @@ def seal(account: Account, decision: Decision, now: int, payload: bytes | None) 
         decision: what was applied.
         now: the present; what is recorded never falls behind the entry before.
         payload: the sender's event as canonical text; None for events that time brought.
+        texts: what `encoded` made of the decision before it was applied.
     """
     event, transaction = decision.event, decision.transaction
     account.recorded_at = max(account.recorded_at, now)
-    if transaction is None:
-        effects = b"{}"
-        trace = canonical({**decision.trace, "objections": decision.objections})
-        postings: tuple[Posting, ...] = ()
-    else:
-        effects = canonical(transaction.effects())
-        trace = canonical(decision.trace)
-        postings = transaction.postings
+    effects, trace = texts
+    postings: tuple[Posting, ...] = () if transaction is None else transaction.postings
     if payload is None:
         payload = own_payload(event)
     about = decision.about

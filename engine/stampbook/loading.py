@@ -25,7 +25,7 @@ class _PluginTable(BaseModel):
     """The keys of a plugin table that belong to the engine."""
 
     use: Annotated[str, Field(min_length=1, description="name of an installed plugin")]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$", description="name of this use of it")] = ""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$", description="name of this use of it")] = ""
 
 
 def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] | None = None) -> Registry:

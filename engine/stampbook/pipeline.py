@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account import CLOSED, Account, AccountView
-from stampbook.amounts import divide
+from stampbook.amounts import LARGEST, divide
 from stampbook.awards import settle
 from stampbook.core_events import HANDLERS, check_status, time_passes
 from stampbook.draft import Draft
@@ -66,11 +68,18 @@ def _postings(decision: Decision) -> tuple[Posting, ...]:
     return () if decision.transaction is None else decision.transaction.postings
 
 
-def catch_up(registry: Registry, account: Account, until: int) -> list[Decision]:
-    """Return what time brings to an account up to an instant; the account is not changed."""
+def catch_up(registry: Registry, account: Account, until: int, since: int = -NEVER) -> list[Decision]:
+    """Return what time brings to an account up to an instant; the account is not changed.
+
+    Args:
+        registry: the program that holds from `since` to `until`; what its plugins would have brought before is not its.
+        account: its state, to which time has caught up until `since`.
+        until: the last instant that counts.
+        since: the first.
+    """
     decisions: list[Decision] = []
     if account.due_at <= until:
-        _catch_up(registry, account.copy(), until, decisions)
+        _catch_up(registry, account.copy(), until, decisions, since=since)
     return decisions
 
 
@@ -87,21 +96,27 @@ def apply(registry: Registry, account: Account, decision: Decision) -> None:
     account.due_at = next_due(registry, account)
 
 
-def next_due(registry: Registry, account: Account) -> int:
-    """Return the earliest instant at which time brings something to an account."""
+def next_due(registry: Registry, account: Account, since: int = -NEVER) -> int:
+    """Return the earliest instant at which time brings something to an account under a program that holds `since`."""
     earliest = account.next_expiry()
     if registry.has_dues and account.status not in {"", CLOSED}:
-        view = AccountView(account, account.clock, registry.context)
+        view = AccountView(account, max(account.clock, since - 1), registry.context)
         for due in registry.due(view, NEVER):
             earliest = min(earliest, due.at)
     return earliest
 
 
 def _catch_up(
-    registry: Registry, account: Account, until: int, decisions: list[Decision], *, not_before: int = -NEVER
+    registry: Registry,
+    account: Account,
+    until: int,
+    decisions: list[Decision],
+    *,
+    since: int = -NEVER,
+    not_before: int = -NEVER,
 ) -> None:
     for _ in range(100_000):
-        lots, dues = _earliest(registry, account, until)
+        lots, dues = _earliest(registry, account, until, since)
         if not lots and not dues:
             return
         for lot in lots:
@@ -115,10 +130,11 @@ def _catch_up(
             )
         for due in dues:
             kind, at = registry.reader.kinds[due.type], max(due.at, not_before)
+            name = f"{due.id}:{account.seq + 1}"
             _bring(
                 registry,
                 account,
-                kind(type=due.type, id=due.id, source=OWN_SOURCE, account=account.ref, at=at),
+                kind(type=due.type, id=name, source=OWN_SOURCE, account=account.ref, at=at),
                 decisions,
             )
     message = f"account {account.ref}: a plugin's due events never end"
@@ -134,12 +150,12 @@ def _bring(registry: Registry, account: Account, event: Event, decisions: list[D
     decisions.append(decision)
 
 
-def _earliest(registry: Registry, account: Account, until: int) -> tuple[list[Lot], list[Due]]:
+def _earliest(registry: Registry, account: Account, until: int, since: int) -> tuple[list[Lot], list[Due]]:
     """Return all that the earliest instant brings: what one plugin does must not hide what another is due."""
     lots = [lot for lot in account.lots.values() if lot.remaining > lot.held and lot.expires_at <= until]
     dues: list[Due] = []
     if registry.has_dues:
-        view = AccountView(account, account.clock, registry.context)
+        view = AccountView(account, max(account.clock, since - 1), registry.context)
         dues = [due for due in registry.due(view, until) if due.at <= until]
     first = min([lot.expires_at for lot in lots] + [due.at for due in dues], default=NEVER)
     return (
@@ -197,7 +213,8 @@ def judge(registry: Registry, account: Account, event: Event, past: Past | None)
     if draft.status == CLOSED:
         _check_closed(account, transaction)
     if registry.has_reviews:
-        draft.objections.extend(registry.review(transaction, view, event))
+        shown = replace(transaction, memo=deepcopy(draft.memo))  # what a plugin does to it must not reach the books
+        draft.objections.extend(registry.review(shown, view, event))
         if draft.objections:
             return _refused(draft)
     return Decision(event, registry.hash, transaction, (), draft.trace, draft.about)
@@ -236,6 +253,8 @@ def _count(draft: Draft) -> list[MetricChange]:
             else:
                 numerator, denominator = numerator * bottom + top * denominator, denominator * bottom
         delta = divide(numerator * 10 ** places[name], denominator, table.rounding)
+        if abs(delta) > LARGEST:
+            raise InvariantError("I1", f"metric {name} would count {delta}, beyond the range of amounts")
         if delta:
             changes.append(MetricChange(name, day, delta))
     return changes
@@ -250,7 +269,11 @@ def _reward(draft: Draft, wanted: list[Award | Multiplier | Note]) -> None:
     )
     draft.trace.update(trace)
     granted: list[Any] = []
+    lines = draft.order.line_count if draft.order is not None else 0
     for award, units, by_line in grants:
+        if by_line and not all(0 < line <= lines for line, _ in by_line):
+            message = f"rule {award.rule} awards to lines that the order has not"
+            raise PluginError(message)
         _, asset, _, _, _, kind, effective_at, expires_at, priority, _, _ = award
         parts = draft.grant((asset, kind, effective_at, expires_at, priority), units, PROMOTION, award.rule)
         granted.append((award.rule, asset, units, parts, by_line))

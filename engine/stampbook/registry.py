@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import pluggy
 
-from stampbook.errors import PluginError
+from stampbook.errors import PluginError, StampbookError
 from stampbook.event_reading import EventReader
 from stampbook.events import CORE_EVENTS, Event, Expiry
-from stampbook.hookspecs import Due, Hooks
-from stampbook.ledger import Objection
+from stampbook.hookspecs import Award, Due, Hooks, Multiplier, Note
+from stampbook.ledger import Fact, Objection
+from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from stampbook.account import AccountView
     from stampbook.events import Order
-    from stampbook.hookspecs import Award, Multiplier, Note, RefundPlan, RefundRequest
-    from stampbook.ledger import Fact, Posting, Transaction
+    from stampbook.hookspecs import RefundPlan, RefundRequest
+    from stampbook.ledger import Posting, Transaction
     from stampbook.plugin import Plugin
     from stampbook.program import ProgramFile
     from stampbook.vocabulary import Context
@@ -78,7 +79,14 @@ class Registry:
         implementations = {impl.plugin_name: impl for impl in caller.get_hookimpls()}
         given = caller.spec.argnames
         return [
-            (plugin.name, _adapted(implementations[plugin.name].function, implementations[plugin.name].argnames, given))
+            (
+                plugin.name,
+                _guarded(
+                    _adapted(implementations[plugin.name].function, implementations[plugin.name].argnames, given),
+                    plugin.name,
+                    hook,
+                ),
+            )
             for plugin in self.plugins
             if plugin.name in implementations
         ]
@@ -107,13 +115,23 @@ class Registry:
 
     def assess(self, account: AccountView, at: int, event: Event) -> list[Stamped[Fact]]:
         """Return the facts that plugins conclude."""
-        return [Stamped(name, fact) for name, call in self._calls["assess"] for fact in call(account, at, event) or ()]
+        facts: list[Stamped[Fact]] = []
+        for name, call in self._calls["assess"]:
+            for fact in call(account, at, event):
+                if not isinstance(fact, Fact) or not _sound(fact):
+                    message = f"plugin {name!r} concludes {fact!r}, which is no fact of texts and instants"
+                    raise PluginError(message)
+                facts.append(Stamped(name, fact))
+        return facts
 
     def reward(self, event: Event, order: Order | None, account: AccountView) -> list[Award | Multiplier | Note]:
         """Return the awards and multipliers that plugins want; rules bear their plugin's name."""
         wanted: list[Award | Multiplier | Note] = []
         for name, call in self._calls["reward"]:
-            for wish in call(event, order, account) or ():
+            for wish in call(event, order, account):
+                if not isinstance(wish, (Award, Multiplier, Note)) or not isinstance(wish.rule, str):
+                    message = f"plugin {name!r} rewards with {wish!r}, which is no award, multiplier or note"
+                    raise PluginError(message)
                 if not wish.rule.startswith(name):
                     message = f"plugin {name!r}: its rule {wish.rule!r} does not start with its name"
                     raise PluginError(message)
@@ -138,11 +156,14 @@ class Registry:
 
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> list[Objection]:
         """Return all objections, each with its plugin's name."""
-        return [
-            Objection(objection.code, objection.message, name)
-            for name, call in self._calls["review"]
-            for objection in call(transaction, account, event) or ()
-        ]
+        objections: list[Objection] = []
+        for name, call in self._calls["review"]:
+            for objection in call(transaction, account, event):
+                if not isinstance(objection, Objection) or not all(map(_is_kept, objection)):
+                    message = f"plugin {name!r} objects with {objection!r}, which is no objection"
+                    raise PluginError(message)
+                objections.append(Objection(objection.code, objection.message, name))
+        return objections
 
     def due(self, account: AccountView, at: int) -> list[Due]:
         """Return what time brings up to an instant, in the order of the program."""
@@ -167,6 +188,30 @@ class Registry:
             call(cli)
 
 
+_LISTED = {"register_events", "assess", "reward", "propose", "review", "due"}
+"""The hooks that return any number of things, or None for nothing."""
+
+
+def _guarded(call: Callable[..., Any], plugin: str, hook: str) -> Callable[..., Any]:
+    """Return a call whose failure names the plugin and fails its event alone; lists are read out within it."""
+    if hook == "committed":
+        return call
+
+    def guarded(*arguments: Any) -> Any:
+        try:
+            result = call(*arguments)
+            if hook not in _LISTED or type(result) is list:
+                return result
+            return [] if result is None else list(result)
+        except StampbookError:
+            raise
+        except Exception as error:
+            message = f"plugin {plugin!r} fails in {hook}: {type(error).__name__}: {error}"
+            raise PluginError(message) from error
+
+    return guarded
+
+
 def _adapted(function: Callable[..., Any], wanted: Iterable[str], given: Iterable[str]) -> Callable[..., Any]:
     """Return a function of all arguments of a hook, by position, that hands on those that the plugin names.
 
@@ -175,3 +220,12 @@ def _adapted(function: Callable[..., Any], wanted: Iterable[str], given: Iterabl
     code = f"lambda {', '.join(given)}: function({', '.join(f'{name}={name}' for name in wanted)})"
     adapted: Callable[..., Any] = eval(code, {"function": function})  # noqa: S307 - names that pluggy has checked
     return adapted
+
+
+def _sound(fact: Fact) -> bool:
+    texts = all(map(_is_kept, (fact.name, fact.value, fact.reason)))
+    return texts and all(type(instant) is int and abs(instant) <= NEVER for instant in (fact.since, fact.until))
+
+
+def _is_kept(text: object) -> bool:
+    return isinstance(text, str) and "\x00" not in text

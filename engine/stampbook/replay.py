@@ -11,7 +11,7 @@ from stampbook.engine import Engine, system_clock
 from stampbook.errors import AmountError, EventError, StampbookError, UnknownAccountError, near
 from stampbook.journal import transaction_of
 from stampbook.periods import NEVER
-from stampbook.pipeline import apply, catch_up, next_due
+from stampbook.pipeline import apply
 from stampbook.store.memory import MemoryStore
 from stampbook.store.programs import KeptProgram
 
@@ -40,6 +40,9 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
         account.head = entry.hash
         account.recorded_at = entry.recorded_at
         if as_of is not None and entry.at > as_of:
+            for lot in transaction_of(entry).opened if entry.accepted else ():
+                account.lots[lot.number] = lot  # a late event may have used it: it is empty until then
+                account.next_lot = lot.number + 1
             continue
         account.clock = max(account.clock, entry.at)
         if entry.accepted:
@@ -77,20 +80,23 @@ def state(engine: Engine, ref: str, *, as_of: int | None = None, known_at: int |
     if not account.status:
         message = f"account {ref} was not open yet"
         raise UnknownAccountError(message)
-    return brought_up(engine, account, until)
+    return brought_up(engine, account, until, known_at=known_at)
 
 
-def brought_up(engine: Engine, account: Account, until: int) -> Account:
-    """Return an account after what time brings to it up to an instant; nothing is written."""
-    registry = engine.registry(account.clock)
-    account.due_at = next_due(registry, account)
-    while account.due_at <= until:
-        registry = engine.registry(account.due_at)
-        decisions = catch_up(registry, account, account.due_at)
-        if not decisions:
-            break
-        for decision in decisions:
-            apply(registry, account, decision)
+def brought_up(engine: Engine, account: Account, until: int, *, known_at: int | None = None) -> Account:
+    """Return an account after what time brings to it up to an instant; nothing is written.
+
+    Args:
+        engine: the ledger.
+        account: its state, which is changed.
+        until: the instant.
+        known_at: use only the programs that were known then.
+    """
+    with engine.store.reader() as session:
+        programs = engine.in_force(session, known_at=known_at)
+    account.due_at = -NEVER
+    for registry, decision in programs.brought(account, until):
+        apply(registry, account, decision)
     account.clock = max(account.clock, until)
     return account
 

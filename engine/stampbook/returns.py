@@ -99,7 +99,7 @@ class _State:
 def _line(asked: ReturnLine, order: Order, values: list[int], state: _State, objections: list[Objection]) -> None:
     places = _places(asked, order.lines)
     if not places:
-        what = f"line {asked.line}" if asked.line is not None else f"a line of sku {asked.sku!r}"
+        what = f"line {asked.line}" if asked.line is not None else f"line of sku {asked.sku!r}"
         objections.append(Objection("no_such_line", f"the purchase has no {what}"))
         return
     if asked.amount is not None:
@@ -121,8 +121,8 @@ def _line(asked: ReturnLine, order: Order, values: list[int], state: _State, obj
         take = min(rest, order.lines[place].quantity - state.quantity(place))
         if take <= 0:
             continue
-        come = state.quantity(place) + take
-        value = portion(values[place], come, order.lines[place].quantity, state.value(place))
+        pieces = order.lines[place].quantity - state.quantity(place)
+        value = portion(values[place] - state.value(place), take, pieces, 0)
         state.add(place, take, value)
         rest -= take
 

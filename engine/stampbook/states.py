@@ -191,9 +191,12 @@ class Past:
         ]
         self.recorded = fold(ref, journal, as_of=self.until, known_at=known_at)
         if not self.recorded.status:
-            message = f"account {ref} was not open yet on {self.calendar.local(self.until):%Y-%m-%d %H:%M}"
+            when = f"{self.calendar.local(self.until):%Y-%m-%d %H:%M}"
+            message = f"account {ref} was not open yet on {when}"
+            if known_at is not None and fold(ref, journal, as_of=self.until).status:
+                message = f"nothing was known yet of account {ref} on {self.calendar.local(known_at):%Y-%m-%d %H:%M}"
             raise UnknownAccountError(message)
-        self.account: Account = brought_up(engine, self.recorded.copy(), self.until)
+        self.account: Account = brought_up(engine, self.recorded.copy(), self.until, known_at=known_at)
 
     def sum(self, asset: str, units: int) -> Sum:
         return Sum(asset, units, self.context.assets[asset].decimals)

@@ -14,7 +14,7 @@ from stampbook.errors import InvariantError, StampbookError
 from stampbook.journal import event_of, past_of, transaction_of
 from stampbook.ledger import BREAKAGE, GENESIS, canonical, digest
 from stampbook.lots import DEBT
-from stampbook.pipeline import judge, next_due
+from stampbook.pipeline import judge
 from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches
 from stampbook.store.rows import account_row, fact_row, hold_row, lot_row
 
@@ -79,6 +79,15 @@ def verify(engine: Engine, *, on_progress: Callable[[int, int], None] | None = N
             Finding("I13", "", 0, f"event {event_id!r} of source {source!r} and its key do not name one another")
             for source, event_id in key_mismatches(session)
         )
+        changed = [
+            program for program in session.kept() if sha256(program.content.encode()).hexdigest() != program.hash
+        ]
+        if changed:
+            message = "its text is not the one that judged: nothing can be decided again by it"
+            findings.extend(
+                Finding("I16", "", 0, f"program {kept.file} ({kept.hash[:12]}): {message}") for kept in changed
+            )
+            return Verdict(0, 0, tuple(findings), "")
         programs = {program.hash: engine.judge_of(program.hash) for program in session.kept()}
         judges = engine.in_force(session)
         for item in audited(session):
@@ -202,7 +211,7 @@ class _Audit:
     def _compare(self, account: Account) -> None:
         rows = self._item.rows
         stored = rows["account"][0]
-        if account.status and stored[8] > next_due(self._judges.at(account.clock), account):
+        if account.status and stored[8] > self._judges.next_due(account, account.clock):
             self._find("I25", account.seq, "time brings something before the instant that its row says")
         account.due_at = stored[8]  # it may be early, never late
         if account_row(account) != (*tuple(stored[:6]), bytes(stored[6]), *stored[7:]):

@@ -99,7 +99,7 @@ def test_a_database_that_is_held_by_another_writer(shop: Path, monkeypatch: pyte
         (["statement", "1001", "--as-of", "tomorrow"], "is not a date or time"),
         (["statement", "1001", "--from", "1066-10-14"], "outside the years that are kept"),
         (["account", "show", "1001", "--as-of", "2024-01-01"], "account 1001 was not open yet on 2024-01-01"),
-        (["account", "show", "1001", "--known-at", "2024-01-01"], "account 1001 was not open yet"),
+        (["account", "show", "1001", "--known-at", "2024-01-01"], "nothing was known yet of account 1001"),
         (["apply", "missing.toml"], "missing.toml: cannot be read"),
         (["apply", "coffee_shop.toml", "--from", "soon"], "is not a date or time"),
         (["import", "missing.jsonl"], "missing.jsonl"),

@@ -224,9 +224,9 @@ def a_return_takes_nothing_back(bug: pytest.MonkeyPatch) -> None:
 def recording_goes_back(bug: pytest.MonkeyPatch) -> None:
     real, now = journal.seal, iter(range(10**9, 0, -1))
 
-    def seal(own: Any, decision: Any, _: int, payload: Any) -> Any:
+    def seal(own: Any, decision: Any, _: int, payload: Any, texts: Any) -> Any:
         own.recorded_at = -NEVER
-        return real(own, decision, next(now), payload)
+        return real(own, decision, next(now), payload, texts)
 
     bug.setattr(batch, "seal", seal)
 

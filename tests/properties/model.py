@@ -523,9 +523,9 @@ class Model:
             part = min(wanted, line["quantity"] - line["pieces_back"] - pieces)
             wanted -= part
             if part:
-                come = line["pieces_back"] + pieces + part
-                due = floor(line["value"] * come / line["quantity"]) - line["back"]
-                coming[place] = (pieces + part, max(value, due))
+                money = line["value"] - line["back"] - value
+                left = line["quantity"] - line["pieces_back"] - pieces
+                coming[place] = (pieces + part, value + floor(money * part / left))
         return ""
 
     def taking(self, order: Order, dues: list[int], at: datetime) -> tuple[list[tuple[int, int]], list[int], list[int]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data import PROGRAM, purchases
 from bench.measure import Figure, Sizes, check, micro, middle
 from stampbook.account import Account
-from stampbook.journal import seal
+from stampbook.journal import encoded, seal
 from stampbook.ledger import canonical
 from stampbook.loading import load
 from stampbook.pipeline import apply, decide
@@ -51,7 +51,7 @@ def run(sizes: Sizes, work: Path) -> list[Figure]:  # noqa: ARG001 - every bench
         "decide": [lambda event=event: decide(registry, account, event) for event in events],  # type: ignore[misc]
         "apply": [applied(number) for number in range(len(events))],
         "seal": [
-            lambda copy=copy, decision=decision, payload=payload: seal(copy, decision, 0, payload)  # type: ignore[misc]
+            lambda copy=copy, decision=decision, payload=payload: seal(copy, decision, 0, payload, encoded(decision))  # type: ignore[misc]
             for copy, decision, payload in zip(copies, decisions, payloads, strict=True)
         ],
     }

@@ -54,7 +54,7 @@ BROKEN = {
     "a posting of nothing": ("I1", [points(0, PROMOTION, 2)], [], []),
     "a negative posting": ("I1", [points(-5, PROMOTION, 2)], [], []),
     "a float": ("I1", [points(1.5, PROMOTION, 2)], [], []),  # type: ignore[arg-type]
-    "a truth": ("I1", [points(True, PROMOTION, 2)], [], []),  # noqa: FBT003
+    "a truth": ("I1", [points(True, PROMOTION, 2)], [], []),  # noqa: FBT003 - an entry's own fields
     "a posting beyond the range": ("I1", [points(LARGEST + 1, PROMOTION, 2)], [], []),
     "a posting to where it came from": ("I1", [points(1, 2, 2)], [], []),
     "a posting to nowhere": ("I1", [points(1, 2, "")], [], []),

@@ -291,7 +291,7 @@ def then(*steps: Any) -> Any:
         (["wrong_currency"], returned, "return", {"purchase": "p", "currency": "EUR", "at": "2024-12-31"}),
         (["before_purchase"], returned, "return", {"purchase": "p", "at": "2024-12-31"}),
         (["nothing_left"], then(returned, unrefunded), "return", {"purchase": "p"}),
-        (["no_such_line", "over_return"], broke, "return", {"purchase": "p", "lines": [{"line": 9}, {"line": 1, "amount": "11"}]}),  # noqa: E501
+        (["no_such_line", "over_return"], broke, "return", {"purchase": "p", "lines": [{"line": 9}, {"line": 1, "amount": "11"}]}),  # noqa: E501 - on purpose here
     ],
 )  # fmt: skip
 def test_of_several_reasons_the_order_is_fixed(

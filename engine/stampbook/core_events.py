@@ -163,6 +163,7 @@ def _return(draft: Draft, past: Past | None) -> None:
         "came": came,
         "settled": plan.settled,
         "lapsed": plan.lapsed,
+        "short": plan.short,
         "outside": plan.outside,
         "stored_value": plan.stored_value,
         "deducted": plan.deducted,

@@ -84,7 +84,7 @@ class Granted:
 
     `lots` are pairs of lot number and amount; `by_line` pairs of line number and amount (empty: the whole
     order). `settled` was taken back, waived or deducted before. `lapsed` has expired since and cannot be taken back:
-    it was not spent.
+    it was not spent. `short` is what earlier returns could not take.
     """
 
     rule: str
@@ -94,6 +94,7 @@ class Granted:
     by_line: tuple[tuple[int, int], ...] = ()
     settled: int = 0
     lapsed: int = 0
+    short: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class RefundPlan:
     """What a return does: postings, what is settled by rule, and how the money goes back.
 
     `settled` maps a rule to what this return settles of its grant, whether taken, waived or deducted.
-    `lapsed` maps a rule to what of that had expired before.
+    `lapsed` maps a rule to what of that had expired before, `short` to what could not be taken.
     `outside` is the money to give back by other means than stored value, `deducted` what was kept of it for
     points that are gone. `notes` go into the trace.
     """
@@ -154,6 +155,7 @@ class RefundPlan:
     postings: list[Posting] = field(default_factory=list)
     settled: dict[str, int] = field(default_factory=dict)
     lapsed: dict[str, int] = field(default_factory=dict)
+    short: dict[str, int] = field(default_factory=dict)
     outside: int = 0
     stored_value: int = 0
     deducted: int = 0

@@ -209,11 +209,11 @@ def digest_of(  # noqa: PLR0913, PLR0917 - every field of an entry
     seq: int,
     type: str,  # noqa: A002 - the entry's own names
     source: str,
-    id: str,  # noqa: A002
+    id: str,  # noqa: A002 - an entry's own fields
     at: int,
     recorded_at: int,
     program: str,
-    accepted: bool,  # noqa: FBT001
+    accepted: bool,  # noqa: FBT001 - an entry's own fields
     about: int | None,
     payload: bytes,
     effects: bytes,

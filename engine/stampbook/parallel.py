@@ -23,7 +23,7 @@ from zlib import crc32
 
 import orjson
 
-from stampbook.engine import RETRIES, Engine, system_clock
+from stampbook.engine import Engine, system_clock
 from stampbook.errors import StampbookError, StoreBusyError, StoreError
 from stampbook.ledger import canonical
 from stampbook.outcomes import ACCEPTED, Outcome
@@ -42,6 +42,9 @@ Tagged = tuple[int, "Mapping[str, Any]"]
 MOST_WAITING = 4
 """How many batches may wait for one worker before reading pauses."""
 
+MOST_CONFLICTS = 3
+"""How often a batch is decided again by its worker before it is decided under the writer's lock."""
+
 MOST_BYTES = 32_000_000
 """How many bytes of events may wait for one worker before reading pauses, and are handed over at once."""
 
@@ -56,6 +59,17 @@ class Done(NamedTuple):
     accepted: list[int]
     replayed: list[int]
     others: list[tuple[int, Outcome]]
+
+
+def done_of(outcomes: Iterable[tuple[int, Outcome]]) -> Done:
+    """Return tagged outcomes as what became of a batch."""
+    done = Done([], [], [])
+    for tag, outcome in outcomes:
+        if outcome.status != ACCEPTED:
+            done.others.append((tag, outcome))
+        else:
+            (done.replayed if outcome.replayed else done.accepted).append(tag)
+    return done
 
 
 @contextmanager
@@ -119,6 +133,7 @@ class _Worker:
         theirs.close()
         self.waiting: deque[bytes] = deque()
         self.bytes_waiting = 0
+        self.sent = b"[]"
         self.busy = False
         self.attempts = 0
 
@@ -130,7 +145,8 @@ class _Worker:
             batch.append(self.waiting.popleft())
             size += len(batch[-1])
         self.bytes_waiting -= size
-        self.connection.send_bytes(b"N[" + b",".join(batch) + b"]")
+        self.sent = b"[" + b",".join(batch) + b"]"
+        self.connection.send_bytes(b"N" + self.sent)
         self.busy, self.attempts = True, 0
 
     def give(self, tagged: Tagged) -> None:
@@ -154,7 +170,7 @@ class _Worker:
             failure: BaseException = pickle.loads(message[1:])  # noqa: S301 - from our own worker
             raise failure
         rows, positions, generation, accepted, replayed, others = marshal.loads(message[1:])  # noqa: S302 - as above
-        return _Result(rows, positions, generation, Done(accepted, replayed, pickle.loads(others)))  # noqa: S301
+        return _Result(rows, positions, generation, Done(accepted, replayed, pickle.loads(others)))  # noqa: S301 - from our own worker
 
 
 class _Result(NamedTuple):
@@ -223,13 +239,19 @@ class _Pool:
                 session.write_rows(result.rows)
         except StoreBusyError:
             worker.attempts += 1
-            if worker.attempts >= RETRIES:
-                raise
-            worker.connection.send_bytes(b"A")
-            return None
+            if worker.attempts < MOST_CONFLICTS:
+                worker.connection.send_bytes(b"A")
+                return None
+            result = result._replace(done=self._under_the_lock(worker))
         worker.connection.send_bytes(b"C")
         worker.busy = False
         return result.done
+
+    def _under_the_lock(self, worker: _Worker) -> Done:
+        """Decide a batch here, where nobody can be first: others keep writing to its accounts."""
+        batch = [(tag, event) for tag, event in orjson.loads(worker.sent)]
+        outcomes = self._engine.process([event for _, event in batch])
+        return done_of(zip((tag for tag, _ in batch), outcomes, strict=True))
 
     def _check(self, session: SqlSession, result: _Result) -> None:
         found = session.positions(result.positions)
@@ -293,15 +315,10 @@ class _Decider:
             positions |= {id_: work.loaded_seq(id_) for id_ in work.changes.accounts if id_ not in positions}
         rows = work.changes.rows(programs.ids)
         self._engine.memory.remember(work.accounts.values())
-        accepted: list[int] = []
-        replayed: list[int] = []
-        others: list[tuple[int, Outcome]] = []
-        for (tag, _), outcome in zip(batch, work.outcomes, strict=True):
-            if outcome.status != ACCEPTED:
-                others.append((tag, outcome))
-            else:
-                (replayed if outcome.replayed else accepted).append(tag)
-        return marshal.dumps((rows, positions, programs.generation, accepted, replayed, pickle.dumps(others)))
+        done = done_of(zip((tag for tag, _ in batch), work.outcomes, strict=True))
+        return marshal.dumps(
+            (rows, positions, programs.generation, done.accepted, done.replayed, pickle.dumps(done.others))
+        )
 
     def _new_ids(self, session: SqlSession, count: int) -> list[int]:
         """Return ids that no other worker gives: those that leave this one's number when divided by their count."""

@@ -168,7 +168,7 @@ class Calendar:
         last = monthrange(year, month)[1]
         if start.day <= last:
             return date(year, month, start.day).toordinal()
-        if start.day == 29 and start.month == 2 and month == 2 and self.leap_day is LeapDay.MARCH_1:  # noqa: PLR2004
+        if start.day == 29 and start.month == 2 and month == 2 and self.leap_day is LeapDay.MARCH_1:  # noqa: PLR2004 - the calendar
             return date(year, 3, 1).toordinal()
         return date(year, month, last).toordinal()
 

@@ -47,11 +47,14 @@ class Past:
         """Return what each rule granted, with what earlier returns settled of it."""
         settled: dict[str, int] = defaultdict(int)
         lapsed: dict[str, int] = defaultdict(int)
+        short: dict[str, int] = defaultdict(int)
         for earlier in self.returns:
             for rule, amount in earlier.memo.get("settled", {}).items():
                 settled[rule] += amount
             for rule, amount in earlier.memo.get("lapsed", {}).items():
                 lapsed[rule] += amount
+            for rule, amount in earlier.memo.get("short", {}).items():
+                short[rule] += amount
         return tuple(
             Granted(
                 rule,
@@ -61,6 +64,7 @@ class Past:
                 tuple(map(tuple, by_line)),
                 settled[rule],
                 max(0, sum(min(part, self.expired.get(lot, 0)) for lot, part in lots) - lapsed[rule]),
+                short[rule],
             )
             for rule, asset, amount, lots, by_line in self.purchase.memo.get("granted", ())
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stampbook.account import Account
+from stampbook.account import OPEN, Account
 from stampbook.amounts import read_units, write_units
 from stampbook.engine import Engine, system_clock
 from stampbook.errors import AmountError, EventError, StampbookError, UnknownAccountError, near
@@ -50,6 +50,7 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
             if not account.status:
                 account.opened_at = entry.at
             account.apply(transaction)
+            account.status = account.status or OPEN  # a late event may lie before the account's opening
     return account
 
 

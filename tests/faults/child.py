@@ -23,8 +23,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from stampbook.engine import Engine, in_batches  # noqa: E402 - the path comes first
-from stampbook.errors import StoreBusyError  # noqa: E402
-from tests.faults.books import event, frozen  # noqa: E402
+from stampbook.errors import StoreBusyError  # noqa: E402 - on purpose here
+from tests.faults.books import event, frozen  # noqa: E402 - on purpose here
 
 
 def say(text: object) -> None:

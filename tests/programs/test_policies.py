@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stampbook import EventError, ExpressionError
+from stampbook import EventError, PluginError
 from stampbook.testing import Ledger
 
 HEAD = """
@@ -119,7 +119,7 @@ def test_what_was_spent_before_the_rest_expired_is_still_taken_back() -> None:
 
 def test_a_division_that_meets_zero_is_an_error_unless_it_is_guarded() -> None:
     text = HEAD.format(program="", points="", money="", expires="never", points_spent="within_balance")
-    with pytest.raises(ExpressionError, match="division by zero"):
+    with pytest.raises(PluginError, match=r"rule points\..* fails on event .*: division by zero"):
         Ledger(text.replace('"order.net"', '"100 / order.net"')).post(type="purchase", amount="0.00")
     guarded = Ledger(text.replace('"order.net"', '"100 / order.net if order.net > 0 else 0"'))
     assert guarded.post(type="purchase", amount="0.00").accepted

@@ -55,7 +55,8 @@ def import_(  # noqa: PLR0913 - one for each option
 
     Run it again after an interruption, or whenever you like: what was posted before is known by its id and not
     posted again. A row that is refused or malformed does not stop the others: it goes, with its reasons, to the
-    --refused file (FILE.refused.jsonl in the current folder), which can be mended and imported in its turn.
+    --refused file (FILE.refused.jsonl in the current folder), which can be mended and imported in its turn. The exit
+    code is 2 where no row at all could be posted.
     """
     from stampbook.cli.printing import progress
     from stampbook.importing import import_file
@@ -78,6 +79,8 @@ def import_(  # noqa: PLR0913 - one for each option
     except KeyboardInterrupt:
         fail("stopped; what was posted until now stays posted, and the same command goes on from there")
     run.answer(summary, lambda: _tell(summary))
+    if (summary.refused or summary.malformed or summary.failed) and not (summary.accepted or summary.replayed):
+        raise click.exceptions.Exit(2)
 
 
 def _tell(summary: ImportSummary) -> None:
@@ -90,6 +93,7 @@ def _tell(summary: ImportSummary) -> None:
         "replayed": "posted before, not posted again",
         "refused": "refused",
         "malformed": "malformed, not recorded",
+        "failed": "failed in a rule of the program, not recorded",
         "skipped": "skipped by the mapping",
     }
     for name, what in words.items():

@@ -47,10 +47,11 @@ _PROGRESS_EVERY = 5_000
 class ImportSummary:
     """What an import did.
 
-    `read` and `skipped` count rows; `accepted`, `refused`, `replayed` and `malformed` count events, each once:
-    `replayed` are those that the ledger knew before (accepted or refused then), `malformed` those that were not
-    recorded. `refused_file` is where the refused and malformed stand with their reasons (replayed refusals too);
-    `reasons` counts those by code, and what was skipped by reason.
+    `read` and `skipped` count rows; `accepted`, `refused`, `replayed`, `malformed` and `failed` count events, each
+    once: `replayed` are those that the ledger knew before (accepted or refused then), `malformed` those that were not
+    recorded, `failed` those on which a rule or plugin of the program failed, so that they were not recorded either.
+    `refused_file` is where all but the accepted stand with their reasons (replayed refusals too); `reasons` counts
+    those by code, and what was skipped by reason.
     """
 
     read: int
@@ -58,6 +59,7 @@ class ImportSummary:
     refused: int
     replayed: int
     malformed: int
+    failed: int
     skipped: int
     seconds: float
     refused_file: str | None
@@ -138,6 +140,7 @@ def import_file(  # noqa: PLR0913 - the options of a command
         counts["refused"],
         counts["replayed"],
         counts["malformed"],
+        counts["failed"],
         counts["skipped"],
         time.monotonic() - started,
         str(kept.path) if kept.count else None,
@@ -289,7 +292,7 @@ class _Run:
 
     def _reason(self, outcome: Outcome) -> tuple[str, str]:
         if not isinstance(outcome.error, DuplicateEventError):
-            return "invalid_event", str(outcome.error)
+            return "rule_failed" if outcome.status == FAILED else "invalid_event", str(outcome.error)
         hint = ""
         if self.rules is not None and self.rules.group_by:
             columns = ", ".join(map(repr, self.rules.group_by))

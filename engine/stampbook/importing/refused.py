@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class RefusedFile:
     """JSON Lines, one object a row: ``row``, ``line``, ``status``, ``reasons`` and the ``event``.
 
-    It begins with the first such row and replaces what an earlier run left there. Given back to the importer it stands
-    for its events, so a mended copy can be imported as it is.
+    It begins with the first such row; what an earlier run left there is renamed to end in ``.1``, ``.2`` and so on.
+    Given back to the importer it stands for its events, so a mended copy can be imported as it is.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,12 +41,22 @@ class RefusedFile:
         }
         try:
             if self._file is None:
+                self._set_aside()
                 self._file = self.path.open("wb")
             self._file.write(_json(told) + b"\n")
         except OSError as error:
             message = f"{self.path} (for refused rows) cannot be written: {error.strerror or error}"
             raise InputError(message) from error
         self.count += 1
+
+    def _set_aside(self) -> None:
+        """Keep what another import left under the name: the rows in it may stand nowhere else."""
+        if not self.path.is_file() or not self.path.stat().st_size:
+            return
+        number = 1
+        while (kept := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        self.path.rename(kept)
 
     def flush(self) -> None:
         """Put what was written onto the disk's way, so that it is there if the program is stopped."""

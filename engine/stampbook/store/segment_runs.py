@@ -85,7 +85,7 @@ def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: 
     """Return runs, the latest first: those of one scheme, as of an instant or before, known at another."""
     with store.reader() as reader:
         rows = sql_session(reader).rows(
-            f"SELECT {_COLUMNS} FROM segment_run WHERE (? = '' OR scheme = ?) ORDER BY at DESC, id DESC",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM segment_run WHERE (? = '' OR scheme = ?) ORDER BY at DESC, id DESC",  # noqa: S608 - table and column names of our own
             [scheme, scheme],
         )
     kept = [KeptRun(*row) for row in rows]
@@ -111,7 +111,7 @@ def memberships_of(store: Store, ref: str) -> list[tuple[KeptRun, Membership]]:
     """Return all that runs ever said about one account, the latest first."""
     with store.reader() as reader:
         rows = sql_session(reader).rows(
-            f"SELECT {', '.join('r.' + name for name in _COLUMNS.split(', '))}, a.ref, m.segment, m.scores "  # noqa: S608
+            f"SELECT {', '.join('r.' + name for name in _COLUMNS.split(', '))}, a.ref, m.segment, m.scores "  # noqa: S608 - table and column names of our own
             "FROM account a JOIN segment_member m ON m.account_id = a.id JOIN segment_run r ON r.id = m.run_id "
             "WHERE a.ref = ? ORDER BY r.at DESC, r.id DESC",
             [ref],

@@ -209,12 +209,12 @@ class SqlSession(Session):
         if not found:
             return []
         for seq, *row in self.rows(
-            f"SELECT seq, {columns('posting', after=3)} FROM posting WHERE account_id = ? ORDER BY seq, n",  # noqa: S608
+            f"SELECT seq, {columns('posting', after=3)} FROM posting WHERE account_id = ? ORDER BY seq, n",  # noqa: S608 - table and column names of our own
             list(found[0]),
         ):
             postings[seq].append(posting_of(tuple(row)))
         rows = self.rows(
-            f"SELECT {columns('journal', after=1)} FROM journal WHERE account_id = ? ORDER BY seq",  # noqa: S608
+            f"SELECT {columns('journal', after=1)} FROM journal WHERE account_id = ? ORDER BY seq",  # noqa: S608 - table and column names of our own
             list(found[0]),
         )
         return [entry_of(row, self.programs, postings[row[0]]) for row in rows]
@@ -248,20 +248,20 @@ class SqlSession(Session):
         fill(
             by_id,
             lots=self.rows(
-                f"SELECT {columns('lot')} FROM lot WHERE {mine} AND (remaining <> 0 OR held <> 0)",  # noqa: S608
+                f"SELECT {columns('lot')} FROM lot WHERE {mine} AND (remaining <> 0 OR held <> 0)",  # noqa: S608 - table and column names of our own
                 ids,
             ),
             holds=self.rows(
-                f"SELECT {columns('hold')} FROM hold WHERE {mine} AND units <> '[]'",  # noqa: S608
+                f"SELECT {columns('hold')} FROM hold WHERE {mine} AND units <> '[]'",  # noqa: S608 - table and column names of our own
                 ids,
             ),
             metrics=()
             if first_day is None
             else self.rows(
-                f"SELECT {columns('metric')} FROM metric WHERE {mine} AND day >= ?",  # noqa: S608
+                f"SELECT {columns('metric')} FROM metric WHERE {mine} AND day >= ?",  # noqa: S608 - table and column names of our own
                 [*ids, first_day],
             ),
-            facts=self.rows(f"SELECT {columns('fact')} FROM fact WHERE {mine}", ids),  # noqa: S608
+            facts=self.rows(f"SELECT {columns('fact')} FROM fact WHERE {mine}", ids),  # noqa: S608 - table and column names of our own
         )
 
     def lots(self, accounts: Mapping[int, Account], wanted: Collection[tuple[int, int]]) -> None:
@@ -296,7 +296,7 @@ class SqlSession(Session):
     def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
         """Return what went from lots by expiry, by account id and lot number."""
         sql = (
-            f"SELECT account_id, source_lot, sum(amount) FROM posting WHERE {self.among('account_id')} "  # noqa: S608
+            f"SELECT account_id, source_lot, sum(amount) FROM posting WHERE {self.among('account_id')} "  # noqa: S608 - table and column names of our own
             "AND destination_book = ? AND source_lot IS NOT NULL GROUP BY account_id, source_lot"
         )
         return {
@@ -325,7 +325,7 @@ class SqlSession(Session):
             return {}
         table, parameters = self.pairs(wanted, ("bigint", "bigint"))
         sql = (
-            f"SELECT q.account_id, q.seq, {columns('posting', after=3, of='q')} FROM {table} "  # noqa: S608
+            f"SELECT q.account_id, q.seq, {columns('posting', after=3, of='q')} FROM {table} "  # noqa: S608 - table and column names of our own
             "CROSS JOIN posting q WHERE q.account_id = p.a AND q.seq = p.b ORDER BY q.account_id, q.seq, q.n"
         )
         found: dict[tuple[int, int], list[Posting]] = defaultdict(list)
@@ -350,7 +350,7 @@ class SqlSession(Session):
 
     def positions(self, ids: Collection[int]) -> dict[int, int]:
         """Return the last journal position of accounts by id; those that are not there are left out."""
-        return dict(self.rows(f"SELECT id, seq FROM account WHERE {self.among('id')}", [self.listed(ids)]))  # noqa: S608
+        return dict(self.rows(f"SELECT id, seq FROM account WHERE {self.among('id')}", [self.listed(ids)]))  # noqa: S608 - table and column names of our own
 
 
 class Store(ABC):

@@ -205,7 +205,7 @@ def _segments_cover_everyone(subject: Subject) -> None:
             "kind": "return" if number % 11 == 10 else "purchase",  # noqa: PLR2004 - now and then
             "amount": number * 137 % 5000,
             "event": f"event-{number}",
-            "about": f"event-{number - 7}" if number % 11 == 10 else None,  # noqa: PLR2004
+            "about": f"event-{number - 7}" if number % 11 == 10 else None,  # noqa: PLR2004 - the calendar
         }
         for number in range(90)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stampbook import NEVER, Award, Note, Plugin, PluginError, Rounding, hookimpl
+from stampbook import NEVER, Award, ExpressionError, Note, Plugin, PluginError, Rounding, hookimpl
 from stampbook_points.config import PointsConfig, Rule
 from stampbook_points.rules import earned_by_lines, earned_by_order
 
@@ -85,10 +85,14 @@ class Points(Plugin[PointsConfig]):
         read = self._readers[event.type](event, order, None, account)
         wanted: list[Award | Multiplier | Note] = [Note(self.name, read)]
         for name, asset, when, earn, per_line, rounding, kind, pending, expires, priority, group in rules:
-            if per_line and order is not None:
-                earned = earned_by_lines(when, earn, event, order, account)
-            else:
-                earned = earned_by_order(when, earn, event, order, account)
+            try:
+                if per_line and order is not None:
+                    earned = earned_by_lines(when, earn, event, order, account)
+                else:
+                    earned = earned_by_order(when, earn, event, order, account)
+            except ExpressionError as error:
+                message = f"rule {name} fails on event {event.id!r}: {error}"
+                raise PluginError(message) from error
             if earned is None:
                 continue
             numerator, denominator, lines = earned

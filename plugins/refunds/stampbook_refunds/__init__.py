@@ -88,6 +88,7 @@ class Refunds(Plugin[RefundsConfig]):
 
     def _fall_short(self, grant: Granted, short: int, plan: RefundPlan) -> None:
         policy = self.config.points_spent
+        plan.short[grant.rule] = short
         asset = self.program.asset(grant.asset)
         note = {"rule": grant.rule, "short": asset.text(short)}
         if policy == "refuse":
@@ -98,7 +99,8 @@ class Refunds(Plugin[RefundsConfig]):
             note["owed"] = asset.text(short)
         elif policy == "deduct_from_refund" and grant.asset in self._values:
             numerator, denominator = self._values[grant.asset]
-            kept = min(divide(short * numerator, denominator, "floor"), plan.outside)
+            worth = divide((grant.short + short) * numerator, denominator, "floor")
+            kept = min(worth - divide(grant.short * numerator, denominator, "floor"), plan.outside)
             plan.outside -= kept
             plan.deducted += kept
             note["deducted"] = self.program.currency.text(kept)

@@ -148,5 +148,5 @@ def test_a_closed_pipe_ends_quietly(shop: Path) -> None:
 
 def test_a_program_in_the_way_of_bytes_that_are_no_text(shop: Path) -> None:
     (shop / "bad.jsonl").write_bytes(b'{"type": "purchase", "id": "\xff"}\n')
-    result = run("import", "bad.jsonl", "--json")
+    result = run("import", "bad.jsonl", "--json", code=2)
     assert '"malformed": 1' in result.stdout

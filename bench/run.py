@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,10 +26,12 @@ BENCHMARKS = ("bulk_sqlite", "one_call", "decision", "bulk_postgres", "many_acco
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
-def sizes_of(kind: str) -> Sizes:
-    """Return how much a run of a kind does."""
+def sizes_of(kind: str, events: int | None = None) -> Sizes:
+    """Return how much a run of a kind does; `events` sets how long the bulk import is, with accounts to match."""
     from bench.measure import Sizes
 
+    if events is not None:
+        return replace(sizes_of(kind), events=events, accounts=max(events // 20, 1))
     if kind == "quick":
         return Sizes(10_000, 1_000, 1_000, 300, 1_000, 200, 2_000, 4_000, 5_000, 2, 15, 3)
     if kind == "scale":
@@ -58,7 +61,7 @@ def main() -> int:
             print(f"\n{name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
             start = time.perf_counter()
             try:
-                found = figures[name] = module.run(sizes_of(options.kind), place)
+                found = figures[name] = module.run(sizes_of(options.kind, options.events), place)
                 check(any(figure.ratio for figure in found), found[0].value if found else "nothing was measured")
             except Exception:  # noqa: BLE001 - the other benchmarks still run; this one is reported and fails the run
                 traceback.print_exc()
@@ -73,7 +76,7 @@ def main() -> int:
     if short:
         print(f"\nshort of what is asked for: {'; '.join(short)}")
     if options.write:
-        _write(options.kind, described, figures)
+        _write(options.kind, options.events, described, figures)
     return 0
 
 
@@ -82,6 +85,7 @@ def _options() -> argparse.Namespace:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", dest="kind", action="store_const", const="quick", help="small sizes, under a minute")
     size.add_argument("--scale", dest="kind", action="store_const", const="scale", help="large sizes, half an hour")
+    parser.add_argument("--events", type=int, help="how many events the bulk import has")
     parser.add_argument("--only", action="append", choices=BENCHMARKS, help="run only this benchmark (repeatable)")
     parser.add_argument("--dir", help="folder on the disk to measure; the system's temporary folder by default")
     parser.add_argument("--write", action="store_true", help="put the figures into bench/README.md")
@@ -96,13 +100,14 @@ def _line(figure: Figure) -> str:
     return f"  {figure.what:<52} {figure.value:>12}   {ratio:>6} × {figure.baseline:<44} {asked}{mark}".rstrip(" ×")
 
 
-def _write(kind: str, described: dict[str, str], figures: dict[str, list[Figure]]) -> None:
+def _write(kind: str, events: int | None, described: dict[str, str], figures: dict[str, list[Figure]]) -> None:
     readme = HERE / "README.md"
     before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     assert begin, f"{readme} has no place for the figures"
     assert end, f"{readme} has no end of the place for the figures"
-    lines = [f"A {kind} run on {time.strftime('%Y-%m-%d')}.", ""]
+    size = "" if events is None else f" with --events {events}"
+    lines = [f"A {kind} run{size} on {time.strftime('%Y-%m-%d')}.", ""]
     lines += [f"- {name}: {text}" for name, text in described.items()]
     lines += ["", "| what | measured | compared with | ratio | asked for |", "|---|---|---|---|---|"]
     for found in figures.values():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,8 +26,23 @@ if TYPE_CHECKING:
 RETRIES = 8
 """How often a batch is tried again when another writer was first."""
 
+MANY = 50
+"""From so many events on a batch is decided without looking for reference cycles, of which it makes hardly any."""
+
 PATIENCE_SECONDS = 5.0
 """After so long nothing is tried again: a till waits for its answer."""
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Leave the search for reference cycles until after the batch; it would walk all that is remembered."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def system_clock() -> int:
@@ -52,7 +69,7 @@ class Engine:
         clock: Callable[[], int] = system_clock,
         plugins: Mapping[str, type[Plugin[Any]]] | None = None,
         ahead: int | None = None,
-        remembered: int = 20_000,
+        remembered: int = 10_000,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -198,7 +215,8 @@ class Engine:
         started = time.monotonic()
         for attempt in range(RETRIES):
             try:
-                batch = self._process(events)
+                with uncollected() if len(events) >= MANY else nullcontext():
+                    batch = self._process(events)
             except StoreBusyError:
                 if attempt + 1 == RETRIES or time.monotonic() - started > PATIENCE_SECONDS:
                     raise

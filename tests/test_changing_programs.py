@@ -198,7 +198,8 @@ def test_a_metric_beyond_the_range_of_amounts_fails_its_event_alone() -> None:
 
 def test_many_small_returns_keep_as_much_as_one() -> None:
     text = program().replace(
-        'use = "refunds"\n', 'use = "refunds"\npoints_spent = "deduct_from_refund"\nunit_values = { points = "0.005" }\n'
+        'use = "refunds"\n',
+        'use = "refunds"\npoints_spent = "deduct_from_refund"\nunit_values = { points = "0.005" }\n',
     )
 
     def kept(parts: int) -> int:

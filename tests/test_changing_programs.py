@@ -16,7 +16,7 @@ from stampbook.store.memory import MemoryStore
 from stampbook.verifying import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from stampbook import AccountView, Event, Transaction
     from stampbook.outcomes import Outcome
@@ -147,7 +147,7 @@ class Rash(Plugin[PluginConfig]):
 
     @hookimpl
     def reward(self, event: Event) -> Any:
-        bad = {
+        bad: dict[str, Callable[[], Any]] = {
             "raises": lambda: 1 // 0,
             "no-list": lambda: 5,
             "no-award": lambda: ["hello"],
@@ -156,7 +156,7 @@ class Rash(Plugin[PluginConfig]):
             "far": lambda: [Award("rash.x", "points", 1, expires_at=10**30)],
             "kind": lambda: [Award("rash.x", "points", 1, kind="a\x00b")],
         }
-        return bad.get(event.id, list)()
+        return bad[event.id]() if event.id in bad else []
 
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> list[Objection]:

@@ -37,7 +37,8 @@ malformed: new facts need a new id.
 ## Rows that are refused or malformed
 
 They do not stop the others. They stand, one JSON object a row, in the file that `--refused` names
-(`FILE.refused.jsonl` in the current folder where it is not given), with `row`, `line`, `status`, `reasons` and the
+(`FILE.refused.jsonl` in the current folder where it is not given; what an earlier import left there is kept under the
+same name with `.1`, `.2` and so on), with `row`, `line`, `status`, `reasons` and the
 `event`. Mend the events in a copy of it and import that. A refusal is remembered like any outcome, so a mended event
 needs a new id; a malformed one was not recorded and may keep its id.
 

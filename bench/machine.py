@@ -22,9 +22,17 @@ def described(work: Path) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "disk": f"{_file_system(work)}, a flush of 4 kB takes {_flush(work) * 1e3:.2f} ms (median of 100)",
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "build": "the hot path compiled" if is_compiled() else "plain Python, nothing compiled",
         "SQLite": sqlite3.sqlite_version,
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
     }
+
+
+def is_compiled() -> bool:
+    """Whether the Stampbook that is measured was built with its hot path compiled."""
+    from stampbook import pipeline
+
+    return not str(pipeline.__file__).endswith(".py")
 
 
 def in_memory(work: Path) -> bool:

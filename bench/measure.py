@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -92,6 +93,17 @@ def middle(values: Sequence[float]) -> float:
     """Return the median; an empty measurement stops the run."""
     check(bool(values) and min(values) > 0, "nothing was measured")
     return median(values)
+
+
+def timed(calls: Sequence[Callable[[], object]]) -> float:
+    """Return the median, over chunks of fifty calls, of the time of one."""
+    chunks = []
+    for first in range(0, len(calls) - 49, 50):
+        start = time.perf_counter()
+        for call in calls[first : first + 50]:
+            call()
+        chunks.append((time.perf_counter() - start) / 50)
+    return middle(chunks)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -1,7 +1,7 @@
 """The baseline: plain `sqlite3` writing the rows of a ledger that the engine made, in the same order and batches.
 
 It decides nothing, reads nothing back, and builds no row while the clock runs. For each batch of the engine it
-writes what the engine wrote: journal entries, event ids and postings with INSERT; lots, metrics, facts and accounts
+writes what the engine wrote: journal entries and event ids with INSERT; lots, metrics, facts and accounts
 that the batch touched with INSERT … ON CONFLICT, once a batch. With ``final=True`` the latter are written only once
 each, as they ended: fewer rows than any ledger that keeps balances can write.
 """
@@ -44,10 +44,12 @@ _CHUNK = 2_000
 def settings_of(path: Path) -> dict[str, Any]:
     """Return the pragmas under which the engine writes to a database."""
     from stampbook.store import open_store
+    from stampbook.store.session import SqlSession
 
     store = open_store(f"sqlite:///{path}")
     with store.writer() as session:
-        found = {name: session.rows(f"PRAGMA {name}")[0][0] for name in PRAGMAS}  # type: ignore[attr-defined]
+        assert isinstance(session, SqlSession)
+        found = {name: session.rows(f"PRAGMA {name}")[0][0] for name in PRAGMAS}
     store.close()
     check(found["synchronous"] == 2 and found["journal_mode"] == "wal", f"the engine is not durable: {found}")
     return found
@@ -68,7 +70,7 @@ def write_plainly(made: Path, fresh: Path, *, final: bool = False) -> Iterator[f
     target = sqlite3.connect(fresh, isolation_level=None, cached_statements=256)
     for name, value in settings_of(made).items():
         target.execute(f"PRAGMA {name}={value}")
-    statements = {table: _statement(source, table) for table in ("journal", "event_key", "posting", *KEYS)}
+    statements = {table: _statement(source, table) for table in ("journal", "event_key", *KEYS)}
     for batch in _batches(source, final=final):
         work = [(statements[table], rows) for table, rows in batch.items() if rows]
         start = time.perf_counter()
@@ -101,11 +103,11 @@ def _statement(source: sqlite3.Connection, table: str) -> str:
 def _batches(source: sqlite3.Connection, *, final: bool) -> Iterator[Batch]:
     """Yield the rows of each batch: entries of one batch were recorded at one instant, in the order of row ids."""
     names = [row[1] for row in source.execute("PRAGMA table_info(journal)")]
-    recorded_at, effects = names.index("recorded_at"), names.index("effects")
+    recorded_at, effects, postings = (names.index(name) for name in ("recorded_at", "effects", "postings"))
     journal = source.execute(f"SELECT {', '.join(names)} FROM journal ORDER BY rowid")  # noqa: S608 - own names
     seen: set[Row] = set()
     for _, group in groupby(_chunked(journal), key=lambda row: row[recorded_at]):
-        yield _batch(source, list(group), effects, seen if final else None)
+        yield _batch(source, list(group), (effects, postings), seen if final else None)
 
 
 def _chunked(cursor: sqlite3.Cursor) -> Iterator[Row]:
@@ -113,17 +115,16 @@ def _chunked(cursor: sqlite3.Cursor) -> Iterator[Row]:
         yield from rows
 
 
-def _batch(source: sqlite3.Connection, journal: list[Row], effects: int, seen: set[Row] | None) -> Batch:
-    postings: list[Row] = []
+def _batch(source: sqlite3.Connection, journal: list[Row], places: tuple[int, int], seen: set[Row] | None) -> Batch:
+    effects, postings = places
     metrics: dict[Row, int] = defaultdict(int)
     facts: set[Row] = set()
     lots: set[Row] = set()
     for row in journal:
-        account, seq = row[:2]
-        found = source.execute("SELECT * FROM posting WHERE account_id = ? AND seq = ? ORDER BY n", (account, seq))
-        for posting in found:
-            postings.append(posting)
-            lots.update((account, lot) for lot in (posting[5], posting[7]) if lot is not None)
+        account = row[0]
+        lots.update(
+            (account, end) for posting in orjson.loads(row[postings]) for end in posting[2:4] if type(end) is int
+        )
         changed = orjson.loads(row[effects])
         for name, day, delta in changed.get("metrics", ()):
             metrics[account, name, day] += delta
@@ -131,7 +132,6 @@ def _batch(source: sqlite3.Connection, journal: list[Row], effects: int, seen: s
     return {
         "journal": journal,
         "event_key": sorted((row[3], row[4], row[0], row[1]) for row in journal),
-        "posting": postings,
         "metric": sorted((*key, value) for key, value in metrics.items()),
         "lot": _rows(source, "lot", "account_id = ? AND number = ?", lots, seen),
         "fact": _rows(source, "fact", "account_id = ? AND name = ?", facts, seen),

@@ -22,7 +22,7 @@ sys.path[0] = str(HERE.parent)
 if TYPE_CHECKING:
     from bench.measure import Figure, Sizes
 
-BENCHMARKS = ("bulk_sqlite", "one_call", "decision", "bulk_postgres", "many_accounts", "startup")
+BENCHMARKS = ("bulk_sqlite", "one_call", "decision", "rewards", "bulk_postgres", "many_accounts", "startup")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 

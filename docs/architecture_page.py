@@ -36,7 +36,7 @@ _CHECKED_BY = {
     "I13": "a unique key, in the transaction that writes the entry; `verify`: keys against the journal, both ways",
     "I14": "a refusal has no transaction that could be applied; `verify` by I3 and I25",
     "I15": f"`refunding.check_plan` {_BEFORE}; `verify` by deciding again",
-    "I16": "no statement changes a journal or posting row; `verify` by the hashes, and the database's own check",
+    "I16": "no statement changes a journal row; `verify` by the hashes, and the database's own check",
     "I17": "`verify`",
     "I18": "`replay.fold` is how it is worked out",
     "I20": f"`account.check` {_BEFORE}; `verify`",
@@ -44,6 +44,10 @@ _CHECKED_BY = {
     "I23": "`amounts.split`, `amounts.portion`: property tests",
     "I24": f"`pipeline` {_BEFORE}; `verify`",
     "I25": "`verify`: the rows of account, metrics and facts against the journal",
+    "I28": f"`account.check` {_BEFORE}; `verify`",
+    "I29": "the statement that writes it; `verify`: the leases of campaigns against the metrics of accounts",
+    "I26": "`verify`: the programs put in force, of which none may be gone, against those that the journal names",
+    "I27": "`verify`: the book of transfers over all accounts",
 }
 
 

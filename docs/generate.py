@@ -72,14 +72,19 @@ that day; with `--from` and `--since` its beginning.
 
 **Events and their ids.** `topup`, `spend`, `adjust` and the `account` commands post one event each. An id is never
 posted twice: a second try with the same `--id` answers what the first came to. Without `--id` the command makes one up
-and says which.
+and says which, once the event is posted, or together with an error that leaves open whether it was.
 
 **JSON.** Every command that reads or writes takes `--json`: one document on standard output, amounts as decimal text,
 times as ISO 8601. Notes, progress and errors go to standard error.
 
-**Exit codes.** 0: all went well. 1: something is wrong, in one line on standard error (`check` prints a line for each
-mistake, `verify` a row for each finding). 2: the event was refused, with its objections; or the command was not typed
-as its help says. Anything else comes with a traceback and is a bug.
+**Exit codes.** 0: all went well. 1: an error, in one line on standard error (`check` prints a line for each mistake,
+`verify` a row for each finding). 2: a refusal, with its objections (of `import`: not one row could be posted); or the
+command was not typed as its help says. Anything else is a bug and shows its traceback.
+
+**A database that may only be read**, such as an archive or a copy for an auditor, can be looked at like any other.
+Nothing is written beside it, and commands that would change it say so and do nothing.
+
+**Terminals.** Where a table does not fit, each of its rows is shown in lines of its own. `NO_COLOR` is honoured.
 
 **Completion.** Commands, options and the refs of accounts complete in a shell that was told so:
 
@@ -96,7 +101,7 @@ plugin is in force.
 
 def hooks_page() -> str:
     """Return the page of the hooks: each with its signature, and the types that they give and take."""
-    from stampbook import hookspecs
+    from stampbook import earlier, hookspecs, proposals, refund_plans
 
     parts = [f"# Hooks\n\n{NOTE}", cleandoc(hookspecs.__doc__ or "")]
     parts.append(
@@ -111,11 +116,12 @@ def hooks_page() -> str:
             f"## {name}\n\n```python\n@hookimpl\ndef {name}(self{_rest(arguments)}: ...\n```\n\n{_prose(function)}"
         )
     parts.append("## What hooks give and take")
-    kinds = [value for value in vars(hookspecs).values() if isinstance(value, type) and _is_record(value)]
+    rooms = (hookspecs, proposals, refund_plans, earlier)
+    kinds = dict.fromkeys(value for room in rooms for value in vars(room).values() if isinstance(value, type))
     parts.extend(
         f"### {kind.__name__}\n\n{_prose(kind)}\n\n{_fields(kind)}"
         for kind in kinds
-        if kind.__module__ == hookspecs.__name__
+        if _is_record(kind) and kind.__module__ in {room.__name__ for room in rooms}
     )
     return "\n\n".join(parts) + "\n"
 

@@ -34,13 +34,26 @@ An event is known by its source and id, for ever. So an import that was stopped,
 running it again; what was posted before is counted as such and not posted again. The same id with other content is
 malformed: new facts need a new id.
 
-## Rows that are refused or malformed
+## Rows that are refused, malformed or failed
 
 They do not stop the others. They stand, one JSON object a row, in the file that `--refused` names
 (`FILE.refused.jsonl` in the current folder where it is not given; what an earlier import left there is kept under the
 same name with `.1`, `.2` and so on), with `row`, `line`, `status`, `reasons` and the
-`event`. Mend the events in a copy of it and import that. A refusal is remembered like any outcome, so a mended event
-needs a new id; a malformed one was not recorded and may keep its id.
+`event`. Mend the events in a copy of it and import that.
+
+`status` is one of three:
+
+* `refused`: the event was judged and refused; each reason has the code of an objection. It is recorded like any
+  outcome, so a mended event needs a new id.
+* `malformed`: the row is no event, or its id was used with other content. It was not recorded; mended, it may keep its
+  id.
+* `failed`: a rule or a plugin of the program failed on it (`rule_failed`). It was not recorded; mend the program or the
+  plugin, then import the same file again.
+
+Of a malformed row the reason says what is wrong with it: among others `invalid_json`, `duplicate_key` (a key that
+stands twice in one object, of which nobody knows which one is meant), `inexact_number` (a JSON number of more digits
+than such numbers are read with: write it in quotes), `bad_cell` (a mapping cannot use a cell), `invalid_event` and
+`other_content`.
 
 ## Mapping files
 
@@ -143,7 +156,9 @@ These are the events that come of it; one row is skipped as not paid, and one fo
 
 `stampbook export jsonl` writes every event with the program that judged it. `stampbook import --as-recorded` puts those
 programs in force and records the events at the instants at which they were recorded then, so that an empty database
-becomes the same ledger, hash for hash.
+becomes the same ledger, hash for hash. Each hash is compared before the entry is written: an export that was edited or
+is incomplete, another plugin, or a ledger in which something else happened ends the import with one line that names the
+account and the journal position. What was recorded before that instant stays imported.
 """
 
 

@@ -18,10 +18,20 @@ from pydantic import BaseModel
 from stampbook.amounts import CURRENCIES
 from stampbook.cli import cli
 from stampbook.discovery import installed
+from stampbook.event_tables import EventTable, FieldTable
 from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
 from stampbook.expressions import FUNCTIONS, describe
 from stampbook.periods import Window
-from stampbook.program import AssetTable, Example, Header, MetricTable, ProgramFile
+from stampbook.program import (
+    AssetTable,
+    CampaignTable,
+    Example,
+    ExampleAccount,
+    Header,
+    LimitTable,
+    MetricTable,
+    ProgramFile,
+)
 from stampbook.vocabulary import vocabulary
 
 if TYPE_CHECKING:
@@ -58,7 +68,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-_EXPRESSIONS = {"when": "a condition", "earn": "a formula", "sum": "a formula"}
+_EXPRESSIONS = {"when": "a condition", "earn": "a formula", "sum": "a formula", "distinct": "a text expression"}
 
 
 def _keys(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> str:
@@ -173,7 +183,7 @@ def _currencies() -> str:
 
 
 def _top() -> str:
-    return _keys(ProgramFile, ("program", "assets", "metrics", "example"))
+    return _keys(ProgramFile, ("program", "assets", "events", "metrics", "limits", "campaigns", "example"))
 
 
 _PARTS: dict[str, Callable[[], str]] = {
@@ -182,15 +192,39 @@ _PARTS: dict[str, Callable[[], str]] = {
     "currencies": _currencies,
     "metrics": lambda: _keys(MetricTable),
     "top": _top,
-    "example": lambda: _keys(Example),
+    "limits": lambda: _keys(LimitTable),
+    "campaigns": lambda: _keys(CampaignTable),
+    "example": lambda: _keys(Example, ("accounts",)),
     "events": _events,
     "names": _names,
     "functions": _functions,
     "points": _plugin("points"),
     "points.rule": _plugin("points", "rule"),
+    "points.rule.bracket": _plugin("points", "rule", "bracket"),
+    "points.rule.only": _plugin("points", "rule", "only"),
+    "points.multiplier": _plugin("points", "multiplier"),
     "tiers": _plugin("tiers"),
     "tiers.level": _plugin("tiers", "level"),
+    "tiers.level.gift": _plugin("tiers", "level", "gift"),
     "refunds": _plugin("refunds"),
+    "redemption": _plugin("redemption"),
+    "redemption.pay": _plugin("redemption", "pay"),
+    "redemption.reward": _plugin("redemption", "reward"),
+    "redemption.series": _plugin("redemption", "series"),
+    "achievements": _plugin("achievements"),
+    "achievements.achievement": _plugin("achievements", "achievement"),
+    "households": _plugin("households"),
+    "households.limit": _plugin("households", "limit"),
+    "transfers": _plugin("transfers"),
+    "transfers.limit": _plugin("transfers", "limit"),
+    "merging": _plugin("merging"),
+    "merging.fact": _plugin("merging", "fact"),
+    "legacy": _plugin("legacy"),
+    "legacy.ladder": _plugin("legacy", "ladder"),
+    "example.account": lambda: _keys(ExampleAccount),
+    "referral": _plugin("referral"),
+    "event": lambda: _keys(EventTable),
+    "event.field": lambda: _keys(FieldTable),
     "rfm": _plugin("rfm"),
 }
 

@@ -7,7 +7,18 @@ import pytest
 from stampbook.account import Account, Hold
 from stampbook.amounts import LARGEST
 from stampbook.errors import InvariantError
-from stampbook.ledger import BREAKAGE, CASH, PROMOTION, SALES, Fact, HoldChange, MetricChange, Posting, Transaction
+from stampbook.ledger import (
+    BREAKAGE,
+    CASH,
+    PROMOTION,
+    SALES,
+    Fact,
+    HoldChange,
+    LotExtension,
+    MetricChange,
+    Posting,
+    Transaction,
+)
 from stampbook.lots import DEBT, EARNED, PAID, Lot
 from stampbook.periods import NEVER
 
@@ -209,3 +220,22 @@ def test_a_copy_goes_its_own_way() -> None:
     ann = account()
     ann.copy().apply(Transaction((points(1, 2, SALES),), (lot(6),), (MetricChange("visits", 1, 1),), status="frozen"))
     assert (ann.lots, ann.status, list(ann.metrics), ann.next_lot) == (account().lots, "open", [], 6)
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        LotExtension(2, "points", 50, 200, 200),
+        LotExtension(2, "points", 50, 200, 190),
+        LotExtension(2, "points", 50, 210, 220),
+        LotExtension(2, "GBP", 50, 200, 300),
+        LotExtension(5, "points", 9, 90, 300),
+        LotExtension(4, "points", -5, NEVER, NEVER),
+        LotExtension(9, "points", 1, 200, 300),
+    ],
+    ids=["no later", "earlier", "of another end", "of another asset", "ended already", "a debt", "no lot"],
+)
+def test_the_end_of_a_lot_is_only_put_off_while_it_is_good(extension: LotExtension) -> None:
+    account().check(Transaction(extended=(LotExtension(2, "points", 50, 200, 201),)), NOW)
+    with pytest.raises(InvariantError, match="I28"):
+        account().check(Transaction(extended=(extension,)), NOW)

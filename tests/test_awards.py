@@ -25,16 +25,16 @@ def award(rule: str, numerator: int, denominator: int = 1, **terms: Any) -> Awar
 def grants(
     *wanted: Award | Multiplier | Note, stacking: Mapping[str, str] | None = None, multipliers: str = "product"
 ) -> dict[str, int]:
-    granted, _ = settle(wanted, assets=ASSETS, stacking=stacking or {}, multipliers=multipliers)
-    return {grant.award.rule: grant.units for grant in granted}
+    settled = settle(wanted, assets=ASSETS, stacking=stacking or {}, multipliers=multipliers)
+    return {grant.award.rule: grant.units for grant in settled.grants}
 
 
 def trace(*wanted: Award | Multiplier | Note, **modes: Any) -> dict[str, Any]:
-    return settle(wanted, assets=ASSETS, **{"stacking": {}, **modes})[1]
+    return settle(wanted, assets=ASSETS, **{"stacking": {}, **modes}).trace
 
 
 def test_nothing_wanted_is_nothing_granted() -> None:
-    assert settle([], assets=ASSETS, stacking={}) == ([], {})
+    assert settle([], assets=ASSETS, stacking={}) == ([], {}, [], [])
     assert trace(Multiplier("tiers.gold", "points", 2)) == {}
 
 
@@ -120,15 +120,15 @@ def test_groups_are_stacked_apart_from_one_another_and_by_asset() -> None:
 
 
 def test_what_lines_earned_is_split_over_them() -> None:
-    [grant], _ = settle([award("a", 10, 3, lines=((1, 1), (3, 2)))], assets=ASSETS, stacking={})
+    [grant] = settle([award("a", 10, 3, lines=((1, 1), (3, 2)))], assets=ASSETS, stacking={}).grants
     assert (grant.units, grant.by_line) == (3, ((1, 1), (3, 2)))
-    [grant], _ = settle([award("a", 10, lines=((1, -1), (3, 2)))], assets=ASSETS, stacking={})
+    [grant] = settle([award("a", 10, lines=((1, -1), (3, 2)))], assets=ASSETS, stacking={}).grants
     assert grant.by_line == ()
 
 
 @given(st.integers(1, 10**6), st.lists(st.integers(0, 1000), min_size=1, max_size=5).filter(any))
 def test_the_parts_of_lines_sum_to_the_grant(units: int, weights: list[int]) -> None:
-    [grant], _ = settle([award("a", units, lines=tuple(enumerate(weights, 1)))], assets=ASSETS, stacking={})
+    [grant] = settle([award("a", units, lines=tuple(enumerate(weights, 1)))], assets=ASSETS, stacking={}).grants
     assert sum(part for _, part in grant.by_line) == grant.units == units
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import Award, Objection, Plugin, PluginConfig, PluginError, Posting, hookimpl
+from stampbook import Award, Due, Objection, Plugin, PluginConfig, PluginError, Posting, hookimpl
 from stampbook.engine import Engine
 from stampbook.periods import Calendar
 from stampbook.replay import state
@@ -115,10 +115,8 @@ def test_what_was_known_then_does_not_change_by_a_program_put_in_force_since(boo
 def test_a_time_given_as_a_datetime_counts_like_one_given_as_text(sqlite_db: str) -> None:
     with engine_of(sqlite_db) as first:
         first.put_text_in_force(program())
-        first.memory.clear()
         for day in (1, 2):
             buy(first, f"p{day}", datetime(2024, 1, day, tzinfo=UTC), "60.00")
-            first.memory.clear()
         assert tier(first, "2024-01-03") == "gold"
         assert verify(first).ok
 
@@ -166,10 +164,15 @@ class Rash(Plugin[PluginConfig]):
         return []
 
 
-@pytest.mark.parametrize("name", ["raises", "no-list", "no-award", "float", "zero", "far", "kind"])
-def test_a_plugin_that_fails_fails_its_event_alone(name: str) -> None:
+def rash_engine() -> Engine:
     engine = engine_of(plugins={"rash": Rash})
     engine.put_text_in_force(program() + '[[plugin]]\nuse = "rash"\n')
+    return engine
+
+
+@pytest.mark.parametrize("name", ["raises", "no-list", "no-award", "float", "zero", "far", "kind"])
+def test_a_plugin_that_fails_fails_its_event_alone(name: str) -> None:
+    engine = rash_engine()
     events = [
         {"type": "purchase", "id": id_, "account": "ann", "at": "2024-01-01", "amount": "1.00"}
         for id_ in ("before", name, "after")
@@ -178,8 +181,7 @@ def test_a_plugin_that_fails_fails_its_event_alone(name: str) -> None:
 
 
 def test_what_a_review_does_to_a_transaction_does_not_reach_the_books() -> None:
-    engine = engine_of(plugins={"rash": Rash})
-    engine.put_text_in_force(program() + '[[plugin]]\nuse = "rash"\n')
+    engine = rash_engine()
     buy(engine, "first", "2024-01-01")
     outcome = buy(engine, "mutates", "2024-01-02")
     assert [posting.amount for posting in outcome.postings] == [10]
@@ -212,3 +214,32 @@ def test_many_small_returns_keep_as_much_as_one() -> None:
         return sum(engine.post({**back, "id": f"r{n}"}).memo["deducted"] for n in range(parts))
 
     assert kept(90) == kept(1) == 45
+
+
+class Undecided(Plugin[PluginConfig]):
+    """Cannot say what is due while an account holds 7.00."""
+
+    Config = PluginConfig
+
+    @hookimpl
+    def due(self, account: AccountView) -> list[Due]:
+        if account.balance("GBP") == 700:
+            message = "no idea"
+            raise ValueError(message)
+        return []
+
+
+@pytest.mark.parametrize("programs", [1, 2])
+def test_an_event_after_which_nobody_can_say_what_is_due_leaves_nothing(sqlite_db: str, programs: int) -> None:
+    with engine_of(sqlite_db, now="2025-06-01", plugins={"undecided": Undecided}) as engine:
+        engine.put_text_in_force(program() + "[[plugin]]\nuse = 'undecided'\n")
+        for _ in range(programs - 1):
+            later = program(metric="order.gross") + "[[plugin]]\nuse = 'undecided'\n"
+            engine.put_text_in_force(later, effective_from=P("2025-05-01"))
+        topups = [
+            {"type": "topup", "id": str(day), "account": "ann", "at": f"2025-01-0{day}", "amount": amount}
+            for day, amount in enumerate(("5.00", "2.00", "1.00"), 1)
+        ]
+        assert [outcome.status for outcome in engine.process(topups)] == ["accepted", "failed", "accepted"]
+        assert verify(engine).findings == ()
+        assert state(engine, "ann").balance("GBP", P("2025-06-01")) == 600

@@ -17,7 +17,12 @@ from stampbook.testing import check_examples
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-WRITTEN = ["programs.md", "architecture.md", "writing-a-plugin.md"]
+WRITTEN = [
+    "programs.md",
+    "architecture.md",
+    "writing-a-plugin.md",
+    *sorted(f"policies/{path.name}" for path in (DOCS / "policies").glob("*.md")),
+]
 
 _FENCE = re.compile(
     r"(?:<!-- from (?P<source>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```\n(?P<after><!-- begin check -->)?",
@@ -125,7 +130,7 @@ def test_links_between_pages_and_to_headings_lead_somewhere() -> None:
             if target.startswith("#"):
                 assert target[1:] in headings, f"{page}: {target}"
             elif not target.startswith("http"):
-                assert (DOCS / target.partition("#")[0]).is_file(), f"{page}: {target}"
+                assert ((DOCS / page).parent / target.partition("#")[0]).is_file(), f"{page}: {target}"
 
 
 def test_every_plugin_and_hook_is_spoken_of() -> None:

@@ -521,3 +521,10 @@ def test_listeners_hear_what_was_committed_and_their_failure_undoes_nothing(
         engine.process([event("topup", "12", amount="1.00")])
         assert len([id_ for id_, _ in Ear.heard if id_ == "12"]) == 1
         assert findings(engine) == ()
+
+
+def test_a_sent_again_event_may_spell_out_what_is_the_default(engine: Engine) -> None:
+    first = {"type": "purchase", "id": "spelt", "account": "ann", "at": "2025-01-10T10:00:00Z", "amount": "10.00"}
+    assert engine.post(first).accepted
+    currency = engine.registry().context.currency.code
+    assert engine.post({**first, "currency": currency, "source": "default"}).replayed

@@ -31,6 +31,7 @@ from stampbook.exporting.target import target_file
 from stampbook.importing import import_file
 from stampbook.periods import Calendar
 from stampbook.store.reading import sql_session
+from stampbook.store.streams import Span, journal_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -631,3 +632,14 @@ def test_a_new_file_has_the_usual_permissions_and_an_old_one_keeps_its_own(engin
     (tmp_path / "new.csv").chmod(0o600)
     export(engine, tmp_path / "new.csv", "csv")
     assert (tmp_path / "new.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_books_are_exported_after_they_were_verified(sqlite_db: str) -> None:
+    from stampbook.verifying import verify
+
+    with Engine.open(sqlite_db, create=True) as engine:
+        engine.put_text_in_force('[program]\nname = "E"\ncurrency = "EUR"\ntime_zone = "UTC"\n')
+        engine.post({"type": "account.opened", "id": "o", "account": "ann", "at": "2025-01-01"})
+        assert verify(engine).ok
+        with engine.store.reader() as session:
+            assert [found.entry.id for found in journal_stream(session, "recorded", Span())] == ["o"]

@@ -82,7 +82,7 @@ def test_every_source_root_is_named_wherever_the_roots_are_listed() -> None:
     assert sorted(project["tool"]["ruff"]["src"]) == roots
     assert sorted(project["tool"]["importlinter"]["root_packages"]) == sorted(path.name for path in PACKAGES)
     entries = project["project"]["entry-points"]["stampbook.plugins"]
-    assert sorted(entries) == [plugin.name.removeprefix("stampbook_") for plugin in PLUGINS]
+    assert {entry.partition(":")[0] for entry in entries.values()} == {plugin.name for plugin in PLUGINS}
 
 
 MODULES = sorted(path for root in SOURCE_ROOTS for path in root.rglob("*.py"))
@@ -95,10 +95,9 @@ def test_no_module_is_too_long_to_read_in_one_sitting(module: Path) -> None:
 
 @pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)
 def test_a_bundled_plugin_is_found_as_anyones_is(package: Path) -> None:
-    skip_until_written(package)
-    [entry] = entry_points(group="stampbook.plugins", name=package.name.removeprefix("stampbook_"))
-    assert entry.module == package.name
-    assert isinstance(entry.load(), type)
+    entries = [entry for entry in entry_points(group="stampbook.plugins") if entry.module == package.name]
+    assert entries
+    assert all(isinstance(entry.load(), type) for entry in entries)
 
 
 def test_the_version_is_the_distributions() -> None:
@@ -121,7 +120,6 @@ START_UPS = {
 
 @pytest.mark.parametrize("start_up", START_UPS)
 def test_starting_up_loads_nothing_heavy(start_up: str) -> None:
-    skip_until_written(ROOT / "engine" / "stampbook" / "cli")
     tell = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
     code = f"{START_UPS[start_up]}\n{tell}"
     run = subprocess.run([sys.executable, "-I", "-c", code], check=False, capture_output=True, text=True)
@@ -129,8 +127,3 @@ def test_starting_up_loads_nothing_heavy(start_up: str) -> None:
     loaded = set(run.stdout.splitlines()[-1].split())
     assert "stampbook" in loaded
     assert not loaded & LATE
-
-
-def skip_until_written(package: Path) -> None:
-    if not (package / "__init__.py").read_text(encoding="utf-8").strip():
-        pytest.skip(f"{package.name} is not written yet")

@@ -224,7 +224,9 @@ def test_the_next_calendar_unit(window: str, today: str, following: str) -> None
     assert date.fromordinal(day).isoformat() == following
 
 
-@pytest.mark.parametrize("text", ["calendar week", "12 months, end of month", "end of year", "forever", "", "calendar"])
+@pytest.mark.parametrize(
+    "text", ["calendar fortnight", "12 months, end of month", "end of year", "forever", "", "calendar"]
+)
 def test_what_is_no_window_is_refused(text: str) -> None:
     with pytest.raises(PeriodError, match="is not a window; write '12 months', 'calendar year' or 'lifetime'"):
         Window.parse(text)

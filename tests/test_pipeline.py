@@ -368,8 +368,8 @@ def test_catching_up_before_anything_is_due_brings_nothing() -> None:
     till = shop()
     till.tell("purchase", amount="10", at="2025-01-15")
     account = till.account()
-    assert catch_up(till.registry, account, account.due_at - 1) == []
-    [expiry] = catch_up(till.registry, account, account.due_at)
+    assert list(catch_up(till.registry, account, account.due_at - 1)) == []
+    expiry = next(catch_up(till.registry, account, account.due_at))
     assert isinstance(expiry.event, Expiry)
     assert till.account().lots[1].remaining == 10
     assert next_due(till.registry, account) == account.due_at

@@ -1,15 +1,17 @@
 # ruff: noqa: E501 - a message is one line, and so is its case
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stampbook.errors import ProgramError
 from stampbook.loading import load, load_file, program_schema
 from stampbook.registry import Registry
+from stampbook.wording import in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 HEADER = """\
@@ -106,17 +108,17 @@ balance = { points = "1" }
         ":13: assets.JPY.decimals: JPY is a currency of 0 decimals",
         ":16: metrics.spend.sum: no field 'order.nett' (did you mean 'net'?) (column 1)",
         ":17: metrics.spend.window: '12 monts' is not a window; write '12 months', 'calendar year' or 'lifetime'",
-        ":19: metrics.visits: a metric has either count = true or sum = '…'",
+        ":19: metrics.visits: a metric has one of count = true, sum = '…' and distinct = '…'",
         ":20: metrics.visits.on: 'purchas' is no kind of event (did you mean 'purchase'?)",
         ":22: metrics.loops: a metric cannot read metric.visits: metrics are counted before they are compared",
-        ":27: stacking.promo: 'bets' is not one of 'sum', 'best', 'first' (did you mean 'best'?)",
-        (":31: plugin[1].expires: 'a while' is not a period; write '90 days', '12 months' or '12 months, end of month',"
-         " or 'never'"),
+        ":27: stacking.promo: 'bets' is not one of 'sum', 'best', 'first', 'exclusive', 'multiplied' (did you mean 'best'?)",
+        (":31: plugin[1].expires: 'a while' is no time to be good; write '12 months', '12 months, end of month',"
+         " '31 march', '31 march of the following year, at least 6 months', 'membership anniversary' or 'never'"),
         ":33: plugin[1].rule[1]: line.quantity needs per = 'line'",
-        ":38: plugin[1].rule[2].name: 'Tea time' is not written as it must be (^[a-z][a-z0-9_-]{0,62}$)",
+        ":38: plugin[1].rule[2].name: 'Tea time' cannot be a name here; write small letters, digits, _ and -, a letter first, at most 63 of them",
         ":39: plugin[1].rule[2].when: a condition must be true or false; this is a number (column 1)",
-        (":41: plugin[1].rule[2].expires: 'soon' is not a period; write '90 days', '12 months' or"
-         " '12 months, end of month', or 'never'"),
+        (":41: plugin[1].rule[2].expires: 'soon' is no time to be good; write '12 months', '12 months, end of month',"
+         " '31 march', '31 march of the following year, at least 6 months', 'membership anniversary' or 'never'"),
         ":42: plugin[1].rule[2].pending: 14 is not text; write it in quotes",
         ":44: plugin[2].use: missing",
         ":48: plugin[3].use: no plugin 'tier' is installed (did you mean 'tiers'?)",
@@ -161,9 +163,9 @@ def test_what_is_not_toml_is_refused_with_its_line(text: str, message: str) -> N
         (f"{HEADER}[metrics.spend]\ncount = true\non = ['topup']\nper = 'line'", [":6: metrics.spend: per = 'line' needs a purchase; 'topup' has no lines"]),
         (f"{HEADER}decimals = true", [":6: assets.points.decimals: True is not a whole number"]),
         (f"{HEADER}decimals = 7", [":6: assets.points.decimals: 7 is more than 6"]),
-        (f"{HEADER}[assets.'p p']", [":6: assets.p p: 'p p' is not written as it must be (^[A-Za-z][A-Za-z0-9_]{0,62}$)"]),
+        (f"{HEADER}[assets.'p p']", [":6: assets.p p: 'p p' cannot be a name here; write letters, digits and _, a letter first, at most 63 of them"]),
         (f"{HEADER}[[plugin]]\nuse = 'refunds'\n[[plugin]]\nuse = 'refunds'", [":6: plugin: two plugin tables are named 'refunds'; give one of them another name"]),
-        (f"{HEADER}[[plugin]]\nuse = 'refunds'\nname = 'my refunds'", [":8: plugin[1].name: 'my refunds' is not written as it must be (^[A-Za-z][A-Za-z0-9_-]{0,39}$)"]),
+        (f"{HEADER}[[plugin]]\nuse = 'refunds'\nname = 'my refunds'", [":8: plugin[1].name: 'my refunds' cannot be a name here; write letters, digits, _ and -, a letter first, at most 40 of them"]),
     ],
 )  # fmt: skip
 def test_mistakes_have_line_key_and_remedy(text: str, expected: list[str]) -> None:
@@ -173,7 +175,7 @@ def test_mistakes_have_line_key_and_remedy(text: str, expected: list[str]) -> No
 def test_a_deep_table_where_a_word_belongs_is_named_briefly() -> None:
     deep = ".".join("a" * 900)
     [only] = mistakes(f"{HEADER}[stacking.promo]\n{deep} = 1")
-    assert only == ":6: stacking.promo: a table is not one of 'sum', 'best', 'first'"
+    assert only == ":6: stacking.promo: a table is not one of 'sum', 'best', 'first', 'exclusive', 'multiplied'"
 
 
 def test_a_file_is_read_by_its_name(tmp_path: Path) -> None:
@@ -194,3 +196,21 @@ def test_the_schema_knows_every_installed_plugin() -> None:
     variants = schema["properties"]["plugin"]["items"]["oneOf"]
     assert {"points", "tiers", "rfm", "refunds"} <= {variant["properties"]["use"]["const"] for variant in variants}
     assert all("description" in about for variant in variants for about in variant["properties"].values())
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        yield from (pattern for part in schema.values() for pattern in _patterns(part))
+    elif isinstance(schema, list):
+        yield from (pattern for part in schema for pattern in _patterns(part))
+
+
+def test_no_operator_has_to_read_a_regular_expression() -> None:
+    patterns = set(_patterns(program_schema()))
+    assert len(patterns) > 5
+    for pattern in patterns:
+        words = in_words({"type": "string_pattern_mismatch", "input": "?", "ctx": {"pattern": pattern}})
+        assert pattern not in words
+        assert "; write " in words or " is not " in words

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stampbook.events import Order, Purchase, Return
+from stampbook.events import Purchase, Return
 from stampbook.returns import Came, line_values, measure
 from tests.properties import strategies as some
 from tests.properties.driver import program
+
+if TYPE_CHECKING:
+    from stampbook.orders import Order
 
 PROGRAM = "[program]\nname = 'x'\ncurrency = 'GBP'\n"
 

@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stampbook.account import AccountView as AccountView
+    from stampbook.account_view import AccountView as AccountView
     from stampbook.amounts import Asset as Asset
     from stampbook.amounts import Rounding as Rounding
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
+    from stampbook.earlier import Earlier as Earlier
     from stampbook.engine import Engine as Engine
     from stampbook.errors import AmountError as AmountError
     from stampbook.errors import DuplicateEventError as DuplicateEventError
@@ -32,13 +33,15 @@ if TYPE_CHECKING:
     from stampbook.errors import StoreError as StoreError
     from stampbook.errors import UnknownAccountError as UnknownAccountError
     from stampbook.errors import UnknownEventError as UnknownEventError
+    from stampbook.errors import near as near
     from stampbook.event_fields import Amount as Amount
+    from stampbook.event_fields import End as End
     from stampbook.event_fields import Instant as Instant
+    from stampbook.event_fields import Name as Name
     from stampbook.event_fields import PositiveAmount as PositiveAmount
+    from stampbook.event_fields import Ref as Ref
     from stampbook.event_fields import SignedAmount as SignedAmount
     from stampbook.events import Event as Event
-    from stampbook.events import Line as Line
-    from stampbook.events import Order as Order
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
     from stampbook.events import TopUp as TopUp
@@ -46,22 +49,30 @@ if TYPE_CHECKING:
     from stampbook.expressions import Formula as Formula
     from stampbook.hookspecs import API_VERSION as API_VERSION
     from stampbook.hookspecs import Award as Award
-    from stampbook.hookspecs import Drawn as Drawn
+    from stampbook.hookspecs import Deposit as Deposit
     from stampbook.hookspecs import Due as Due
-    from stampbook.hookspecs import Granted as Granted
+    from stampbook.hookspecs import Entitlement as Entitlement
+    from stampbook.hookspecs import Extension as Extension
+    from stampbook.hookspecs import GoodUntil as GoodUntil
+    from stampbook.hookspecs import Limit as Limit
     from stampbook.hookspecs import Multiplier as Multiplier
+    from stampbook.hookspecs import Need as Need
     from stampbook.hookspecs import Note as Note
-    from stampbook.hookspecs import RefundPlan as RefundPlan
-    from stampbook.hookspecs import RefundRequest as RefundRequest
-    from stampbook.hookspecs import ReturnedLine as ReturnedLine
+    from stampbook.hookspecs import Payment as Payment
+    from stampbook.hookspecs import Progress as Progress
+    from stampbook.hookspecs import Stake as Stake
+    from stampbook.hookspecs import Withdrawal as Withdrawal
     from stampbook.hookspecs import hookimpl as hookimpl
     from stampbook.ledger import Fact as Fact
+    from stampbook.ledger import Message as Message
     from stampbook.ledger import Objection as Objection
     from stampbook.ledger import Posting as Posting
     from stampbook.ledger import Transaction as Transaction
     from stampbook.loading import load as _load
     from stampbook.loading import load_file as _load_file
     from stampbook.lots import Lot as Lot
+    from stampbook.orders import Line as Line
+    from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
     from stampbook.periods import NEVER as NEVER
     from stampbook.periods import Calendar as Calendar
@@ -69,15 +80,35 @@ if TYPE_CHECKING:
     from stampbook.periods import Window as Window
     from stampbook.plugin import Plugin as Plugin
     from stampbook.plugin import PluginConfig as PluginConfig
+    from stampbook.proposals import Debt as Debt
+    from stampbook.proposals import Earned as Earned
+    from stampbook.proposals import GiveBack as GiveBack
+    from stampbook.proposals import Remember as Remember
+    from stampbook.proposals import SetAside as SetAside
+    from stampbook.proposals import Share as Share
+    from stampbook.proposals import StatusChange as StatusChange
+    from stampbook.proposals import Tally as Tally
+    from stampbook.refund_plans import Drawn as Drawn
+    from stampbook.refund_plans import Granted as Granted
+    from stampbook.refund_plans import Paid as Paid
+    from stampbook.refund_plans import RefundPlan as RefundPlan
+    from stampbook.refund_plans import RefundRequest as RefundRequest
+    from stampbook.refund_plans import ReturnedLine as ReturnedLine
     from stampbook.registry import Registry as Registry
     from stampbook.returns import settle_share as settle_share
+    from stampbook.store import database_url as database_url
+    from stampbook.validity import Validity as Validity
+    from stampbook.vocabulary import Context as Context
+    from stampbook.vocabulary import InstantText as InstantText
     from stampbook.vocabulary import LineCondition as LineCondition
     from stampbook.vocabulary import LineFormula as LineFormula
     from stampbook.vocabulary import Money as Money
     from stampbook.vocabulary import OrderCondition as OrderCondition
     from stampbook.vocabulary import PeriodText as PeriodText
+    from stampbook.vocabulary import ValidityText as ValidityText
     from stampbook.vocabulary import WindowText as WindowText
     from stampbook.vocabulary import check_reads as check_reads
+    from stampbook.vocabulary import line_formula as line_formula
     from stampbook.vocabulary import refuse as refuse
 
     load_program, load_program_file = _load, _load_file
@@ -85,9 +116,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "account": ("AccountView",),
+    "account_view": ("AccountView",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
+    "earlier": ("Earlier",),
     "engine": ("Engine",),
     "errors": (
         "AmountError",
@@ -105,37 +137,52 @@ _ROOMS = {
         "StoreError",
         "UnknownAccountError",
         "UnknownEventError",
+        "near",
     ),
-    "event_fields": ("Amount", "Instant", "PositiveAmount", "SignedAmount"),
-    "events": ("Event", "Line", "Order", "Purchase", "Return", "TopUp"),
+    "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
+    "events": ("Event", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
     "hookspecs": (
         "API_VERSION",
         "Award",
-        "Drawn",
+        "Deposit",
         "Due",
-        "Granted",
+        "Entitlement",
+        "Extension",
+        "GoodUntil",
+        "Limit",
         "Multiplier",
+        "Need",
         "Note",
-        "RefundPlan",
-        "RefundRequest",
-        "ReturnedLine",
+        "Payment",
+        "Progress",
+        "Stake",
+        "Withdrawal",
         "hookimpl",
     ),
-    "ledger": ("Fact", "Objection", "Posting", "Transaction"),
+    "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction"),
     "lots": ("Lot",),
     "periods": ("NEVER", "Calendar", "Period", "Window"),
+    "orders": ("Line", "Order"),
     "plugin": ("Plugin", "PluginConfig"),
+    "proposals": ("Debt", "Earned", "GiveBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
+    "refund_plans": ("Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine"),
     "registry": ("Registry",),
     "returns": ("settle_share",),
+    "validity": ("Validity",),
+    "store": ("database_url",),
     "vocabulary": (
+        "Context",
+        "InstantText",
         "LineCondition",
         "LineFormula",
         "Money",
         "OrderCondition",
         "PeriodText",
+        "ValidityText",
         "WindowText",
         "check_reads",
+        "line_formula",
         "refuse",
     ),
 }

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stampbook.amounts import LARGEST_BALANCE
 from stampbook.errors import InvariantError
-from stampbook.ledger import ADJUSTMENTS, BREAKAGE, GENESIS, PROMOTION, Fact, HoldChange, Transaction, check_postings
-from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw
+from stampbook.ledger import (
+    ADJUSTMENTS,
+    BREAKAGE,
+    GENESIS,
+    PROMOTION,
+    TRANSFERS,
+    Fact,
+    HoldChange,
+    Transaction,
+    check_extended,
+    check_postings,
+)
+from stampbook.lots import DEBT, Lot
 from stampbook.metrics import Metrics
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stampbook.events import Event
-    from stampbook.vocabulary import Context
 
 OPEN = "open"
 FROZEN = "frozen"
 CLOSED = "closed"
 
-_EARLY = (PROMOTION, ADJUSTMENTS, BREAKAGE)
-"""Where units may go that are not effective yet: taken back, put right, or lapsed. They cannot be spent."""
+_EARLY = (PROMOTION, ADJUSTMENTS, BREAKAGE, TRANSFERS)
+"""Where units may go that are not effective yet: taken back, put right, lapsed, or to another account, where they are
+as pending as here. They cannot be spent."""
+
+MERGED_INTO = "merged_into"
+"""The fact of an account that was merged: the ref of the account that has all that it had."""
 
 _ENDED = {"capture": "captured", "void": "voided", "lapse": "lapsed"}
+
+
+Move = tuple[int, int, int]
+"""When something came into a lot or went from it, which one, and how much; what went is below zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +69,10 @@ class Account:
     """One customer's account: the fold of its journal. Only `apply` changes it.
 
     `clock` is the instant up to which time has caught up, `seq` and `head` the last journal position and its
-    hash, `due_at` the earliest instant at which time brings something.
+    hash, `due_at` the earliest instant at which time brings something. `expired` is what went from each lot to
+    breakage, and did not come back since, and no return has counted as lapsed; out of a database it is loaded only
+    for those events that ask for it: returns, and late spending. `moves` is what else came and went, lot by lot; it
+    is kept only where late spending may ask for it.
     """
 
     ref: str
@@ -70,16 +90,56 @@ class Account:
     holds: dict[int, Hold] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
     facts: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
+    expired: dict[int, int] = field(default_factory=dict)
+    moves: list[Move] | None = None
 
     def copy(self) -> Account:
         """Return an independent copy."""
         return replace(
-            self, lots=dict(self.lots), holds=dict(self.holds), metrics=self.metrics.copy(), facts=dict(self.facts)
+            self,
+            lots=dict(self.lots),
+            holds=dict(self.holds),
+            metrics=self.metrics.copy(),
+            facts=dict(self.facts),
+            expired=dict(self.expired),
+            moves=None if self.moves is None else list(self.moves),
         )
+
+    def mark(self) -> tuple[Any, ...]:
+        """Return what `reset` needs to take back the next transaction."""
+        numbers = self.status, self.opened_at, self.clock, self.seq, self.due_at, self.next_lot, self.next_hold
+        moves = None if self.moves is None else list(self.moves)
+        return numbers, dict(self.lots), dict(self.holds), dict(self.facts), dict(self.expired), moves
+
+    def reset(self, mark: tuple[Any, ...], transaction: Transaction | None) -> None:
+        """Be again as at a mark, since which one transaction was applied, or none."""
+        numbers, self.lots, self.holds, self.facts, self.expired, self.moves = mark
+        self.status, self.opened_at, self.clock, self.seq, self.due_at, self.next_lot, self.next_hold = numbers
+        for metric, day, delta in transaction.metrics if transaction is not None else ():
+            self.metrics.add(metric, day, -delta)
+
+    def later(self, at: int) -> dict[int, int]:
+        """Return by how much less of a lot could be used at an instant that has passed than now, zero or less.
+
+        What came into it since was not there then, and what is used of it then is missing ever after: it may not be
+        more than the least that it has held since. Expiry does not count: late news brings back what has expired.
+        """
+        since: dict[int, dict[int, int]] = {}
+        for when, lot, amount in self.moves or ():
+            if when > at:
+                changes = since.setdefault(lot, {})
+                changes[when] = changes.get(when, 0) + amount
+        least: dict[int, int] = {}
+        for lot, changes in since.items():
+            before = 0
+            for when in sorted(changes, reverse=True):
+                before -= changes[when]
+                least[lot] = min(least.get(lot, 0), before)
+        return least
 
     def forget_the_empty(self) -> None:
         """Let go of lots and holds in which nothing is left; they stay in the books."""
-        if any(not lot.remaining for lot in self.lots.values()):
+        if not all(lot.remaining for lot in self.lots.values()):
             self.lots = {number: lot for number, lot in self.lots.items() if lot.remaining or lot.held}
         if self.holds:
             self.holds = {number: hold for number, hold in self.holds.items() if hold.left}
@@ -95,6 +155,12 @@ class Account:
     def owed(self, asset: str) -> int:
         """Return the debt in an asset, zero or more."""
         return -sum([lot.remaining for lot in self.lots.values() if lot.asset == asset and lot.kind == DEBT])
+
+    @property
+    def merged_into(self) -> str:
+        """The ref of the account into which it was merged, or an empty text."""
+        history = self.facts.get(MERGED_INTO)
+        return history[-1].value if history and self.status == CLOSED else ""
 
     def total(self, asset: str) -> int:
         """Return the sum over all lots of an asset, debt included."""
@@ -112,7 +178,11 @@ class Account:
 
     def next_expiry(self) -> int:
         """Return the earliest instant at which a lot with something free in it expires."""
-        return min([lot.expires_at for lot in self.lots.values() if lot.remaining > lot.held], default=NEVER)
+        earliest = NEVER
+        for _, _, _, _, expires_at, _, _, remaining, held in self.lots.values():
+            if expires_at < earliest and remaining > held:
+                earliest = expires_at
+        return earliest
 
     def check(self, transaction: Transaction, at: int) -> None:
         """Check that a transaction at an instant may be applied: the invariants that concern one account.
@@ -121,6 +191,8 @@ class Account:
             InvariantError: with the code of the first rule that would break.
         """
         check_postings(transaction.postings)
+        if transaction.extended:
+            check_extended(self.lots, transaction.extended, at)
         if not transaction.holds and not transaction.opened and not transaction.postings:
             return
         opened: dict[int, Lot] = {}
@@ -143,7 +215,7 @@ class Account:
                 if sign < 0:
                     drawn[end] = drawn.get(end, 0) + amount
                     late = at >= lot.expires_at and destination != BREAKAGE
-                    early = at < lot.effective_at and destination not in _EARLY
+                    early = at < lot.effective_at and destination not in _EARLY and "matured" not in transaction.memo
                     if late or early:
                         untimely[end] = untimely.get(end, 0) + amount
         held, captured = self._check_holds(transaction.holds, at) if transaction.holds else ({}, {})
@@ -191,6 +263,9 @@ class Account:
                 self._check_authorised(change, held, at)
                 continue
             hold = self.holds.get(change.hold)
+            if hold is not None and hold.left and change.action == "raise" and change.asset == hold.asset:
+                self._check_authorised(change, held, at)
+                continue
             if hold is None or change.action not in _ENDED:
                 raise InvariantError("I8", f"hold {change.hold} is not there to {change.action}")
             if hold.asset != change.asset:
@@ -211,7 +286,8 @@ class Account:
             if lot is None or lot.asset != change.asset:
                 raise InvariantError("I20", f"hold {change.hold} of {change.asset} names lot {number}")
             held[number] = held.get(number, 0) + units
-            if held[number] > lot.usable(at):
+            in_time = lot.effective_at <= at < lot.expires_at
+            if not in_time or held[number] > lot.usable(at):
                 raise InvariantError("I6", f"hold {change.hold} sets aside more than lot {number} has free")
 
     def apply(self, transaction: Transaction) -> None:
@@ -223,8 +299,16 @@ class Account:
         for _, amount, source, destination, _ in transaction.postings:
             if isinstance(source, int):
                 lots[source] = lots[source].moved(-amount)
+                if destination == BREAKAGE:
+                    self.expired[source] = self.expired.get(source, 0) + amount
             if isinstance(destination, int):
                 lots[destination] = lots[destination].moved(amount)
+                if source == BREAKAGE:
+                    self.expired[destination] = self.expired.get(destination, 0) - amount
+        for _, number, units in transaction.memo.get("lapsed_lots", ()):
+            self.expired[number] = self.expired.get(number, 0) - units
+        for extension in transaction.extended:
+            lots[extension.lot] = lots[extension.lot]._replace(expires_at=extension.expires_at)
         for metric, day, delta in transaction.metrics:
             self.metrics.add(metric, day, delta)
         for fact in transaction.facts:
@@ -248,128 +332,18 @@ class Account:
                 change.hold, change.asset, amount, change.units, lapses_at=change.lapses_at or NEVER
             )
             self.next_hold = change.hold + 1
+        elif change.action == "raise":
+            hold = self.holds[change.hold]
+            raised = dict(hold.left)
+            for lot, units in change.units:
+                raised[lot] = raised.get(lot, 0) + units
+            self.holds[change.hold] = replace(hold, amount=hold.amount + amount, left=tuple(raised.items()))
         else:
             hold = self.holds[change.hold]
             gone = dict(change.units)
             left = tuple((lot, units - gone.get(lot, 0)) for lot, units in hold.left if units > gone.get(lot, 0))
             ended = _ENDED[change.action]
             self.holds[change.hold] = replace(hold, left=left, **{ended: getattr(hold, ended) + amount})
-        sign = 1 if change.action == "authorise" else -1
+        sign = -1 if change.action in _ENDED else 1
         for number, units in change.units:
             self.lots[number] = self.lots[number].holding(sign * units)
-
-
-class AccountView:
-    """What plugins and expressions see of an account at one instant: read-only, with windows applied.
-
-    Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
-    the event's own contribution counts.
-    """
-
-    __slots__ = ("_account", "_day", "_learned", "_pending", "_program", "at")
-
-    def __init__(
-        self,
-        account: Account,
-        at: int,
-        program: Context,
-        pending: Iterable[tuple[str, int, int]] = (),
-        learned: Iterable[Fact] = (),
-    ) -> None:
-        self._account = account
-        self._program = program
-        self._pending = pending
-        self._learned = learned
-        self.at = at
-        self._day = 0
-
-    @property
-    def day(self) -> int:
-        """The local date of the instant, as an ordinal."""
-        if not self._day:
-            self._day = self._program.calendar.day(self.at)
-        return self._day
-
-    @property
-    def ref(self) -> str:
-        """The operator's name for the account."""
-        return self._account.ref
-
-    @property
-    def status(self) -> str:
-        """``open``, ``frozen`` or ``closed``."""
-        return self._account.status
-
-    @property
-    def opened_at(self) -> int:
-        """The instant at which the account was opened."""
-        return self._account.opened_at
-
-    @property
-    def lots(self) -> tuple[Lot, ...]:
-        """All lots that hold something, or owe it, in the order in which they were opened."""
-        return tuple([lot for _, lot in sorted(self._account.lots.items()) if lot.remaining])
-
-    def lot(self, number: int) -> Lot | None:
-        """Return one lot that holds something by its number."""
-        lot = self._account.lots.get(number)
-        return lot if lot is not None and lot.remaining else None
-
-    def draw(self, asset: str, amount: int) -> tuple[list[tuple[int, int]], int]:
-        """Choose what would be spent now, in the program's order.
-
-        Returns:
-            pairs of lot number and amount, and what is short of `amount`.
-        """
-        order = self._program.spend_orders.get(asset) or DEFAULT_ORDER
-        return draw(self._account.lots.values(), asset, amount, self.at, order)
-
-    def balance(self, asset: str) -> int:
-        """Return what may be spent of an asset now: not held, expired or pending."""
-        return self._account.balance(asset, self.at)
-
-    def pending(self, asset: str) -> int:
-        """Return what is granted of an asset but not yet effective."""
-        return self._account.pending(asset, self.at)
-
-    def owed(self, asset: str) -> int:
-        """Return the debt in an asset, zero or more."""
-        return self._account.owed(asset)
-
-    def amount_of(self, event: Event) -> int:
-        """Return an event's own amount, in the finest units of the program's assets; 0 where it has none."""
-        amount = getattr(event, "amount", None)
-        if not amount:
-            return 0
-        code = getattr(event, type(event).asset_field, None) or self._program.currency.code
-        return int(amount * self._program.finest[code])
-
-    @property
-    def currency_balance(self) -> int:
-        """What may be spent now in the program's currency."""
-        return self._account.balance(self._program.currency.code, self.at)
-
-    def fact(self, name: str) -> Fact | None:
-        """Return the fact of a name that holds now."""
-        for fact in self._learned:
-            if fact.name == name and fact.since <= self.at < fact.until:
-                return fact
-        return self._account.fact(name, self.at)
-
-    def text(self, name: str) -> str:
-        """Return the value of a fact, or an empty text where there is none."""
-        fact = self.fact(name)
-        return "" if fact is None else fact.value
-
-    def metric(self, name: str) -> int:
-        """Return a metric over its window up to today, in the metric's smallest units."""
-        return self.metric_on(name, self.day)
-
-    def metric_on(self, name: str, day: int) -> int:
-        """Return a metric over its window as it ends on another local day."""
-        first = self._program.first_day(name, day)
-        total = self._account.metrics.total(name, first, day)
-        for metric, on, delta in self._pending:
-            if metric == name and first <= on <= day:
-                total += delta
-        return total

@@ -19,6 +19,8 @@ LARGEST = 10**15
 LARGEST_BALANCE = 2**63 - 1
 
 _PLAIN = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,12})?", re.ASCII)
+_TOO_LARGE = re.compile(r"[+-]?[0-9]{21,}(?:\.[0-9]*)?", re.ASCII)
+_TOO_EXACT = re.compile(r"[+-]?[0-9]{1,20}\.[0-9]{13,}", re.ASCII)
 
 _CURRENCIES_BY_DECIMALS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
@@ -87,17 +89,15 @@ def read_units(value: object, decimals: int) -> int:
     """
     text = value if isinstance(value, str) else _plain_text(value)
     if not _PLAIN.fullmatch(text):
-        message = f"{_short(text)} is not an amount; write a plain decimal number such as '12.50'"
-        raise AmountError(message)
+        raise AmountError(_why_not(value, text, decimals))
     whole, _, fraction = text.partition(".")
     digits = fraction.rstrip("0")
     if len(digits) > decimals:
-        message = f"{_short(text)} has more than {decimals} decimal{'' if decimals == 1 else 's'}"
+        message = f"{_short(text)} has more than {_places(decimals)}"
         raise AmountError(message)
     units = int(whole + digits.ljust(decimals, "0")) if decimals else int(whole)
     if not -LARGEST <= units <= LARGEST:
-        message = f"{_short(text)} is larger than any amount that is kept ({write_units(LARGEST, decimals)})"
-        raise AmountError(message)
+        raise AmountError(_larger(text, decimals))
     return units
 
 
@@ -128,6 +128,25 @@ def _plain_text(value: object) -> str:
         return f"{number:f}"
     except (InvalidOperation, ValueError):
         return "a number of too many digits"
+
+
+def _why_not(value: object, text: str, decimals: int) -> str:
+    if _TOO_LARGE.fullmatch(text):
+        return _larger(text, decimals)
+    if not _TOO_EXACT.fullmatch(text):
+        return f"{_short(text)} is not an amount; write a plain decimal number such as '12.50'"
+    if isinstance(value, float):
+        near_by = f"{value:.{decimals}f}"
+        return f"{_short(text)} is a float, with more than {_places(decimals)}; send decimal text such as {near_by!r}"
+    return f"{_short(text)} has more than {_places(decimals)}"
+
+
+def _larger(text: str, decimals: int) -> str:
+    return f"{_short(text)} is larger than any amount that is kept ({write_units(LARGEST, decimals)})"
+
+
+def _places(decimals: int) -> str:
+    return f"{decimals} decimal{'' if decimals == 1 else 's'}"
 
 
 def _short(text: str) -> str:

@@ -1,24 +1,31 @@
-"""From awards to grants: stacking groups, multipliers, and one rounding by name."""
+"""From awards to grants: campaigns that are on, stacking groups, multipliers, one rounding by name, limits."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stampbook.amounts import LARGEST, divide, split
 from stampbook.errors import PluginError
-from stampbook.hookspecs import Award, Multiplier, Note
+from stampbook.hookspecs import Award, GoodUntil, Multiplier, Note
+from stampbook.limits import Wish
 from stampbook.lots import DEBT, PAID
 from stampbook.periods import NEVER
+from stampbook.stacking import factors, stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from stampbook.account_view import AccountView
     from stampbook.amounts import Asset
+    from stampbook.ledger import MetricChange, Objection
+    from stampbook.limits import Limits
+    from stampbook.stacking import Factor
 
 
 MOST_PRIORITY = 32_000
 """What a small integer of a database holds."""
+
+_WHOLE = {int}
 
 
 class Grant(NamedTuple):
@@ -29,57 +36,118 @@ class Grant(NamedTuple):
     by_line: tuple[tuple[int, int], ...]
 
 
+class Settlement(NamedTuple):
+    """What became of awards: grants, the trace, what counts for limits (with the part of each rule), objections."""
+
+    grants: list[Grant]
+    trace: dict[str, Any]
+    counts: list[tuple[MetricChange, Any]]
+    objections: list[Objection]
+
+
 def settle(
-    wanted: Iterable[Award | Multiplier | Note],
+    wanted: Iterable[Award | Multiplier | Note | GoodUntil],
     *,
     assets: Mapping[str, Asset],
     stacking: Mapping[str, str],
     multipliers: str = "product",
-) -> tuple[list[Grant], dict[str, Any]]:
+    limits: Limits | None = None,
+    account: AccountView | None = None,
+    budgets: Mapping[str, int] | None = None,
+    can_refuse: bool = True,
+) -> Settlement:
     """Turn what reward rules want into what is granted.
 
-    Awards of one group are stacked first (all, the largest, or the first), each that is left is multiplied
-    exactly, and then rounded once by its own mode.
+    Awards of campaigns that are not on are left out. Those of one group are stacked, each that is left is multiplied
+    exactly, rounded once by its own mode, and then cut to what limits leave. The order in which awards come makes no
+    difference to any of it.
 
     Args:
-        wanted: awards and multipliers in the order of the program.
+        wanted: awards and multipliers.
         assets: the program's assets.
-        stacking: the mode of each group: ``sum``, ``best`` or ``first``.
-        multipliers: ``product`` of all that match, or the ``best`` one.
-
-    Returns:
-        the grants, and a trace: granted amounts by rule, multipliers used, rules stacked out.
+        stacking: the mode of each group: see `stacking.AWARD_MODES` and `stacking.FACTOR_MODES`.
+        multipliers: ``product`` of all that match, the ``best`` one, or the ``sum`` of their gains.
+        limits: those of the program.
+        account: before the event; needed with limits.
+        budgets: what each campaign has left; without bound where it is not named.
+        can_refuse: whether a limit may refuse the event; what time brings cannot be refused.
 
     Raises:
         PluginError: an award names an asset or a group that the program does not have, or a rule awards twice:
             a return could not tell its awards apart.
     """
     awards: list[Award] = []
-    factors: dict[str, list[Multiplier]] = {}
+    chosen: dict[str, list[Multiplier]] = {}
     trace: dict[str, Any] = {}
     grouped = False
+    good_until: dict[str, GoodUntil] = {}
     for wish in wanted:
-        kind = type(wish)
-        if kind is Award:
-            awards.append(wish)  # type: ignore[arg-type]  # its type was just compared
-            grouped = grouped or bool(wish.group)  # type: ignore[union-attr]
-        elif kind is Multiplier:
-            factors.setdefault(wish.asset, []).append(wish)  # type: ignore[union-attr,arg-type]
+        if isinstance(wish, Award):
+            awards.append(wish)
+            grouped = grouped or wish.group != ""
+        elif isinstance(wish, Multiplier):
+            chosen.setdefault(wish.asset, []).append(wish)
+        elif isinstance(wish, GoodUntil):
+            good_until[wish.asset] = max(wish, good_until.get(wish.asset, wish), key=lambda each: each.expires_at)
         else:
-            trace.setdefault("read", {})[wish.rule] = wish.read  # type: ignore[union-attr]
+            trace.setdefault("read", {})[wish.rule] = wish.read
     if not awards:
-        return [], trace
+        return Settlement([], trace, [], [])
     if len(awards) > 1 and len({award.rule for award in awards}) < len(awards):
         twice = next(award.rule for place, award in enumerate(awards) if award.rule in {a.rule for a in awards[:place]})
         message = f"rule {twice} awards twice on one event; give each award a rule of its own"
         raise PluginError(message)
+    if limits and account is not None:
+        awards, idle = limits.in_season(awards, account.at)
+        if idle:
+            trace["out_of_season"] = idle
     if grouped:
-        awards, out = _stack(awards, stacking)
+        awards, out = stack(awards, stacking)
         if out:
             trace["stacked_out"] = out
-    used = {asset: _factors(chosen, multipliers) for asset, chosen in factors.items()}
-    grants: list[Grant] = []
+    if good_until:
+        awards = _prolonged(awards, good_until, trace)
+    wishes = _rounded(awards, assets, chosen, multipliers, stacking, trace)
+    if not limits or account is None:
+        return Settlement(_granted(wishes, None), trace, [], [])
+    applied = limits.applied(wishes, account, budgets, can_refuse=can_refuse)
+    if applied.trace:
+        trace["limited"] = applied.trace
+        trace["awards"] = [(wish.award.rule, wish.award.asset, applied.units[wish.award.rule]) for wish in wishes]
+    if applied.budgets:
+        trace["budgets"] = applied.budgets
+    counts = limits.counted(wishes, applied.units, account.day)
+    return Settlement(_granted(wishes, applied.units), trace, counts, applied.objections)
+
+
+def _prolonged(awards: list[Award], good_until: Mapping[str, GoodUntil], trace: dict[str, Any]) -> list[Award]:
+    """Return awards with their later ends, and note in the trace which rule gave them."""
+    longer: list[Award] = []
+    for award in awards:
+        least = good_until.get(award.asset)
+        if least is not None and least.expires_at > award.expires_at:
+            trace.setdefault("good_until", []).append((award.rule, least.rule))
+            longer.append(award._replace(expires_at=least.expires_at))
+        else:
+            longer.append(award)
+    return longer
+
+
+def _rounded(
+    awards: list[Award],
+    assets: Mapping[str, Asset],
+    chosen: Mapping[str, list[Multiplier]],
+    mode: str,
+    stacking: Mapping[str, str],
+    trace: dict[str, Any],
+) -> list[Wish]:
+    """Return awards multiplied and rounded to smallest units, and note what they come to."""
+    plain = {
+        asset: factors(all_of, mode, stacking) for asset, all_of in chosen.items() if not any(it.rules for it in all_of)
+    }
+    wishes: list[Wish] = []
     granted: list[tuple[str, str, int]] = []
+    multiplied: dict[Factor, None] = {}
     for award in awards:
         asset = assets.get(award.asset)
         if asset is None:
@@ -87,9 +155,14 @@ def settle(
             raise PluginError(message)
         _check(award)
         numerator, denominator = award.numerator * 10**asset.decimals, award.denominator
-        if used:
-            for factor in used.get(award.asset, ()):
-                numerator, denominator = numerator * factor.numerator, denominator * factor.denominator
+        if chosen:
+            used = plain.get(award.asset)
+            if used is None:
+                own = [it for it in chosen.get(award.asset, ()) if not it.rules or award.rule in it.rules]
+                used = factors(own, mode, stacking) if own else []
+            for factor in used:
+                numerator, denominator = numerator * factor[1], denominator * factor[2]
+                multiplied[factor] = None
         units = divide(numerator, denominator, award.rounding)
         granted.append((award.rule, award.asset, units))
         if units <= 0:
@@ -97,17 +170,20 @@ def settle(
         if units > LARGEST:
             message = f"rule {award.rule} awards {units} {award.asset}, more than any amount that is kept"
             raise PluginError(message)
-        grants.append(Grant(award, units, _by_line(award, units) if award.lines else ()))
+        wishes.append(Wish(award, units))
     trace["awards"] = granted
-    if used:
-        multiplied = [
-            (factor.rule, f"{factor.numerator}/{factor.denominator}")
-            for asset in dict.fromkeys(award.asset for award in awards)
-            for factor in used.get(asset, ())
-        ]
-        if multiplied:
-            trace["multiplied"] = multiplied
-    return grants, trace
+    if multiplied:
+        trace["multiplied"] = [(rule, f"{numerator}/{denominator}") for rule, numerator, denominator in multiplied]
+    return wishes
+
+
+def _granted(wishes: list[Wish], units: Mapping[str, int] | None) -> list[Grant]:
+    grants = []
+    for award, wanted in wishes:
+        amount = wanted if units is None else units[award.rule]
+        if amount:
+            grants.append(Grant(award, amount, _by_line(award, amount) if award.lines else ()))
+    return grants
 
 
 def _check(award: Award) -> None:
@@ -116,28 +192,19 @@ def _check(award: Award) -> None:
     Raises:
         PluginError: names the rule and the term.
     """
-    wholes = (award.numerator, award.denominator, award.effective_at, award.expires_at, award.priority)
-    if not all(type(number) is int for number in wholes) or type(award.kind) is not str:
-        message = f"rule {award.rule} awards {award}, whose terms are not whole numbers and a text"
-    elif award.denominator <= 0:
-        message = f"rule {award.rule} divides its award by {award.denominator}"
-    elif not (award.kind and award.kind.isprintable() and award.kind not in {PAID, DEBT}):
-        message = f"rule {award.rule} awards a lot of kind {award.kind!r}, which is the ledger's own, or unreadable"
-    elif max(abs(award.effective_at), abs(award.expires_at)) > NEVER or abs(award.priority) > MOST_PRIORITY:
+    given: tuple[Any, ...] = award  # as a plugin made it, whatever its types say
+    _, _, numerator, denominator, _, kind, effective_at, expires_at, priority = given[:9]
+    if {type(numerator), type(denominator), type(effective_at), type(expires_at), type(priority)} != _WHOLE:
+        message = f"rule {award.rule} awards {award}, whose terms are not whole numbers"
+    elif denominator <= 0:
+        message = f"rule {award.rule} divides its award by {denominator}"
+    elif type(kind) is not str or not kind or not kind.isprintable() or kind in {PAID, DEBT}:
+        message = f"rule {award.rule} awards a lot of kind {kind!r}, which is the ledger's own, or unreadable"
+    elif not (-NEVER <= effective_at <= NEVER and -NEVER <= expires_at <= NEVER) or abs(priority) > MOST_PRIORITY:
         message = f"rule {award.rule} awards at times or with a priority that cannot be kept"
     else:
         return
     raise PluginError(message)
-
-
-def _factors(chosen: list[Multiplier], mode: str) -> list[Multiplier]:
-    if mode == "best" and len(chosen) > 1:
-        best = chosen[0]
-        for factor in chosen[1:]:
-            if factor.numerator * best.denominator > best.numerator * factor.denominator:
-                best = factor
-        return [best]
-    return chosen
 
 
 def _by_line(award: Award, units: int) -> tuple[tuple[int, int], ...]:
@@ -147,30 +214,3 @@ def _by_line(award: Award, units: int) -> tuple[tuple[int, int], ...]:
     if sum(weights) <= 0 or min(weights) < 0:
         return ()
     return tuple(zip((line for line, _ in award.lines), split(units, weights), strict=True))
-
-
-def _stack(awards: list[Award], stacking: Mapping[str, str]) -> tuple[list[Award], list[tuple[str, str]]]:
-    groups: dict[tuple[str, str], list[Award]] = defaultdict(list)
-    for award in awards:
-        if award.group:
-            groups[award.group, award.asset].append(award)
-    out: set[int] = set()
-    for (group, _), members in groups.items():
-        mode = stacking.get(group)
-        if mode is None:
-            message = f"rule {members[0].rule} names the group {group!r}, which [stacking] does not have"
-            raise PluginError(message)
-        if mode == "sum":
-            continue
-        keep = members[0] if mode == "first" else _largest(members)
-        out.update(id(member) for member in members if member is not keep)
-    kept = [award for award in awards if id(award) not in out]
-    return kept, [(award.rule, award.group) for award in awards if id(award) in out]
-
-
-def _largest(awards: list[Award]) -> Award:
-    best = awards[0]
-    for award in awards[1:]:
-        if award.numerator * best.denominator > best.numerator * award.denominator:
-            best = award
-    return best

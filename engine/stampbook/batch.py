@@ -3,94 +3,39 @@
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
-from collections import defaultdict
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stampbook.account import CLOSED, Account, AccountView
-from stampbook.errors import (
-    DuplicateEventError,
-    EventError,
-    ExpressionError,
-    InvariantError,
-    PeriodError,
-    PluginError,
-)
-from stampbook.events import OWN_SOURCE, AccountClosed, AccountFrozen, AccountOpened, AccountUnfrozen, Event, Return
+from stampbook.account import Account
+from stampbook.account_view import AccountView
+from stampbook.delivering import event_data, refused_elsewhere
+from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError
+from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.journal import encoded, past_of, recorded, seal
-from stampbook.ledger import BREAKAGE, Decision, Entry, canonical
+from stampbook.leasing import Purse
+from stampbook.ledger import Decision, Entry, Message, Objection, canonical, moves_of
+from stampbook.looking_back import check_same, earlier_named
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
-from stampbook.periods import NEVER, Calendar
-from stampbook.pipeline import apply, catch_up, decide, next_due
-from stampbook.remembering import Memory
+from stampbook.periods import DAY, NEVER
+from stampbook.pipeline import decide
 from stampbook.store import Changes, Key, Session
+from stampbook.wanted import Wanted, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from stampbook.earlier import Earlier
+    from stampbook.in_force import InForce
     from stampbook.refunding import Past
     from stampbook.registry import Registry
 
 log = logging.getLogger("stampbook")
 
 
-class InForce(NamedTuple):
-    """The programs of a ledger, built, in the order in which they hold."""
-
-    starts: list[int]
-    registries: list[Registry]
-    ids: dict[str, int]
-    generation: int
-    by_hash: dict[str, Registry]
-
-    def at(self, instant: int) -> Registry:
-        """Return the program that holds at an instant."""
-        return self.registries[max(0, bisect_right(self.starts, instant) - 1)]
-
-    def judge_of(self, entry: Entry) -> Registry:
-        """Return the program that judged an entry."""
-        return self.by_hash[entry.program]
-
-    def segments(self, since: int, until: int) -> Iterator[tuple[Registry, int, int]]:
-        """Yield each program that held between two instants, with the first and the last instant at which it did."""
-        first = max(0, bisect_right(self.starts, since) - 1)
-        for place in range(first, len(self.registries)):
-            last = self.starts[place + 1] - 1 if place + 1 < len(self.starts) else NEVER
-            yield self.registries[place], self.starts[place] if place else -NEVER, min(until, last)
-            if last >= until:
-                return
-
-    def next_due(self, account: Account, until: int) -> int:
-        """Return when to look at an account again: what its program brings, or the next program's beginning.
-
-        Args:
-            account: its state, to which time has caught up.
-            until: the instant up to which it has.
-        """
-        if account.status in {"", CLOSED}:
-            return NEVER
-        place = max(0, bisect_right(self.starts, until) - 1)
-        start = self.starts[place] if place else -NEVER
-        due = next_due(self.registries[place], account, start)
-        return min(due, self.starts[place + 1]) if place + 1 < len(self.starts) else due
-
-    def brought(self, account: Account, until: int) -> Iterator[tuple[Registry, Decision]]:
-        """Yield what time brings to an account up to an instant, each under the program of its own instant.
-
-        Each decision must be applied before the next is asked for; at the end the account knows what is due next.
-        """
-        for registry, start, last in self.segments(account.clock, until):
-            for decision in catch_up(registry, account, last, start):
-                yield registry, decision
-        account.due_at = self.next_due(account, max(until, account.clock))
-
-
 class Batch:
-    """The events of one transaction while they are decided."""
+    """The events of one transaction; `positions` are those, by account id, at which its accounts stood before it."""
 
     def __init__(
         self,
@@ -99,8 +44,8 @@ class Batch:
         now: int,
         *,
         latest: int = NEVER,
-        memory: Memory | None = None,
         new_ids: Callable[[Any, int], list[int]] | None = None,
+        purse: Purse | None = None,
     ) -> None:
         self.session = session
         self.programs = programs
@@ -110,73 +55,53 @@ class Batch:
         self.changes = Changes()
         self.outcomes: list[Outcome] = []
         self._keys: dict[tuple[str, str], Key] = {}
-        self._written: dict[Key, Entry] = {}
+        self.positions: dict[int, int] = {}
         self._first: dict[Key, Entry] = {}
         self._pasts: dict[Key, Past] = {}
-        self._expired: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        self._whole: set[int] = set()
         self._new_ids: Iterator[int] = iter(())
-        self._memory = memory or Memory(0)
         self._allot = new_ids
+        self._allotted = 0
         self._latest = latest
         self._told: list[tuple[Registry, Decision, Account]] = []
+        self.purse = purse or Purse("", {}, frozenset())
+        self.changes.holder = self.purse.holder
+        self.changes.campaigns = self.purse.spent
 
     def load(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Load all that the batch needs, with a number of queries that does not depend on its size."""
-        refs: dict[str, None] = {}
-        wanted: dict[tuple[str, str], None] = {}
-        earliest = NEVER
-        returns: dict[tuple[str, str], None] = {}
-        for data in events:
-            key = _key(data)
-            if key is None:
-                continue
-            wanted[key] = None
-            ref = data.get("account")
-            if isinstance(ref, str) and _is_text(ref):
-                refs[ref] = None
-            if data.get("type") == "return":
-                named = (data.get("purchase_source") or key[0], data.get("purchase"))
-                if _are_texts(named):
-                    returns[named] = None  # type: ignore[index]  # both were just checked to be text
-            earliest = min(earliest, self._instant(data))
-        self.load_accounts(list(refs), earliest)
-        self._keys = self.session.keys([*wanted, *(named for named in returns if named not in wanted)])
-        self._first = self.session.entries([key for pair, key in self._keys.items() if pair in wanted])
-        self._load_pasts({key for pair, key in self._keys.items() if pair in returns})
-        missing = len(refs) - len(self.accounts)
+        wanted = Wanted.of(events)
+        refs = wanted.refs
+        self.load_accounts(list(refs | wanted.others), wanted.earliest)
+        self._load_linked(wanted.earliest)
+        self._keys = self.session.keys(list(wanted.events | wanted.returns | wanted.holds))
+        self._first = self.session.entries([key for pair, key in self._keys.items() if pair in wanted.events])
+        self._load_pasts({key for pair, key in self._keys.items() if pair in wanted.returns})
+        late = [
+            account.id for ref, at in wanted.draws.items() if (account := self.accounts.get(ref)) and at < account.clock
+        ]
+        self._load_expired(late)
+        self._load_moves(late)
+        self._allotted = missing = len(refs) - sum(ref in refs for ref in self.accounts)
         if missing:
             allot = self._allot
             self._new_ids = iter(allot(self.session, missing) if allot else self.session.new_account_ids(missing))
 
-    def _instant(self, data: Mapping[str, Any]) -> int:
-        try:
-            at = data["at"]
-            return (_UTC.instant(at) if isinstance(at, datetime) else _UTC.parse(at)) - _A_DAY
-        except (KeyError, PeriodError, TypeError, OverflowError):
-            return NEVER  # malformed: reported when it is read
-
     def load_accounts(self, refs: Sequence[str], earliest: int) -> None:
         """Lock and load accounts, with the metrics that events from an instant on, or what is due, can ask for."""
         self.session.lock(refs)
-        self.accounts = self.session.accounts(refs)
-        first_day = self._first_metric_day(min([earliest, *(account.due_at for account in self.accounts.values())]))
-        self.session.fill(self._memory.recall(self.accounts, first_day), first_day)
-        self.by_id = {account.id: account for account in self.accounts.values()}
-
-    def _first_metric_day(self, earliest: int) -> int | None:
-        days = [
-            window.first_day(registry.context.calendar.day(min(earliest, _FAR)) - 1, registry.context.calendar)
-            for registry in self.programs.registries
-            for window in registry.context.windows.values()
-        ]
-        return min(days, default=None)
+        found = self.session.accounts(refs)
+        first = min([earliest, *(account.due_at for account in found.values())])
+        self.session.fill(found.values(), self.programs.first_metric_day(first))
+        self.accounts.update(found)
+        self.by_id.update((account.id, account) for account in found.values())
+        self.positions.update((account.id, account.seq) for account in found.values())
 
     def _load_pasts(self, keys: set[Key]) -> None:
         if not keys:
             return
         related = self.session.related(keys)
-        for (account_id, lot), amount in self.session.expired({key.account_id for key in related}).items():
-            self._expired[account_id][lot] = amount
+        self._load_expired(key.account_id for key in related)
         empty: set[tuple[int, int]] = set()
         for key, entries in related.items():
             past = past_of(entries, self.programs.judge_of(entries[0]))
@@ -191,24 +116,44 @@ class Batch:
         if empty:
             self.session.lots(self.by_id, empty)
 
+    def _load_expired(self, account_ids: Iterable[int]) -> None:
+        """Load what expired on accounts, and those lots."""
+        ids = {id_ for id_ in account_ids if id_ in self.by_id} - self._whole
+        if not ids:
+            return
+        self._whole |= ids
+        gone: set[tuple[int, int]] = set()
+        for (id_, lot), amount in self.session.expired(ids).items():
+            account = self.by_id[id_]
+            account.expired[lot] = account.expired.get(lot, 0) + amount
+            if lot not in account.lots:
+                gone.add((id_, lot))
+        if gone:
+            self.session.lots(self.by_id, gone)
+
+    def _load_moves(self, account_ids: Iterable[int]) -> None:
+        """Load what came and went on accounts, those of this batch included that are not written yet."""
+        ids = {id_ for id_ in account_ids if id_ in self.by_id and self.by_id[id_].moves is None}
+        for id_, moves in self.session.moves(ids).items() if ids else ():
+            mine = (entry for account, entry in self.changes.entries if account.id == id_)
+            self.by_id[id_].moves = [*moves, *(move for entry in mine for move in moves_of(entry.postings, entry.at))]
+
     def post(self, data: Mapping[str, Any]) -> None:
         """Decide one event and note its outcome."""
         try:
             self.outcomes.append(self._post(data))
         except (EventError, ExpressionError, InvariantError, PluginError) as error:
-            key = _key(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
+            key = key_of(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
             ref = data.get("account") if isinstance(data, dict) else None
             status = MALFORMED if isinstance(error, EventError) else FAILED
             self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
 
     def _post(self, data: Mapping[str, Any]) -> Outcome:
-        pair = _key(data)
+        pair = key_of(data)
         known = self._keys.get(pair) if pair else None
         if known is not None:
             return self._replayed(data, known)
-        registry = self.programs.registries[0]
-        if len(self.programs.registries) > 1:
-            registry = self._registry_of(data)
+        registry = self.programs.registries[0] if len(self.programs.registries) == 1 else self._registry_of(data)
         event = registry.reader.read(data)
         if event.at > self._latest:
             iso = registry.context.calendar.iso
@@ -221,45 +166,71 @@ class Batch:
             raise EventError(message) from None
         account = self._account(registry, event)
         self.bring_up(account, event.at)
-        past = None
-        if isinstance(event, Return) and event.names:
+        if type(to := data.get("to")) is str and to in self.accounts:
+            self.bring_up(self.accounts[to], event.at)  # what time brings there may concern this account
+        if event.at < account.clock:
+            self._load_expired([account.id])
+            if not isinstance(event, OF_PURCHASES) and (not isinstance(event, Purchase) or event.tenders):
+                self._load_moves([account.id])
+        past: Past | Earlier | None = None
+        about = own = None
+        if event.names is not None:
             key = self._keys.get(event.names)
-            past = self._past(key, account) if key else None
-        outcome = Outcome(MALFORMED, event.source, event.id, event.account)
-        for decision in decide(registry, account, event, past):
+            if key is not None and key.account_id == account.id:
+                about = key.seq
+                past = self._past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
+        for decision in decide(registry, account, event, past, about, budgets=self.purse.budgets()):
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
-                outcome = outcome_of(entry, event.account)
-        return outcome
+                own = entry
+                if not entry.accepted:
+                    break  # what follows would follow from its acceptance, which another account may have prevented
+        assert own is not None  # noqa: S101 - decide always judges the event itself
+        return outcome_of(own, event.account)
 
     def _registry_of(self, data: Mapping[str, Any]) -> Registry:
         last = self.programs.registries[-1]
         return self.programs.at(last.reader.read(data).at)
 
     def _past(self, key: Key, account: Account) -> Past | None:
-        if key.account_id != account.id:
-            return None
         past = self._pasts.get(key)
-        if past is None and key in self._written:
-            entries = [self._written[key]]
+        if past is None and key in self._first:
+            entries = [self._first[key]]
             past = past_of(entries, self.programs.judge_of(entries[0])) if entries[0].accepted else None
             if past is not None:
                 self._pasts[key] = past
-        return past and replace(past, expired=self._expired[account.id])
+        return past and replace(past, expired=account.expired)
 
-    def _account(self, registry: Registry, event: Event) -> Account:
+    def _account(self, registry: Registry, event: Event, *, opens: bool = False) -> Account:
         account = self.accounts.get(event.account)
         if account is not None:
-            return account
-        opens = registry.file.program.open_accounts == "on first event" and not isinstance(event, _OF_KNOWN_ACCOUNTS)
+            return account if event.of_known_account else self._merged(registry, account, event.at)
+        by_itself = registry.file.program.open_accounts == "on first event"
+        opens = opens or (by_itself and not event.of_known_account)
         if not opens and not isinstance(event, AccountOpened):
             return self._nobody()
-        account = Account(event.account, next(self._new_ids))
+        account = Account(event.account, next(self._new_ids, 0) or self._further_id(), moves=[])
         self.accounts[event.account] = self.by_id[account.id] = account
+        self.positions[account.id] = 0
+        self._whole.add(account.id)
         if not isinstance(event, AccountOpened):
             opened = AccountOpened(id=f"open:{event.account}", source=OWN_SOURCE, account=event.account, at=event.at)
-            for decision in decide(registry, account, opened):
+            for decision in decide(registry, account, opened, budgets=self.purse.budgets()):
                 self._commit(registry, account, decision, None)
+        return account
+
+    def _further_id(self) -> int:
+        """Return an id for an account that no event of the batch is of."""
+        self._allotted += 1
+        return (self._allot(self.session, 1) if self._allot else self.session.new_account_ids(self._allotted))[-1]
+
+    def _merged(self, registry: Registry, account: Account, at: int) -> Account:
+        """Return, where the program forwards, the account into which one was merged, and that one perhaps since."""
+        while registry.forwards and account.merged_into:
+            into = self.accounts.get(account.merged_into) or self._fetched(account.merged_into, at)
+            if into is None:
+                break
+            account = into
         return account
 
     def _nobody(self) -> Account:
@@ -269,56 +240,126 @@ class Batch:
             self.session.lock([""])
             nobody = self.session.accounts([""]).get("") or Account("")
             self.by_id[0] = nobody
+            self.positions[0] = nobody.seq
         return nobody
-
-    def loaded_seq(self, account_id: int) -> int:
-        """Return the journal position at which an account stood before the batch."""
-        account = self.changes.accounts[account_id]
-        return account.seq - sum(1 for changed, _ in self.changes.entries if changed is account)
 
     def bring_up(self, account: Account, until: int) -> None:
         """Post what time brings to an account up to an instant, each under the program of its own instant."""
         if account.due_at > until or not account.status:
             return
         due_at = account.due_at
-        for registry, decision in self.programs.brought(account, until):
+        for registry, decision in self.programs.brought(account, until, self.purse.budgets()):
             self._commit(registry, account, decision, None)
         if account.due_at != due_at:
             self.changes.accounts[account.id] = account
 
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
+        self.purse.check(decision)
+        if not decision.messages:
+            return self._enter(registry, account, decision, payload)
+        decision, answers = self._asked(registry, account, decision)
+        entry = self._enter(registry, account, decision, payload)
+        for other, decisions in answers:
+            for answer in decisions:
+                self._commit(registry, other, answer, None)
+        for number, message in enumerate(decision.messages):
+            if not message.required and (to := self._delivered(registry, account, entry, number, message)):
+                for answer in decide(registry, *to, budgets=self.purse.budgets()):
+                    self._commit(registry, to[0], answer, None)
+        return entry
+
+    def _asked(
+        self, registry: Registry, account: Account, decision: Decision
+    ) -> tuple[Decision, list[tuple[Account, list[Decision]]]]:
+        """Ask the account to which a required message goes; where it refuses, so does the sender."""
+        required = [(number, message) for number, message in enumerate(decision.messages) if message.required]
+        if len(required) > 1:
+            text = f"event {decision.event.id!r}: a transaction requires the consent of more than one other account"
+            raise PluginError(text)
+        for number, message in required:
+            delivered = self._delivered(registry, account, decision, number, message)
+            objections: tuple[Objection, ...]
+            if delivered is None:
+                objections = (Objection("unknown_account", message.absent or "there is no such other account"),)
+            else:
+                other, event = delivered
+                answers = decide(registry, other, event, budgets=self.purse.budgets())
+                for answer in answers:
+                    self.purse.check(answer)
+                objections = next(answer.objections for answer in answers if answer.event is event)
+                if not objections:
+                    return decision, [(other, answers)]
+            return refused_elsewhere(decision, message, objections), []
+        return decision, []
+
+    def _delivered(
+        self, registry: Registry, account: Account, sent: Decision | Entry, number: int, message: Message
+    ) -> tuple[Account, Event] | None:
+        """Return the account that a message goes to, brought up to its time, and the event that it makes there."""
+        at = sent.event.at if isinstance(sent, Decision) else sent.at
+        other = self.accounts.get(message.to) or self._fetched(message.to, at)
+        if other is None and message.opens:
+            other = self._account(registry, Event(type="", id=message.to, account=message.to, at=at), opens=True)
+        elif other is not None and not registry.reader.kinds.get(message.type, Event).of_known_account:
+            other = self._merged(registry, other, at)
+        if other is None or other is account or not other.status:
+            return None
+        data = event_data(message, number, sent, account, other, registry.context.calendar)
+        event = registry.reader.read(data, own=True)
+        self.bring_up(other, event.at)
+        if event.at < other.clock:
+            self._load_expired([other.id])
+            self._load_moves([other.id])
+        return other, event
+
+    def _load_linked(self, at: int) -> None:
+        """Load the accounts that facts name, and those that their facts name: a pool, the account merged into."""
+        names = frozenset[str]().union(*(registry.linked for registry in self.programs.registries))
+        known = -1
+        while names and known < len(self.accounts):
+            known = len(self.accounts)
+            facts = [past[-1] for each in self.accounts.values() for name in names if (past := each.facts.get(name))]
+            refs = {fact.value for fact in facts if fact.value} - self.accounts.keys()
+            if refs:
+                self.load_accounts(sorted(refs), at)
+
+    def _fetched(self, ref: str, at: int) -> Account | None:
+        """Return one more account, which no event of the batch names."""
+        self.load_accounts([ref], at - 2 * DAY)
+        return self.accounts.get(ref)
+
+    def _enter(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         texts = encoded(decision)
-        apply(registry, account, decision)
-        if len(self.programs.starts) > 1:
-            account.due_at = min(account.due_at, self.programs.next_due(account, account.clock))
+        self.programs.apply(registry, account, decision)
         entry = seal(account, decision, self.now, payload, texts)
         changes, id_ = self.changes, account.id
         changes.entries.append((account, entry))
         changes.accounts[id_] = account
         key = Key(id_, entry.seq)
         self._keys[entry.source, entry.id] = key
-        self._written[key] = entry
         self._first[key] = entry
         transaction = decision.transaction
         if transaction is None:
             return entry
-        for posting in transaction.postings:
-            if isinstance(posting.source, int):
-                changes.lots.add((id_, posting.source))
-                if posting.destination == BREAKAGE:
-                    self._expired[id_][posting.source] += posting.amount
-            if isinstance(posting.destination, int):
-                changes.lots.add((id_, posting.destination))
+        for _, _, origin, destination, _ in transaction.postings:
+            if isinstance(origin, int):
+                changes.lots.add((id_, origin))
+            if isinstance(destination, int):
+                changes.lots.add((id_, destination))
         for lot in transaction.opened:
-            changes.lots.add((id_, lot.number))
+            changes.lots.add((id_, lot[0]))
+        for extension in transaction.extended:
+            changes.lots.add((id_, extension.lot))
         for change in transaction.holds:
             changes.holds.add((id_, change.hold))
             changes.lots.update((id_, number) for number, _ in change.units)
-        for metric, day, delta in transaction.metrics:
-            changes.metrics[id_, metric, day] += delta
+        if transaction.metrics:
+            for metric, day, delta in transaction.metrics:
+                changes.metrics[id_, metric, day] += delta
+            self.purse.spend(transaction.metrics)
         for fact in transaction.facts:
             changes.facts.add((id_, fact.name))
-        if decision.about is not None:
+        if decision.about is not None and Key(id_, decision.about) in self._pasts:
             about = Key(id_, decision.about)
             past = self._pasts[about]
             self._pasts[about] = replace(past, returns=(*past.returns, recorded(entry)))
@@ -329,22 +370,10 @@ class Batch:
     def _replayed(self, data: Mapping[str, Any], key: Key) -> Outcome:
         entry = self._first[key]
         if canonical(data) != entry.payload:
-            self._check_same(data, entry)
+            check_same(data, entry, self.programs.judge_of(entry).reader)
         outcome = outcome_of(entry, orjson.loads(entry.payload)["account"])
         outcome.replayed = True
         return outcome
-
-    def _check_same(self, data: Mapping[str, Any], entry: Entry) -> None:
-        reader = self.programs.judge_of(entry).reader
-        before = reader.read(orjson.loads(entry.payload), own=True)
-        again = reader.read(data, own=True)
-        for name in (*type(before).model_fields, *type(again).model_fields):
-            if getattr(before, name, None) != getattr(again, name, None):
-                message = (
-                    f"event {again.id!r} of source {again.source!r} was recorded before with another {name}; "
-                    "send new facts under a new id"
-                )
-                raise DuplicateEventError(message)
 
     def write(self) -> None:
         """Write all changes."""
@@ -352,8 +381,7 @@ class Batch:
             self.session.write(self.changes, self.programs.ids)
 
     def finish(self) -> None:
-        """Remember the accounts and tell the plugins that listen: after the commit."""
-        self._memory.remember(self.accounts.values())
+        """Tell the plugins that listen: after the commit."""
         for registry, decision, account in self._told:
             if decision.transaction is None:
                 continue
@@ -362,36 +390,3 @@ class Batch:
                 log.error(
                     "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
                 )
-
-
-_OF_KNOWN_ACCOUNTS = (AccountFrozen, AccountUnfrozen, AccountClosed)
-"""What an operator does to an account that is there: a misspelt ref must not open another."""
-
-_UTC = Calendar("UTC")
-_A_DAY = 86_400_000_000
-_FAR = 200_000_000_000_000_000
-
-
-def _key(data: object) -> tuple[str, str] | None:
-    try:
-        pair = (data.get("source", "default"), data["id"])  # type: ignore[attr-defined,index]  # anything may arrive
-    except (AttributeError, KeyError, TypeError):
-        return None
-    return pair if _are_texts(pair) else None
-
-
-def _are_texts(pair: tuple[object, object]) -> bool:
-    return all(map(_is_text, pair))
-
-
-def _is_text(value: object) -> bool:
-    """Whether a value is text that a database can keep."""
-    if not isinstance(value, str) or "\x00" in value:
-        return False
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.account import CLOSED, FROZEN, OPEN
 from stampbook.amounts import amount_text
-from stampbook.errors import InvariantError
 from stampbook.events import (
     OWN_SOURCE,
     AccountClosed,
+    AccountDescribed,
     AccountFrozen,
     AccountOpened,
     AccountUnfrozen,
     Adjust,
     Event,
     Expiry,
+    Extend,
+    HoldAuthorised,
+    HoldCaptured,
+    HoldChanged,
+    HoldLapsed,
+    HoldVoided,
     Purchase,
+    PurchaseCancelled,
+    PurchaseCompleted,
     Return,
     Spend,
     TopUp,
 )
+from stampbook.holding import authorised, captured, changed, lapsed, voided
 from stampbook.ledger import (
     ADJUSTMENTS,
     BREAKAGE,
@@ -28,17 +37,21 @@ from stampbook.ledger import (
     PROMOTION,
     SALES,
     Posting,
+    emptied,
 )
+from stampbook.limits import given_back, let_go_of
 from stampbook.lots import DEBT, PAID
+from stampbook.maturing import completed, described, is_completed
+from stampbook.paying import pay_for
 from stampbook.periods import NEVER
-from stampbook.refunding import refund_request, taken_metrics
+from stampbook.refunding import refund_request, taken_metrics, told_of_return
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
     from stampbook.refunding import Past
 
 
-_WHILE_FROZEN = (AccountUnfrozen, AccountClosed, AccountFrozen, Adjust)
+_WHILE_FROZEN = (AccountUnfrozen, AccountClosed, AccountFrozen, Adjust, Extend)
 
 
 def check_status(draft: Draft) -> None:
@@ -49,7 +62,10 @@ def check_status(draft: Draft) -> None:
             draft.object("account_exists", f"account {event.account} was opened before and is {status}")
     elif not status:
         draft.object("unknown_account", f"no account {event.account}; open it first")
-    elif status == CLOSED:
+    elif draft.account.merged_into and not event.on_closed:
+        into = draft.account.merged_into
+        draft.object("account_merged", f"account {draft.account.ref} was merged into {into}; send it there")
+    elif status == CLOSED and not event.on_closed:
         draft.object("account_closed", f"account {event.account} is closed")
     elif status == FROZEN and event.source != OWN_SOURCE and not isinstance(event, _WHILE_FROZEN):
         draft.object("account_frozen", f"account {event.account} is frozen; unfreeze it first")
@@ -57,6 +73,12 @@ def check_status(draft: Draft) -> None:
 
 def _opened(draft: Draft, _: Past | None) -> None:
     draft.status = OPEN
+    if isinstance(draft.event, AccountOpened) and draft.event.attributes:
+        described(draft)
+
+
+def _described(draft: Draft, _: Past | None) -> None:
+    described(draft)
 
 
 def _frozen(draft: Draft, _: Past | None) -> None:
@@ -87,15 +109,15 @@ def _closed(draft: Draft, _: Past | None) -> None:
         elif policy == "refuse":
             draft.object("balance_left", f"{amount_text(lot.remaining, asset)} is left in lot {lot.number}")
         elif not lot.held:
-            draft.postings.append(Posting(lot.asset, lot.remaining, lot.number, BREAKAGE, "close"))
+            draft.postings.extend(emptied(lot.asset, lot.remaining, lot.number, BREAKAGE, "close"))
 
 
 def _purchase(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, Purchase)  # noqa: S101 - narrows for the type checker
     currency = draft.registry.context.currency.code
     order = draft.order = draft.event.order_in(currency)
-    if order.stored_value:
-        draft.draw(order.currency, order.stored_value, SALES, "purchase")
+    if order.stored_value or draft.event.hold is not None or (order.tenders and draft.registry.has_payers):
+        pay_for(draft, order)
 
 
 def _topup(draft: Draft, _: Past | None) -> None:
@@ -123,16 +145,29 @@ def _adjust(draft: Draft, _: Past | None) -> None:
         draft.draw(asset, -event.amount, ADJUSTMENTS, "adjust")
 
 
-def time_passes(draft: Draft, _: Past | None) -> None:
+def _extended(draft: Draft, _: Past | None) -> None:
+    assert isinstance(draft.event, Extend)  # noqa: S101 - narrows for the type checker
+    event = draft.event
+    for lot in draft.account.lots.values():
+        meant = lot.number in event.lots if event.lots else lot.asset == event.asset
+        if meant and lot.asset == event.asset and lot.remaining > 0 and event.at < lot.expires_at:
+            draft.extend(lot.number, event.until, "extend")
+    if not draft.extended:
+        lots = f" in lot {' or '.join(map(str, event.lots))}" if event.lots else ""
+        draft.object("nothing_to_extend", f"the account holds no {event.asset}{lots} that would end before that time")
+
+
+def _expired(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, Expiry)  # noqa: S101 - narrows for the type checker
     lot = draft.account.lots[draft.event.lot]
-    draft.postings.append(Posting(lot.asset, lot.free, lot.number, BREAKAGE, "expiry"))
+    draft.postings.extend(emptied(lot.asset, lot.free, lot.number, BREAKAGE, "expiry"))
 
 
 def _return(draft: Draft, past: Past | None) -> None:
     event, registry = draft.event, draft.registry
     assert isinstance(event, Return)  # noqa: S101 - narrows for the type checker
     if past is None:
+        draft.about = None  # what it names, if anything, is no purchase
         _return_of_unknown(draft, event)
         return
     draft.about = past.purchase.seq
@@ -156,9 +191,10 @@ def _return(draft: Draft, past: Past | None) -> None:
         return
     draft.postings.extend(plan.postings)
     for asset, amount in plan.debts.items():
-        _owe(draft, asset, amount, stamped.plugin)
+        if amount:
+            draft.owe(asset, amount, PROMOTION, stamped.plugin)
     past.check_plan(request, plan, draft.postings)
-    draft.metrics = taken_metrics(past, request)
+    draft.metrics = [*taken_metrics(past, request), *given_back(past, plan, request)]
     draft.memo = {
         "came": came,
         "settled": plan.settled,
@@ -169,8 +205,28 @@ def _return(draft: Draft, past: Past | None) -> None:
         "deducted": plan.deducted,
         "metrics": [(change.metric, change.delta) for change in draft.metrics],
     }
+    if plan.paid:
+        draft.memo["paid"] = plan.paid
+    if plan.lapsed:
+        draft.memo["lapsed_lots"] = past.lapsed_lots(request, plan.lapsed)
+    told = told_of_return(past, request)
+    if told:
+        draft.messages.extend(message for _, message in told)
+        draft.memo["told"] = [(number, message.data["units"]) for number, message in told]
+    let_go = let_go_of(plan, request.granted)
+    if let_go and "caps" in past.purchase.memo:
+        draft.memo["let_go"] = let_go
     if plan.notes:
         draft.trace["refund"] = plan.notes
+
+
+def _cancelled(draft: Draft, past: Past | None) -> None:
+    if past is not None and is_completed(past):
+        draft.object("completed", "that purchase was completed; send a return")
+    elif past is None:
+        draft.object("unknown_purchase", "the account has no such purchase to cancel")
+    else:
+        _return(draft, past)
 
 
 def _return_of_unknown(draft: Draft, event: Return) -> None:
@@ -186,18 +242,6 @@ def _return_of_unknown(draft: Draft, event: Return) -> None:
     draft.memo = {"unknown_purchase": True, "outside": event.amount}
 
 
-def _owe(draft: Draft, asset: str, amount: int, rule: str) -> None:
-    if not amount:
-        return
-    if not draft.registry.context.assets[asset].debt:
-        raise InvariantError("I6", f"the program allows no debt of {asset}")
-    lots = draft.account.lots.values()
-    number = next((lot.number for lot in lots if lot.asset == asset and lot.kind == DEBT and lot.remaining), None)
-    if number is None:
-        number = draft.open((asset, DEBT, draft.event.at, NEVER, 0))
-    draft.postings.append(Posting(asset, amount, number, PROMOTION, rule))
-
-
 HANDLERS: dict[type[Event], Any] = {
     AccountOpened: _opened,
     AccountFrozen: _frozen,
@@ -205,8 +249,17 @@ HANDLERS: dict[type[Event], Any] = {
     AccountClosed: _closed,
     Purchase: _purchase,
     Return: _return,
+    PurchaseCancelled: _cancelled,
+    PurchaseCompleted: completed,
+    AccountDescribed: _described,
     TopUp: _topup,
     Spend: _spend,
     Adjust: _adjust,
-    Expiry: time_passes,
+    Extend: _extended,
+    Expiry: _expired,
+    HoldAuthorised: authorised,
+    HoldCaptured: captured,
+    HoldVoided: voided,
+    HoldChanged: changed,
+    HoldLapsed: lapsed,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
@@ -26,21 +26,29 @@ class Found:
     name: str
     distribution: str
     entry: EntryPoint
+    rival: str = ""
+    """Another distribution that brings a plugin of this name, so that none of the two can be meant."""
 
     def load(self) -> type[Plugin[Any]]:
         """Return the plugin's class.
 
         Raises:
-            PluginError: it cannot be imported, is no plugin, or was written for another contract.
+            PluginError: it cannot be imported, is no plugin, was written for another contract, or is one of two.
         """
+        if self.rival:
+            message = f"plugin {self.name!r} is brought by {self.distribution} and by {self.rival}; remove one"
+            raise PluginError(message)
         try:
             loaded = self.entry.load()
-        except StampbookError:
-            raise
-        except Exception as error:
-            message = f"plugin {self.name!r} of {self.distribution} cannot be loaded: {error}"
-            raise PluginError(message) from error
+        except (StampbookError, ImportError) as error:
+            raise PluginError(self._broken(error)) from error
+        except (Exception, SystemExit) as error:  # a module may do anything while it is imported
+            raise PluginError(self._broken(f"{type(error).__name__}: {error}")) from error
         return checked_class(loaded, f"plugin {self.name!r} of {self.distribution}")
+
+    def _broken(self, reason: object) -> str:
+        told = " ".join(str(reason).split())
+        return f"plugin {self.name!r} of {self.distribution} cannot be loaded: {told}; mend it or remove it"
 
 
 def checked_class(loaded: object, who: str) -> type[Plugin[Any]]:
@@ -64,17 +72,13 @@ def checked_class(loaded: object, who: str) -> type[Plugin[Any]]:
 
 @lru_cache(maxsize=1)
 def installed() -> Mapping[str, Found]:
-    """Return the installed plugins by name.
-
-    Raises:
-        PluginError: two distributions bring a plugin of one name; both are named.
-    """
+    """Return the installed plugins by name; none of them is loaded."""
     found: dict[str, Found] = {}
     for entry in entry_points(group=GROUP):
         distribution = entry.dist.name if entry.dist else "an unknown distribution"
         other = found.get(entry.name)
         if other is not None and other.entry.value != entry.value:
-            message = f"plugin {entry.name!r} is brought by {other.distribution} and by {distribution}; remove one"
-            raise PluginError(message)
-        found[entry.name] = Found(entry.name, distribution, entry)
+            found[entry.name] = replace(other, rival=distribution)
+        else:
+            found[entry.name] = Found(entry.name, distribution, entry)
     return found

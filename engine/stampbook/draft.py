@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stampbook.amounts import amount_text
+from stampbook.errors import InvariantError
 from stampbook.ledger import (
+    BREAKAGE,
+    End,
+    Fact,
+    HoldChange,
+    LotExtension,
+    Message,
     MetricChange,
     Objection,
     Posting,
 )
-from stampbook.lots import Lot
+from stampbook.lots import DEBT, Lot
+from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from stampbook.account import Account, AccountView
-    from stampbook.events import (
-        Event,
-        Order,
-    )
+    from stampbook.account import Account
+    from stampbook.account_view import AccountView
+    from stampbook.earlier import Earlier
+    from stampbook.events import Event
+    from stampbook.hookspecs import Payment
+    from stampbook.orders import Order
     from stampbook.registry import Registry
 
 
@@ -28,40 +36,84 @@ Terms = tuple[str, str, int, int, int]
 """The terms of a lot, in its own order: asset, kind, effective_at, expires_at, priority."""
 
 
-@dataclass(slots=True)
 class Draft:
     """A transaction while it is being worked out."""
 
-    registry: Registry
-    account: Account
-    event: Event
-    view: AccountView
-    postings: list[Posting]
-    opened: list[Lot]
-    objections: list[Objection]
-    trace: dict[str, Any]
-    memo: dict[str, Any]
-    order: Order | None = None
-    status: str | None = None
-    about: int | None = None
-    metrics: Sequence[MetricChange] = ()
+    __slots__ = (
+        "about", "account", "earlier", "event", "extended", "facts", "holds", "memo", "messages", "metrics",
+        "objections", "opened", "order", "payments", "postings", "registry", "spends_opened", "status", "trace", "view",
+    )  # fmt: skip
+
+    def __init__(
+        self, registry: Registry, account: Account, event: Event, view: AccountView, about: int | None = None
+    ) -> None:
+        self.registry = registry
+        self.account = account
+        self.event = event
+        self.view = view
+        self.about = about
+        self.order: Order | None = None
+        self.status: str | None = None
+        self.postings: list[Posting] = []
+        self.opened: list[Lot] = []
+        self.objections: list[Objection] = []
+        self.trace: dict[str, Any] = {}
+        self.memo: dict[str, Any] = {}
+        self.metrics: Sequence[MetricChange] = ()
+        self.holds: list[HoldChange] = []
+        self.facts: list[Fact] = []
+        self.messages: list[Message] = []
+        self.extended: dict[int, LotExtension] = {}
+        self.earlier: Earlier | None = None
+        self.payments: Sequence[tuple[str, Payment]] = ()
+        self.spends_opened = False
 
     def object(self, code: str, message: str) -> None:
         self.objections.append(Objection(code, message))
 
     def draw(self, asset: str, amount: int, destination: str, rule: str) -> None:
-        drawn, short = self.view.draw(asset, amount)
+        """Post what is spent. News of it may come late: what has expired since its instant is brought back for it."""
+        expired = self.account.expired if self.event.at < self.account.clock else {}
+        for number, units in self.choose(asset, amount, expired):
+            lot = self.account.lots.get(number)
+            back = 0 if lot is None else units - max(0, lot.free - self._taken(asset).get(number, 0))
+            if back > 0:
+                self.postings.append(Posting(asset, back, BREAKAGE, number, "late"))
+            self.postings.append(Posting(asset, units, number, destination, rule))
+
+    def _taken(self, asset: str) -> dict[int, int]:
+        """Return what the postings so far take from each lot, less what they bring."""
+        taken: dict[int, int] = {}
+        for posting in self.postings:
+            if posting.asset == asset:
+                for end, sign in ((posting.source, 1), (posting.destination, -1)):
+                    if isinstance(end, int):
+                        taken[end] = taken.get(end, 0) + sign * posting.amount
+        return taken
+
+    def choose(self, asset: str, amount: int, more: Mapping[int, int] | None = None) -> tuple[tuple[int, int], ...]:
+        """Return pairs of lot number and amount in the order of use, or object and return none.
+
+        Args:
+            asset: what is used.
+            amount: how much, in smallest units.
+            more: what may be used besides what remains, by lot.
+        """
+        taken = self._taken(asset)
+        for number, units in (more or {}).items():
+            taken[number] = taken.get(number, 0) - units
+        drawn, short = self.view.draw(asset, amount, taken, self.opened if self.spends_opened else ())
         if short:
             kind = self.registry.context.assets[asset]
             self.object(
                 "insufficient_balance",
                 f"{amount_text(amount, kind)} is more than the {amount_text(amount - short, kind)} that may be spent",
             )
-            return
-        self.postings.extend(Posting(asset, units, lot, destination, rule) for lot, units in drawn)
+            return ()
+        return tuple(drawn)
 
-    def grant(self, terms: Terms, amount: int, source: str, rule: str) -> list[tuple[int, int]]:
-        """Post a grant: debt is repaid first, then a lot of equal terms is filled, or a new one."""
+    def grant(self, terms: Terms, amount: int, source: End, rule: str, *, apart: bool = False) -> list[tuple[int, int]]:
+        """Post a grant: debt is repaid first, then a lot of equal terms filled; or a new one, as always if `apart`."""
         asset, parts = terms[0], []
         for debt in self.account.lots.values():
             if debt.remaining < 0 and debt.asset == asset:  # only debt is; also what an older program allowed
@@ -72,7 +124,7 @@ class Draft:
                     parts.append((debt.number, repaid))
                     amount -= repaid
         if amount:
-            number = self._lot(terms)
+            number = self.open(terms) if apart else self._lot(terms)
             self.postings.append(Posting(asset, amount, source, number, rule))
             parts.append((number, amount))
         return parts
@@ -83,8 +135,11 @@ class Draft:
         asset, kind, effective_at, expires_at, priority = terms
         for lots in (self.account.lots.values(), self.opened):
             for lot in lots:
+                until = lot.expires_at
+                if self.extended and lot.number in self.extended:
+                    until = self.extended[lot.number].expires_at
                 if (
-                    lot.expires_at == expires_at
+                    until == expires_at
                     and lot.asset == asset
                     and lot.kind == kind
                     and lot.priority == priority
@@ -93,6 +148,27 @@ class Draft:
                 ):
                     return lot.number
         return self.open(terms)
+
+    def extend(self, number: int, expires_at: int, rule: str) -> None:
+        """Put off the end of a lot, unless it ends that late already; of several ends the last counts."""
+        lot = self.account.lots[number]
+        done = self.extended.get(number)
+        if expires_at > (lot.expires_at if done is None else done.expires_at):
+            self.extended[number] = LotExtension(number, lot.asset, lot.remaining, lot.expires_at, expires_at, rule)
+
+    def owe(self, asset: str, amount: int, destination: str, rule: str) -> None:
+        """Post a debt: into the debt lot of the asset, or a new one.
+
+        Raises:
+            InvariantError: I6: the program allows none of it.
+        """
+        if not self.registry.context.assets[asset].debt:
+            raise InvariantError("I6", f"the program allows no debt of {asset}")
+        lots = self.account.lots.values()
+        number = next((lot.number for lot in lots if lot.asset == asset and lot.kind == DEBT and lot.remaining), None)
+        if number is None:
+            number = self.open((asset, DEBT, self.event.at, NEVER, 0))
+        self.postings.append(Posting(asset, amount, number, destination, rule))
 
     def open(self, terms: Terms) -> int:
         number = self.account.next_lot + len(self.opened)

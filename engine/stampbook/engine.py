@@ -8,12 +8,21 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from stampbook.batch import Batch, InForce
-from stampbook.errors import PluginError, StoreBusyError, StoreError
+from stampbook.batch import Batch
+from stampbook.errors import (
+    EventError,
+    ExpressionError,
+    InvariantError,
+    PluginError,
+    StampbookError,
+    StoreBusyError,
+    StoreError,
+)
+from stampbook.in_force import InForce
+from stampbook.leasing import LEASE_SECONDS, Leases, LeaseShortError
 from stampbook.loading import load, load_file
 from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
 from stampbook.periods import DAY, NEVER
-from stampbook.remembering import Memory
 from stampbook.store import Session, Store, open_store
 from stampbook.store.programs import KeptProgram, latest_by_start
 
@@ -27,7 +36,7 @@ RETRIES = 8
 """How often a batch is tried again when another writer was first."""
 
 MANY = 50
-"""From so many events on a batch is decided without looking for reference cycles, of which it makes hardly any."""
+"""From so many events on a batch is decided without looking for reference cycles."""
 
 PATIENCE_SECONDS = 5.0
 """After so long nothing is tried again: a till waits for its answer."""
@@ -35,7 +44,7 @@ PATIENCE_SECONDS = 5.0
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Leave the search for reference cycles until after the batch; it would walk all that is remembered."""
+    """Leave the search for reference cycles until after the batch, which makes hardly any."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -59,7 +68,8 @@ class Engine:
         plugins: plugin classes to use before those that are installed, by name.
         ahead: how far in the future an event may be dated, in microseconds; an event beyond it is malformed, since it
             would expire what the customer still has. A day with the system's clock, else without bound.
-        remembered: how many accounts to keep in memory between batches (about 4 kB each).
+        lease_seconds: how long a lease on a campaign's budget lasts; after so long what a process that died had
+            leased is free again.
     """
 
     def __init__(
@@ -69,15 +79,15 @@ class Engine:
         clock: Callable[[], int] = system_clock,
         plugins: Mapping[str, type[Plugin[Any]]] | None = None,
         ahead: int | None = None,
-        remembered: int = 10_000,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.store = store
         self.clock = clock
         self._plugins = plugins
         self._ahead = ahead
-        self.memory = Memory(0 if store.in_memory else remembered)
         self._cached: InForce | None = None
         self._built: dict[str, Registry] = {}
+        self.leases = Leases(store, clock, lease_seconds)
 
     @classmethod
     def open(cls, url: str, *, create: bool = False, **options: Any) -> Engine:
@@ -85,7 +95,8 @@ class Engine:
         return cls(open_store(url, create=create), **options)
 
     def close(self) -> None:
-        """Close the database."""
+        """Give back what is leased, and close the database."""
+        self.leases.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -213,18 +224,23 @@ class Engine:
             StoreError: nothing of the batch was written.
         """
         started = time.monotonic()
-        for attempt in range(RETRIES):
+        attempt = 0
+        while True:
             try:
                 with uncollected() if len(events) >= MANY else nullcontext():
                     batch = self._process(events)
+            except LeaseShortError as short:
+                self.leases.ask(short)
             except StoreBusyError:
-                if attempt + 1 == RETRIES or time.monotonic() - started > PATIENCE_SECONDS:
+                self.leases.forget()
+                attempt += 1
+                if attempt == RETRIES or time.monotonic() - started > PATIENCE_SECONDS:
                     raise
-                time.sleep(0.002 * 2**attempt)
+                time.sleep(0.001 * 2**attempt)
             else:
+                self.leases.committed(batch.purse.spent)
                 batch.finish()
                 return batch.outcomes
-        return []
 
     def _process(self, events: Sequence[Mapping[str, Any]]) -> Batch:
         with self.store.writer() as session:
@@ -258,23 +274,47 @@ class Engine:
         now = self.clock()
         ahead = DAY if self._ahead is None and self.clock is system_clock else self._ahead
         latest = NEVER if ahead is None else now + ahead
-        return Batch(session, self._programs(session), now, latest=latest, memory=self.memory, **options)
+        programs = self._programs(session)
+        return Batch(session, programs, now, latest=latest, purse=self.leases.purse(programs, now), **options)
 
     def tick(self, at: int | None = None, *, batch_size: int = 1000) -> Iterator[int]:
-        """Bring every account up to an instant (now): yield how many events time brought, batch by batch."""
+        """Bring every account up to an instant (now): yield how many events time brought, batch by batch.
+
+        Raises:
+            PluginError: some accounts could not be brought up, which is told after all others were.
+        """
         until = self.clock() if at is None else at
+        failed: dict[str, StampbookError] = {}
+        after, moved = 0, False
         while True:
-            with self.store.writer() as session:
-                refs = session.due(until, batch_size)
-                if not refs:
-                    return
-                batch = self.batch(session)
-                batch.load_accounts(refs, until)
-                for account in list(batch.accounts.values()):
-                    batch.bring_up(account, until)
-                batch.write()
-            batch.finish()
-            yield len(batch.changes.entries)
+            try:
+                with self.store.writer() as session:
+                    due = session.due(until, after, batch_size)
+                    batch = self.batch(session)
+                    batch.load_accounts([ref for _, ref in due if ref not in failed], until)
+                    for account in list(batch.accounts.values()):
+                        try:
+                            batch.bring_up(account, until)
+                        except (EventError, ExpressionError, InvariantError, PluginError) as error:
+                            failed[account.ref] = error
+                    batch.write()
+            except LeaseShortError as short:
+                self.leases.ask(short)
+                continue
+            if due:
+                after = due[-1][0]
+                self.leases.committed(batch.purse.spent)
+                batch.finish()
+                if batch.changes.entries:
+                    moved = True
+                    yield len(batch.changes.entries)
+            elif moved:  # what some accounts sent to others may have made these due
+                after, moved = 0, False
+            else:
+                break
+        for ref, cause in failed.items():
+            message = f"time cannot be brought up on {len(failed)} of the accounts; the first is {ref}: {cause}"
+            raise PluginError(message) from cause
 
 
 def in_batches(events: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:

@@ -60,6 +60,10 @@ def _units(value: object, info: ValidationInfo) -> int:
 
 
 def _amount(value: object, info: ValidationInfo) -> int:
+    if info.context is not None and type(value) is str:
+        known: int | None = info.context.known.get(value)
+        if known is not None and known >= 0:
+            return known
     units = _units(value, info)
     return units if units >= 0 else fail(f"{value!r} is below zero")
 
@@ -94,6 +98,13 @@ def _instant(value: object, info: ValidationInfo) -> int:
     return instant
 
 
+def _end(value: object, info: ValidationInfo) -> int:
+    if info.context is not None and isinstance(value, str) and len(value) == len("2025-01-31"):
+        calendar: Calendar = info.context.calendar
+        return calendar.start_of(calendar.day(_instant(value, info)) + 1)
+    return _instant(value, info)
+
+
 def fail(message: str) -> NoReturn:
     """Raise `message` from within a validator; it is reported with the event's id and the key."""
     kind = "stampbook"
@@ -115,6 +126,8 @@ Quantity = Annotated[int, PlainValidator(_quantity), WithJsonSchema(_AMOUNT_SCHE
 """Millionths of a piece, kilogram or litre, above zero; decimal text or a number in JSON."""
 Instant = Annotated[int, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 """Microseconds since the epoch; ISO 8601 text in JSON, local time of the program where no offset is given."""
+End = Annotated[int, PlainValidator(_end), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""The first instant after something, as `Instant`; a date in JSON is the last day of it."""
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Ref = Annotated[str, Field(min_length=1, max_length=180, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """The operator's name of an account; short enough for the ids of events that time brings to it."""

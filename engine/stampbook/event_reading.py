@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from stampbook.errors import EventError, near
-from stampbook.event_fields import (
-    Reading,
-)
-from stampbook.events import CORE_EVENTS, OWN_SOURCE, Event, OrderLine, Purchase, Return, ReturnLine, Tender
+from stampbook.event_fields import Reading
+from stampbook.events import CORE_EVENTS, OWN_SOURCE, Event, Purchase, Return
+from stampbook.hidden_mistakes import place_of
+from stampbook.wording import in_words, keys_of, model_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stampbook.amounts import Asset
     from stampbook.periods import Calendar
+    from stampbook.toml_lines import Path
 
 
 class EventReader:
@@ -59,40 +60,61 @@ class EventReader:
         try:
             kind, asset_field, readings = self._kinds[data["type"]]
         except (KeyError, TypeError):
-            raise EventError(self._unknown_kind(data)) from None
+            raise UnreadableEventError.of(data, [self._unknown_kind(data)]) from None
         code = data.get(asset_field)
         reading = readings.get(self.currency if code is None else code) if _is_text(code) else None
         if reading is None:
             noun = "currency" if asset_field == "currency" else "asset"
             what = f"is no {noun} for a {kind.model_fields['type'].default}"
             known = f"{near(str(code), readings)}; this program has {', '.join(readings)}"
-            raise EventError(f"event {_id(data)}: {asset_field}: {str(code)[:60]!r} {what}{known}")
+            raise UnreadableEventError.of(data, [((asset_field,), f"{str(code)[:60]!r} {what}{known}")])
         try:
             event = kind.model_validate(data, context=reading)
         except ValidationError as error:
-            raise EventError(f"event {_id(data)}: {_problems(error, kind)}") from None
+            raise UnreadableEventError.of(data, _problems(error, data, kind)) from None
         if not own:
             if event.source == OWN_SOURCE:
-                message = (
-                    f"event {_id(data)}: source: {OWN_SOURCE!r} is kept for events that time brings; name your own"
-                )
-                raise EventError(message)
+                message = f"{OWN_SOURCE!r} is kept for events that time brings; name your own"
+                raise UnreadableEventError.of(data, [(("source",), message)])
             if kind.brought_by_time:
-                raise EventError(f"event {_id(data)}: type: {event.type!r} is brought by time and cannot be sent")
+                message = f"{event.type!r} is brought by time and cannot be sent"
+                raise UnreadableEventError.of(data, [(("type",), message)])
         return event
 
-    def _unknown_kind(self, data: object) -> str:
+    def mistakes(self, data: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
+        """Return every mistake of an event that somebody sends, with its place."""
+        try:
+            self.read(data)
+        except UnreadableEventError as error:
+            return error.problems
+        return ()
+
+    def _unknown_kind(self, data: object) -> tuple[Path, str]:
         known = [name for name, (kind, _, _) in self._kinds.items() if not kind.brought_by_time]
         try:
             name = data["type"]  # type: ignore[index]  # anything may arrive here
         except (KeyError, TypeError, IndexError):
-            return f"event {_id(data)}: type: missing; one of {', '.join(known)}"
+            return ("type",), f"missing; one of {', '.join(known)}"
         hint = near(str(name), known) or f"; one of {', '.join(known)}"
-        return f"event {_id(data)}: type: {str(name)[:60]!r} is no kind of event of this program{hint}"
+        return ("type",), f"{str(name)[:60]!r} is no kind of event of this program{hint}"
 
-    def asset_code(self, event: Event) -> str:
-        """Return the code of the asset in which the event's amounts are counted."""
-        return getattr(event, type(event).asset_field, None) or self.currency
+
+class UnreadableEventError(EventError):
+    """An event cannot be read; `problems` holds each place in it with what is wrong there."""
+
+    def __init__(self, message: str, problems: Iterable[tuple[Path, str]] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, data: object, problems: Iterable[tuple[Path, str]]) -> UnreadableEventError:
+        """Return the error of an event: the first five problems in one line."""
+        found = tuple(problems)
+        told = "; ".join(f"{_dotted(place)}{message}" for place, message in found[:5])
+        return cls(f"event {_id(data)}: {told}", found)
+
+    def __reduce__(self) -> tuple[type[UnreadableEventError], tuple[str, tuple[tuple[Path, str], ...]]]:
+        return UnreadableEventError, (str(self), self.problems)
 
 
 def _is_text(code: object) -> bool:
@@ -106,15 +128,28 @@ def _id(data: object) -> str:
         return "without an id"
 
 
-def _problems(error: ValidationError, kind: type[Event]) -> str:
-    known = {*kind.model_fields, *OrderLine.model_fields, *ReturnLine.model_fields, *Tender.model_fields}
-    problems: list[str] = []
-    for detail in error.errors(include_url=False)[:5]:
-        place = ".".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
-        if detail["type"] == "extra_forbidden":
-            problems.append(f"{place}: no such key{near(str(detail['loc'][-1]), known)}")
-        elif detail["type"] == "missing":
-            problems.append(f"{place}: missing")
-        else:
-            problems.append(f"{place}: {detail['msg']}" if place else str(detail["msg"]))
-    return "; ".join(problems)
+def _problems(error: ValidationError, data: object, kind: type[Event]) -> Iterator[tuple[Path, str]]:
+    for detail in error.errors(include_url=False):
+        place = place_of(data, detail)
+        if detail["type"] != "extra_forbidden":
+            yield place, in_words(detail, table="an object {…}")
+            continue
+        table = model_at(kind, place[:-1])
+        keys = [] if table is None else keys_of(table)
+        hint = near(str(place[-1]), keys) or (f"; there are {', '.join(keys)}" if table not in {None, kind} else "")
+        yield place, f"no such key{hint}"
+
+
+def _dotted(place: Path) -> str:
+    return f"{'.'.join(str(part + 1) if isinstance(part, int) else part for part in place)}: " if place else ""
+
+
+def first_difference(before: Event, again: Event, currency: str) -> str | None:
+    """Return the first key in which two events differ that bear one id, whichever spells out its defaults."""
+    sources = dict.fromkeys(("purchase_source", "hold_source", "about_source"), again.source)
+    defaults = {type(again).asset_field: currency, **sources}
+    for name in (*type(before).model_fields, *type(again).model_fields):
+        was, now = (getattr(event, name, None) or defaults.get(name) for event in (before, again))
+        if was != now and getattr(before, name, None) != getattr(again, name, None):
+            return name
+    return None

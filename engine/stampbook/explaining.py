@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from stampbook.events import Purchase, Return
 from stampbook.journal import event_of, past_of
+from stampbook.ledger import SALES
 from stampbook.lots import DEBT, DEFAULT_ORDER
 from stampbook.periods import NEVER
 from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
@@ -66,7 +67,10 @@ class TakenBack(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RefundReason:
-    """The arithmetic of a return: `value` of `total` came back, after `before`; where the money and points went."""
+    """The arithmetic of a return: `value` of `total` came back, after `before`; where the money and points went.
+
+    `points` is the part of the money that points had paid, and that went back as points.
+    """
 
     purchase: str
     purchase_at: datetime | None
@@ -78,6 +82,7 @@ class RefundReason:
     deducted: Sum
     grants: tuple[TakenBack, ...]
     notes: tuple[str, ...]
+    points: Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +222,8 @@ class _Explainer:
         entry = self.entry
         order = self.event.order_in(self.context.currency.code) if isinstance(self.event, Purchase) else None
         granted = {rule: self.sum(asset, units) for rule, asset, units, *_ in self.memo.get("granted", ())}
-        rules = rule_reasons(self.registry, self.event, order, self.trace, granted) if entry.accepted else ()
+        reasons = rule_reasons(self.registry, self.event, order, self.trace, granted) if entry.accepted else ()
+        rules = tuple(_or_nothing(each) for each in reasons)
         with self.engine.store.reader() as session:
             file = next((kept.file for kept in session.kept() if kept.hash == entry.program), "")
         return TransactionReason(
@@ -233,7 +239,11 @@ class _Explainer:
             ProgramName(self.context.name, file, entry.program),
             tuple(self._posting(posting, rules) for posting in entry.postings),
             rules,
-            tuple(FactReason(name, value, reason) for name, value, _, _, reason in self.effects.get("facts", ())),
+            tuple(
+                FactReason(name, value, reason)
+                for name, value, _, _, reason in self.effects.get("facts", ())
+                if not name.startswith("_")
+            ),
             tuple(
                 Count(metric, self.context.metric_asset(metric).text(delta), day_of(day))
                 for metric, day, delta in self.effects.get("metrics", ())
@@ -277,8 +287,12 @@ class _Explainer:
         return because + "".join(f", {factor}" for factor in rule.multipliers)
 
     def _moved(self, posting: Posting) -> str:
+        if posting.rule in _PLAINLY:
+            return _PLAINLY[posting.rule]
         match posting.rule:
-            case "purchase" | "spend":
+            case _ if posting.destination == SALES:
+                if getattr(self.event, "hold", None) is not None:
+                    return "captured of what was set aside for it"
                 table = self.registry.file.assets.get(posting.asset)
                 order = (table and table.spend_order) or DEFAULT_ORDER
                 return f"lots are spent by {', then '.join(order)}"
@@ -286,14 +300,12 @@ class _Explainer:
                 return (
                     f"it was good until {self.local(self.account.lots[posting.source].expires_at - 1):%Y-%m-%d %H:%M}"
                 )
-            case "topup":
-                return "paid in"
-            case "close":
-                return "left when the account was closed"
             case "adjust":
                 return str(getattr(self.event, "reason", ""))
-        if self.entry.type == "return":
-            return "gives back what paid for it" if posting.source == "sales" else "takes back what the purchase earned"
+        undone = {rule for rule, _, units in self.trace.get("entitled", ()) if units < 0}
+        if posting.rule in undone or self.entry.type in {"return", "purchase.cancelled"}:
+            took = "what is no longer reached" if posting.rule in undone else "what the purchase earned"
+            return "gives back what paid for it" if posting.source == "sales" else f"takes back {took}"
         table_of_rule = option_table(self.registry, posting.rule)
         options = options_of(table_of_rule) if table_of_rule is not None else {}
         return ", ".join(f"{name} {text}" for name, text in options.items())
@@ -303,7 +315,8 @@ class _Explainer:
         if not isinstance(self.event, Return) or not self.entry.accepted:
             return None
         stored, outside, deducted = (self.money(memo.get(key, 0)) for key in ("stored_value", "outside", "deducted"))
-        value = self.money(stored.units + outside.units + deducted.units)
+        points = self.money(sum(memo.get("paid", {}).values()))
+        value = self.money(stored.units + outside.units + deducted.units + points.units)
         notes = tuple(
             ", ".join(f"{name} {text}" for name, text in note.items())
             for note in self.trace.get("refund", {}).get("short", ())
@@ -311,7 +324,7 @@ class _Explainer:
         past = self._past()
         if past is None:
             return RefundReason(
-                self.event.purchase or "", None, None, None, value, stored, outside, deducted, (), notes
+                self.event.purchase or "", None, None, None, value, stored, outside, deducted, (), notes, points
             )
         purchase, known = past
         request, _, _ = refund_request(self.event, known)
@@ -336,6 +349,7 @@ class _Explainer:
             deducted,
             grants,
             notes,
+            points,
         )
 
     def _taken(self, rule: str) -> int:
@@ -349,6 +363,21 @@ class _Explainer:
         earlier = [e for e in self.journal[: self.entry.seq - 1] if e.accepted and e.about == about]
         known = past_of([purchase, *earlier], self.judges[purchase.program])
         return None if known is None else (purchase, known)
+
+
+_PLAINLY = {
+    "capture": "captured of what was set aside",
+    "late": "had expired by the time this was known",
+    "topup": "paid in",
+    "close": "left when the account was closed",
+}
+"""Why value moved, by the engine's own rules."""
+
+
+def _or_nothing(rule: RuleReason) -> RuleReason:
+    """Tell a rule that applied and came to zero or less from one that did not apply: neither has wanted anything."""
+    applied = not rule.failed and (rule.earned or any(line.applies for line in rule.lines))
+    return replace(rule, result="nothing") if applied and rule.result == "does not apply" else rule
 
 
 def _objection(code: str, message: str, plugin: str = "") -> dict[str, str]:

@@ -6,25 +6,37 @@ names only those that it wants. Arguments may be added later; nothing is renamed
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
 from stampbook.amounts import Rounding
+from stampbook.ledger import Message, Objection, Posting
 from stampbook.lots import EARNED
-from stampbook.periods import NEVER
+from stampbook.periods import NEVER, Window
+from stampbook.proposals import Debt, GiveBack, Remember, SetAside, StatusChange, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import click
     import narwhals as nw
 
-    from stampbook.account import AccountView
-    from stampbook.events import Event, Order, Return
-    from stampbook.ledger import Fact, Objection, Posting, Transaction
+    from stampbook.account_view import AccountView
+    from stampbook.earlier import Earlier
+    from stampbook.event_base import Event
+    from stampbook.ledger import Fact, Transaction
+    from stampbook.orders import Order
+    from stampbook.proposals import Earned, Share
+    from stampbook.purchases import Purchase
+    from stampbook.refund_plans import RefundPlan, RefundRequest
+
+CAP = "cap/"
+"""What the metric of an account's limit is called before the limit's own name."""
+CAMPAIGN = "campaign/"
+"""What the metric of what a campaign granted to an account is called before its own name."""
 
 API_VERSION = 1
 """Which contract this is; a plugin that sets another one is refused."""
@@ -38,7 +50,9 @@ class Award(NamedTuple):
 
     It is multiplied, stacked and only then rounded, once. `lines` are pairs of line number and weight by which
     a return of some lines knows what those lines had earned; empty means the whole order. `group` names a
-    stacking group of the program; awards without one always count.
+    stacking group of the program; awards without one always count. Where only some can count, or a limit leaves too
+    little for all, those of a lower `rank` come first. With `on_completion` it matures when its purchase is completed,
+    if that is before `effective_at`.
     """
 
     rule: str
@@ -52,15 +66,86 @@ class Award(NamedTuple):
     priority: int = 0
     group: str = ""
     lines: tuple[tuple[int, int], ...] = ()
+    rank: int = 0
+    on_completion: bool = False
 
 
 class Multiplier(NamedTuple):
-    """Multiplies every award of `asset` on the same event by ``numerator / denominator``."""
+    """Multiplies awards of `asset` on the same event by ``numerator / denominator``: those of some `rules`, or all.
+
+    `group` names a stacking group of the program, of which one factor comes; groups and multipliers without one go
+    together as the program's `multipliers` says. Where only one can count, that of the lowest `rank` does.
+    """
 
     rule: str
     asset: str
     numerator: int
     denominator: int = 1
+    rules: tuple[str, ...] = ()
+    group: str = ""
+    rank: int = 0
+
+
+class Entitlement(NamedTuple):
+    """What an account came to be entitled to by all that happened to it, or no longer is: an achievement.
+
+    `units` are smallest units of `asset`: above zero they are granted, exactly as many; below zero they are taken back,
+    within what can be (see `AccountView.takeable`), first from lots of the same kind, end and priority: name those with
+    which it was granted. Nothing multiplies, stacks or limits it, and a return of the event
+    that brought it does not take it back in proportion: the plugin says when it is undone.
+    """
+
+    rule: str
+    asset: str
+    units: int
+    kind: str = EARNED
+    effective_at: int = 0
+    expires_at: int = NEVER
+    priority: int = 0
+
+
+class Stake(NamedTuple):
+    """What a rule of a plugin may bring, so that a program can be checked before it is used.
+
+    `what` is ``award`` or ``multiplier``. `terms` is any text that differs where two awards of equal size would not
+    leave an account alike: their lots, their rounding.
+    """
+
+    rule: str
+    asset: str
+    what: str = "award"
+    group: str = ""
+    rank: int = 0
+    terms: str = ""
+
+
+class Limit(NamedTuple):
+    """A most that awards may come to.
+
+    `most` is in smallest units of `asset`, or a number of awards where `counts` is ``awards``. `scope` is
+    ``transaction``, ``account`` (over `window`) or ``campaign`` (for all accounts together). `rules` are those that
+    it holds for: every award of the asset where there are none. `over` says what is done with what is too much:
+    ``trim`` it, ``refuse award`` or ``refuse event``. Outside ``since`` to ``until`` its rules award nothing; without
+    `most` that is all it says.
+    """
+
+    name: str
+    scope: str
+    asset: str
+    most: int | None
+    counts: str = "amount"
+    rules: tuple[str, ...] = ()
+    window: Window | None = None
+    over: str = "trim"
+    since: int = -NEVER
+    until: int = NEVER
+
+    @property
+    def metric(self) -> str:
+        """The metric by which it is counted, or an empty text where nothing is kept of it."""
+        if self.most is None or self.scope == "transaction":
+            return ""
+        return (CAP if self.scope == "account" else CAMPAIGN) + self.name
 
 
 class Note(NamedTuple):
@@ -70,98 +155,113 @@ class Note(NamedTuple):
     read: Mapping[str, object]
 
 
+class GoodUntil(NamedTuple):
+    """Makes every award of `asset` on the same event good until `expires_at`, where that is later than its own end."""
+
+    rule: str
+    asset: str
+    expires_at: int
+
+
+class Extension(NamedTuple):
+    """Makes one lot of the account good until `expires_at`, where that is later than its own end.
+
+    The lot stays what it is: what was drawn from it, what is held of it and what was granted into it go with it.
+    """
+
+    rule: str
+    lot: int
+    expires_at: int
+
+
+class Withdrawal(NamedTuple):
+    """Value that a plugin's event takes from the account, in the order in which it is spent, into a book.
+
+    Where there is not enough the event is refused. `amount` is in smallest units.
+    """
+
+    asset: str
+    amount: int
+    book: str
+    rule: str = ""
+
+
+class Deposit(NamedTuple):
+    """Value that a plugin's event brings to the account from a book, into a lot of these terms; debt is repaid first.
+
+    `amount` is in smallest units. Paid value comes only from the books ``cash``, ``transfers`` and
+    ``opening``, and has a lot of its own.
+    """
+
+    asset: str
+    amount: int
+    book: str
+    kind: str = EARNED
+    effective_at: int = 0
+    expires_at: int = NEVER
+    priority: int = 0
+    rule: str = ""
+
+
+class Payment(NamedTuple):
+    """A part of an order that an asset pays: `amount` smallest units of it stand for `value` smallest units of money.
+
+    They are drawn in the spend order, or from the hold that the purchase names where it is of that asset. With
+    `of_this_order` what the order itself earns may pay for it.
+    """
+
+    asset: str
+    amount: int
+    value: int
+    rule: str = ""
+    of_this_order: bool = False
+
+
+Proposal = (
+    Posting | Withdrawal | Deposit | Debt | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection
+)
+"""What `propose` returns."""
+
+
 class Due(NamedTuple):
-    """An event that time brings at an instant; `id` is derived, so that asking twice names the same one."""
+    """An event that time brings at an instant; `id` is derived, so that asking twice names the same one.
+
+    `details` are further fields of the event's model, worked out from the account: plain data as the journal keeps it.
+    """
 
     at: int
     type: str
     id: str
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What one rule granted for a purchase, and how much of it earlier returns have settled.
+class Need(NamedTuple):
+    """How far one measure has come: texts of what there is, of what is wanted, and of what is missing (`0` if done)."""
 
-    `lots` are pairs of lot number and amount; `by_line` pairs of line number and amount (empty: the whole
-    order). `settled` was taken back, waived or deducted before. `lapsed` has expired since and cannot be taken back:
-    it was not spent. `short` is what earlier returns could not take.
+    measure: str
+    have: str
+    want: str
+    missing: str
+
+
+class Progress(NamedTuple):
+    """How far an account is from a goal: it needs all of `needs`, or any one of them, before the instant `until`.
+
+    `way` is ``reach`` or ``keep``; `until` is NEVER where no date is set.
     """
 
-    rule: str
-    asset: str
-    amount: int
-    lots: tuple[tuple[int, int], ...]
-    by_line: tuple[tuple[int, int], ...] = ()
-    settled: int = 0
-    lapsed: int = 0
-    short: int = 0
+    scheme: str
+    way: str
+    goal: str
+    needs: tuple[Need, ...]
+    match: str = "all"
+    until: int = NEVER
 
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """Value of the account that paid for a purchase: per lot what was drawn and what returns put back since."""
-
-    lot: int
-    amount: int
-    restored: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnedLine:
-    """One line of the purchase: its value, what came back before, and what comes back now, in money units.
-
-    ``part / whole`` is the share of the line that has come back in all: of its value, or of its quantity where
-    it cost nothing.
-    """
-
-    line: int
-    value: int
-    before: int
-    now: int
-    part: int
-    whole: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefundRequest:
-    """A return and all that is known of its purchase; money in smallest units of the order's currency.
-
-    `value` is what comes back now, `before` what came back earlier, of `total`; ``part / whole`` is the share of
-    the order that has come back in all.
-    """
-
-    event: Return
-    order: Order
-    value: int
-    before: int
-    total: int
-    part: int
-    whole: int
-    lines: tuple[ReturnedLine, ...]
-    granted: tuple[Granted, ...]
-    drawn: tuple[Drawn, ...]
-
-
-@dataclass(slots=True)
-class RefundPlan:
-    """What a return does: postings, what is settled by rule, and how the money goes back.
-
-    `settled` maps a rule to what this return settles of its grant, whether taken, waived or deducted.
-    `lapsed` maps a rule to what of that had expired before, `short` to what could not be taken.
-    `outside` is the money to give back by other means than stored value, `deducted` what was kept of it for
-    points that are gone. `notes` go into the trace.
-    """
-
-    postings: list[Posting] = field(default_factory=list)
-    settled: dict[str, int] = field(default_factory=dict)
-    lapsed: dict[str, int] = field(default_factory=dict)
-    short: dict[str, int] = field(default_factory=dict)
-    outside: int = 0
-    stored_value: int = 0
-    deducted: int = 0
-    debts: dict[str, int] = field(default_factory=dict)
-    objections: list[Objection] = field(default_factory=list)
-    notes: dict[str, Any] = field(default_factory=dict)
+    @property
+    def done(self) -> bool:
+        """Whether nothing is missing."""
+        there = [need.missing == "0" for need in self.needs]
+        return any(there) if self.match == "any" else all(there)
 
 
 class Hooks:
@@ -202,8 +302,12 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
-    def reward(self, event: Event, order: Order | None, account: AccountView) -> Iterable[Award | Multiplier | Note]:
-        """Return what the event earns, with notes of the numbers that were read.
+    def reward(
+        self, event: Event, order: Order | None, account: AccountView
+    ) -> Iterable[Award | Multiplier | Note | GoodUntil | Extension | Entitlement | Message]:
+        """Return what the event earns, with notes of the numbers that were read, and messages to other accounts.
+
+        An extension makes a lot that is there good for longer.
 
         Called for every event that can earn: purchases (with their order), top-ups, and events of plugins.
         """
@@ -218,10 +322,25 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
-    def propose(self, event: Event, account: AccountView) -> Iterable[Posting]:
-        """Return the postings of an event that the plugin brought itself.
+    def pay(self, event: Purchase, order: Order, account: AccountView) -> Iterable[Payment | Objection]:
+        """Return what pays for the tenders of a purchase besides stored value, before anything is earned."""
+        raise NotImplementedError
 
-        Called for events of kinds that the plugin registered.
+    @hookspec
+    def propose(self, event: Event, account: AccountView, earlier: Earlier | None) -> Iterable[Proposal]:
+        """Return what an event that the plugin brought itself moves: withdrawals, deposits, postings, messages.
+
+        Called for events of kinds that the plugin registered. `earlier` is the accepted event of the account that it
+        names in fields `about` and `about_source`, as its `names` says.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def share(self, event: Event, earned: Sequence[Earned], account: AccountView) -> Iterable[Share]:
+        """Return which part of what the event earned goes to another account.
+
+        Called for every event that earned something, when what each rule grants is known. A return takes back from
+        the account what it kept, and tells the other account by the message's `on_return`.
         """
         raise NotImplementedError
 
@@ -238,6 +357,31 @@ class Hooks:
         """Return what time brings to the account up to `at`: at least the earliest.
 
         Called whenever the account has changed. Each becomes an event of a kind that the plugin registered.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> Iterable[Due]:
+        """Return events that follow at once when an event has changed facts: a tier was entered or left, say.
+
+        Called after an event that changed facts, with the account as it was before. What it returns happens at the
+        same instant, each as an event of a kind that the plugin registered, in this order.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def progress(self, account: AccountView) -> Iterable[Progress]:
+        """Return how far the account is from goals: to reach the next level, to keep the one that it has.
+
+        Called for statements and the like; never while an event is decided.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def standing(self, account: AccountView) -> Iterable[Fact]:
+        """Return the facts that would hold if the account were judged anew now, those included that hold already.
+
+        Called to tell whom a change of the program would move; never while an event is decided.
         """
         raise NotImplementedError
 

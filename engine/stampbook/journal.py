@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from stampbook.earlier import Earlier
 from stampbook.errors import InvariantError
 from stampbook.events import Purchase
 from stampbook.ledger import (
@@ -13,6 +14,7 @@ from stampbook.ledger import (
     Entry,
     Fact,
     HoldChange,
+    LotExtension,
     MetricChange,
     Posting,
     Transaction,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 def own_payload(event: Event) -> bytes:
     """Return the canonical text of an event that the engine or a plugin made."""
-    data = event.model_dump(exclude_none=True)
+    data = {name: value for name, value in event if value is not None}
     data["at"] = moment_of(event.at).isoformat()
     return canonical(data)
 
@@ -123,6 +125,7 @@ def transaction_of(entry: Entry) -> Transaction:
         ),
         effects.get("status"),
         effects.get("memo", {}),
+        tuple(LotExtension(*extension) for extension in effects.get("extended", ())),
     )
 
 
@@ -139,6 +142,20 @@ def event_of(entry: Entry, registry: Registry) -> Event:
 def recorded(entry: Entry) -> Recorded:
     """Return an entry as returns need it."""
     return Recorded(entry.seq, entry.at, entry.postings, orjson.loads(entry.effects))
+
+
+def earlier_of(entries: Sequence[Entry], registry: Registry) -> Earlier:
+    """Return what is known of an accepted event that another names.
+
+    Args:
+        entries: its entry, followed by those of the accepted events that named it since.
+        registry: the program that judged it.
+    """
+    entry = entries[0]
+    transaction = transaction_of(entry)
+    later = tuple([other.type for other in entries[1:]])
+    remembered: dict[str, str] = transaction.memo.get("remembered", {})
+    return Earlier(event_of(entry, registry), entry.seq, entry.postings, transaction.metrics, later, remembered)
 
 
 def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:

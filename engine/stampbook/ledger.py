@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - mypyc reads the fields of named tuples when it runs
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
@@ -11,9 +12,11 @@ import orjson
 
 from stampbook.amounts import LARGEST
 from stampbook.errors import InvariantError
+from stampbook.lots import DEBT
+from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
     from stampbook.events import Event
     from stampbook.lots import Lot
@@ -23,6 +26,14 @@ SALES: Final = "sales"
 PROMOTION: Final = "promotion"
 BREAKAGE: Final = "breakage"
 ADJUSTMENTS: Final = "adjustments"
+ELSEWHERE: Final = "refused_by"
+"""In the trace of a refusal: the other account whose refusal it is. It cannot be decided again from one journal."""
+
+OPENING: Final = "opening"
+"""What accounts brought along from another system."""
+
+TRANSFERS: Final = "transfers"
+"""What is on its way between two accounts: nothing, once both have decided."""
 
 GENESIS: Final = bytes(32)
 """The hash before an account's first journal entry."""
@@ -49,6 +60,10 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "I23": "the parts of a split sum to the whole",
     "I24": "a closed account holds nothing",
     "I25": "metrics, facts and status are those that the journal says, and nothing falls due unseen",
+    "I26": "each event is judged by the program that held at its instant, as far as was known when it was recorded",
+    "I29": "a campaign grants no more than its budget, and what its leases say",
+    "I27": "what left one account for another has arrived there: the book of transfers holds nothing",
+    "I28": "the end of a lot is only ever put off, and only while the lot is good",
 }
 
 End = int | str
@@ -78,7 +93,10 @@ class Objection(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """What a plugin concluded about an account, from `since` until `until`, and why."""
+    """What a plugin concluded about an account, from `since` until `until`, and why.
+
+    One whose name starts with an underscore is what a plugin remembers for itself; statements do not tell it.
+    """
 
     name: str
     value: str
@@ -88,7 +106,7 @@ class Fact(NamedTuple):
 
 
 class HoldChange(NamedTuple):
-    """One step in the life of a hold: `action` is authorise, capture, void or lapse.
+    """One step in the life of a hold: `action` is authorise, raise, capture, void or lapse.
 
     `units` are pairs of lot number and amount: what is set aside, captured or released.
     """
@@ -108,12 +126,23 @@ class MetricChange(NamedTuple):
     delta: int
 
 
+class LotExtension(NamedTuple):
+    """A lot is good until `expires_at` instead of `before`; `amount` is what it held then."""
+
+    lot: int
+    asset: str
+    amount: int
+    before: int
+    expires_at: int
+    rule: str = ""
+
+
 @dataclass(slots=True)
 class Transaction:
     """All that one event changes on an account, all or none.
 
-    `opened` are the lots that it begins (with nothing in them: postings fill them). `memo` is what a later
-    return needs to know: what came back, what was taken, what was refunded.
+    `opened` are the lots that it begins (with nothing in them: postings fill them), `extended` those that it makes
+    good for longer. `memo` is what a later return needs to know: what came back, what was taken, what was refunded.
     """
 
     postings: tuple[Posting, ...] = ()
@@ -123,6 +152,7 @@ class Transaction:
     holds: tuple[HoldChange, ...] = ()
     status: str | None = None
     memo: dict[str, Any] = field(default_factory=dict)
+    extended: tuple[LotExtension, ...] = ()
 
     def effects(self) -> dict[str, Any]:
         """Return what the postings do not say, as plain data; absent where nothing."""
@@ -139,22 +169,72 @@ class Transaction:
             effects["status"] = self.status
         if self.memo:
             effects["memo"] = self.memo
+        if self.extended:
+            effects["extended"] = [tuple(extension) for extension in self.extended]
         return effects
 
 
-@dataclass(slots=True)
+class Message(NamedTuple):
+    """An event for another account, decided there in the same database transaction as the one that sends it.
+
+    `data` are the event's fields but id, source, account and time, as a sender would write them. Where it is
+    `required`, its refusal refuses the sender's event as well; else the refusal stands in the other's journal alone.
+
+    A message that a purchase sends may name in `on_return` the kind of event that tells the same account when the
+    purchase, or a part of it, comes back: with the same data, but in ``units`` the part of ``data["units"]`` that comes
+    back, rounded cumulatively; nothing is told of no unit. `by_line` are pairs of line number and units where lines
+    had their own part; empty means the whole order. With `opens` the other account is opened if there is none;
+    else `absent` says what it means that there is none.
+    """
+
+    to: str
+    type: str
+    data: Mapping[str, Any]
+    required: bool = True
+    on_return: str = ""
+    by_line: tuple[tuple[int, int], ...] = ()
+    opens: bool = False
+    absent: str = ""
+
+
 class Decision:
     """One event, judged: its transaction, or the objections that refused it, and why.
 
-    `about` is the journal position of the purchase that a return names.
+    `about` is the journal position of the event of this account that it names: a purchase, a hold. `messages` go to
+    other accounts.
     """
 
-    event: Event
-    program: str
-    transaction: Transaction | None
-    objections: tuple[Objection, ...] = ()
-    trace: dict[str, Any] = field(default_factory=dict)
-    about: int | None = None
+    __slots__ = ("about", "event", "messages", "objections", "program", "trace", "transaction")
+
+    def __init__(
+        self,
+        event: Event,
+        program: str,
+        transaction: Transaction | None,
+        objections: tuple[Objection, ...] = (),
+        trace: dict[str, Any] | None = None,
+        about: int | None = None,
+        messages: tuple[Message, ...] = (),
+    ) -> None:
+        self.event = event
+        self.program = program
+        self.transaction = transaction
+        self.objections = objections
+        self.trace = {} if trace is None else trace
+        self.about = about
+        self.messages = messages
+
+    def _fields(self) -> tuple[Any, ...]:
+        return self.event, self.program, self.transaction, self.objections, self.trace, self.about, self.messages
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two decisions say the same."""
+        return isinstance(other, Decision) and self._fields() == other._fields()
+
+    __hash__ = None  # type: ignore[assignment]  # its trace may change while it is worked out
+
+    def __repr__(self) -> str:
+        return f"Decision{self._fields()}"
 
     @property
     def accepted(self) -> bool:
@@ -225,12 +305,22 @@ def digest_of(  # noqa: PLR0913, PLR0917 - every field of an entry
     Fields are joined by NUL, which no field contains: names and refs refuse it and JSON escapes it.
     """
     head = _HEAD % (ref, seq, type, source, id, at, recorded_at, program, accepted, about or 0)
-    moved = orjson.dumps([tuple(posting) for posting in postings])
-    return sha256(b"\x00".join((previous, head.encode(), payload, effects, trace, moved))).digest()
+    return sha256(b"\x00".join((previous, head.encode(), payload, effects, trace, postings_text(postings)))).digest()
 
 
-def check_postings(postings: Iterable[Posting]) -> None:
-    """Check the shape of postings.
+def postings_text(postings: tuple[Posting, ...]) -> bytes:
+    """Return postings as they are kept and hashed: JSON, each a list of its fields."""
+    return orjson.dumps([tuple(posting) for posting in postings]) if postings else b"[]"
+
+
+def emptied(asset: str, amount: int, lot: int, book: str, rule: str) -> list[Posting]:
+    """Return the postings that move an amount from a lot to a book: one, unless a shared lot holds more than it may."""
+    full, rest = divmod(amount, LARGEST)
+    return [Posting(asset, part, lot, book, rule) for part in (*[LARGEST] * full, rest) if part]
+
+
+def check_postings(postings: Iterable[tuple[Any, ...]]) -> None:
+    """Check the shape of postings, which plugins may have made of anything.
 
     Raises:
         InvariantError: I1.
@@ -240,6 +330,29 @@ def check_postings(postings: Iterable[Posting]) -> None:
             raise InvariantError("I1", f"a posting of {amount!r} {asset} is not a positive whole amount within range")
         if source == destination or not (_is_end(source) and _is_end(destination)):
             raise InvariantError("I1", f"a posting from {source!r} to {destination!r} has no two ends")
+
+
+def moves_of(postings: Iterable[Posting], at: int) -> Iterator[tuple[int, int, int]]:
+    """Yield when, in which lot, and by how much postings change what is there; expiry and what undoes it left out."""
+    for _, amount, source, destination, _ in postings:
+        if isinstance(source, int) and destination != BREAKAGE:
+            yield at, source, -amount
+        if isinstance(destination, int) and source != BREAKAGE:
+            yield at, destination, amount
+
+
+def check_extended(lots: Mapping[int, Lot], extended: Iterable[LotExtension], at: int) -> None:
+    """Check that lots are made good for longer at an instant at which they are good.
+
+    Raises:
+        InvariantError: I28.
+    """
+    for number, asset, _, before, expires_at, _ in extended:
+        lot = lots.get(number)
+        if lot is None or lot.asset != asset or lot.kind == DEBT:
+            raise InvariantError("I28", f"there is no lot {number} of {asset} to extend")
+        if not at < lot.expires_at == before < expires_at <= NEVER:
+            raise InvariantError("I28", f"lot {number} has ended, or would end no later")
 
 
 def _is_end(end: object) -> bool:

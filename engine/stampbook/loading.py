@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PydanticUserError, ValidationError
 
+from stampbook.declared_events import declared_kinds, default_mistakes
 from stampbook.discovery import checked_class, installed
 from stampbook.errors import PluginError, ProgramError, near
+from stampbook.event_reading import EventReader
 from stampbook.events import CORE_EVENTS
-from stampbook.program import ProgramFile, Source, read_file
+from stampbook.examples import example_mistakes
+from stampbook.hidden_mistakes import CannotTellError, Rest, complaints, of_the_whole, place_of, rest_of
+from stampbook.limits import check_awards
+from stampbook.program import Example, ProgramFile, read_file
 from stampbook.registry import Registry
+from stampbook.toml_source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from stampbook.plugin import Plugin
+    from stampbook.toml_lines import Path as KeyPath
     from stampbook.vocabulary import Context
 
 
@@ -53,7 +61,11 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     for name, count in Counter(plugin.name for plugin in built.values()).items():
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
-    _check_kinds(source, built)
+    _check_kinds(source, context, built)
+    if program is not None:
+        check_awards(source, program, context, built)
+    if source.mistakes:
+        _look_at_examples(source, context, list(built.values()), whole=len(built) == len(tables))
     source.check()
     if program is None:  # source.check has raised
         raise ProgramError([])
@@ -106,14 +118,43 @@ def _build(
         source.mistake((*path, "use"), str(error))
         return None
     options = {key: value for key, value in table.items() if key not in own}
-    config = source.validated(plugin_class.Config, options, path, context)
-    if config is None:
+    name = head.name or head.use
+    config = source.examined(plugin_class.Config, options, path, context)
+    if isinstance(config, Rest):
+        known = {mistake.message for mistake in source.mistakes}
+        for place, message in _complaints(plugin_class, config.data, name, context):
+            if message not in known and not config.comes_of_it(message):
+                source.mistake((*path, *config.place(place)), message)
         return None
     try:
-        return plugin_class(config, name=head.name or head.use, program=context)
-    except PluginError as error:
-        source.mistake(path, str(error))
+        return plugin_class(config, name=name, program=context)
+    except PluginError:
+        for place, message in _complaints(plugin_class, options, name, context):
+            source.mistake((*path, *place), message)
         return None
+
+
+def _complaints(
+    plugin_class: type[Plugin[Any]], options: Mapping[str, Any], name: str, context: Context
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield all that a plugin has against its options: it says one thing at a time."""
+
+    def complaint(some: Mapping[str, Any]) -> str | None:
+        try:
+            plugin_class(plugin_class.Config.model_validate(some, context=context), name=name, program=context)
+        except PluginError as error:
+            return str(error)
+        except ValidationError as error:
+            message = of_the_whole(error)
+            if message is None:
+                raise CannotTellError from error
+            return message
+        except Exception as error:  # it was never meant to be built of these
+            raise CannotTellError from error
+        return None
+
+    with suppress(CannotTellError):
+        yield from complaints(plugin_class.Config, options, complaint)
 
 
 def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[Any]]:
@@ -127,12 +168,18 @@ def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[A
     return found.load()
 
 
-def _check_kinds(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+def _check_kinds(source: Source, context: Context, built: Mapping[int, Plugin[Any]]) -> None:
     known = {kind.model_fields["type"].default for kind in CORE_EVENTS}
     for plugin in built.values():
         register = getattr(plugin, "register_events", None)
         if register is not None:
             known.update(kind.model_fields["type"].default for kind in register())
+    for name in context.events:
+        if name in known:
+            source.mistake(("events", name), f"{name!r} is a kind of event already; choose another name")
+    known.update(context.events)
+    for place, message in default_mistakes(context):
+        source.mistake(place, message)
     for position, plugin in built.items():
         for kind in sorted(plugin.kinds - known):
             source.mistake(("plugin", position), f"{kind!r} is no kind of event{near(kind, known)}")
@@ -144,15 +191,51 @@ def _check_kinds(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
                 source.mistake(("metrics", name, "on"), f"{kind!r} is no kind of event{near(str(kind), known)}")
 
 
-def program_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a program file, with a variant of `[[plugin]]` for each installed plugin."""
+def _look_at_examples(source: Source, context: Context, plugins: list[Plugin[Any]], *, whole: bool) -> None:
+    """Note the mistakes of examples that can be told without a whole program; of one without mistakes they are run."""
+    if any(mistake.key.startswith(("program", "assets")) for mistake in source.mistakes):
+        return  # what the currency and the assets are is not known
+    brought = [kind for plugin in plugins for kind in getattr(plugin, "register_events", tuple)()]
+    every = (*declared_kinds(context), *CORE_EVENTS, *brought)
+    kinds = {kind.model_fields["type"].default: kind for kind in every}
+    reader = EventReader(
+        assets=context.assets, currency=context.currency.code, calendar=context.calendar, kinds=kinds.values()
+    )
+    tables = source.data.get("example")
+    for position, table in enumerate(tables if isinstance(tables, list) else ()):
+        rest = _example(table)
+        for place, message in () if rest.model is None else example_mistakes(rest.model, reader, context):
+            is_known = whole or place[2:] != ("type",) or "did you mean" in message
+            if is_known and not rest.comes_of_it(message):
+                source.mistake(("example", position, *place), message)
+
+
+def _example(table: Any) -> Rest[Example]:
+    """Return what is left of an example without the mistakes in it, which are noted already."""
+    try:
+        return Rest(Example.model_validate(table), table, {}, frozenset(), ())
+    except ValidationError as error:
+        places = [place_of(table, detail) for detail in error.errors(include_url=False)]
+        return rest_of(Example, table if isinstance(table, dict) else {}, places, None)
+
+
+def program_schema(on_broken: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Return the JSON Schema of a program file, with a variant of `[[plugin]]` for each installed plugin.
+
+    Args:
+        on_broken: told of each plugin that is left out, and why.
+    """
     schema = ProgramFile.model_json_schema(by_alias=True)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Stampbook program"
     variants: list[dict[str, Any]] = []
     for name, found in sorted(installed().items()):
-        plugin_class = found.load()
-        table = plugin_class.Config.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        try:
+            table = found.load().Config.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        except (PluginError, PydanticUserError) as error:
+            if on_broken is not None:
+                on_broken(str(error).partition("\n")[0])
+            continue
         for key, definition in table.pop("$defs", {}).items():
             schema.setdefault("$defs", {})[f"{name}.{key}"] = definition
         properties = {

@@ -111,3 +111,26 @@ def draw(
         if not amount:
             break
     return drawn, amount
+
+
+def takeable(
+    lots: Iterable[Lot], moved: Sequence[tuple[str, int, int | str, int | str, str]], asset: str, at: int
+) -> list[tuple[int, int]]:
+    """Return what can be taken back of an asset, lot by lot: pending first, then what ends last and was granted last.
+
+    Args:
+        lots: those of an account; paid value, debt, and what is held or over are left out.
+        moved: postings that take from them already.
+        asset: what is taken.
+        at: the instant.
+    """
+    gone: dict[int | str, int] = {}
+    for _, amount, source, _, _ in moved:
+        gone[source] = gone.get(source, 0) + amount
+    free = [
+        (lot, lot.free - gone.get(lot.number, 0))
+        for lot in lots
+        if lot.asset == asset and lot.kind not in {PAID, DEBT} and lot.expires_at > at
+    ]
+    free.sort(key=lambda each: (each[0].effective_at <= at, -each[0].expires_at, -each[0].number))
+    return [(lot.number, units) for lot, units in free if units > 0]

@@ -43,25 +43,49 @@ class Counter:
         return Counter(dict(self.days))
 
 
-class Metrics:
-    """All counters of one account, by the metric's name."""
+SEPARATOR = ":"
+"""Stands between the name of a metric that counts different values and one of its values."""
 
-    __slots__ = ("counters",)
+
+class Metrics:
+    """All counters of one account, by the metric's name.
+
+    A metric that counts different values has a counter for each of them, named ``<metric>:<value>``; what it is over
+    some days is how many of these are above zero.
+    """
+
+    __slots__ = ("_values", "counters")
 
     def __init__(self) -> None:
         self.counters: dict[str, Counter] = {}
+        self._values: dict[str, dict[str, Counter]] = {}
 
     def add(self, metric: str, day: int, delta: int) -> None:
         """Add to a metric's value of one day."""
         counter = self.counters.get(metric)
         if counter is None:
-            counter = self.counters[metric] = Counter()
+            counter = self.put(metric, {})
         counter.add(day, delta)
+
+    def put(self, metric: str, days: dict[int, int]) -> Counter:
+        """Set all that is known of a metric, by day."""
+        counter = self.counters[metric] = Counter(days)
+        if SEPARATOR in metric:
+            name, _, value = metric.partition(SEPARATOR)
+            self._values.setdefault(name, {})[value] = counter
+        return counter
 
     def total(self, metric: str, first: int, last: int) -> int:
         """Return a metric's sum over the days from `first` to `last`, both included."""
         counter = self.counters.get(metric)
-        return 0 if counter is None else counter.total(first, last)
+        if counter is None:
+            values = self._values.get(metric)
+            return 0 if values is None else sum([each.total(first, last) > 0 for each in values.values()])
+        return counter.total(first, last)
+
+    def values(self, metric: str) -> dict[str, Counter]:
+        """Return the counter of each value of a metric that counts different ones."""
+        return self._values.get(metric, {})
 
     def __iter__(self) -> Iterator[tuple[str, int, int]]:
         """Yield metric, day and value of every day that is not zero, in order."""
@@ -74,4 +98,6 @@ class Metrics:
         """Return an independent copy."""
         metrics = Metrics()
         metrics.counters = {name: counter.copy() for name, counter in self.counters.items()}
+        for name, values in self._values.items():
+            metrics._values[name] = {value: metrics.counters[f"{name}{SEPARATOR}{value}"] for value in values}
         return metrics

@@ -19,27 +19,30 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zlib import crc32
 
 import orjson
 
-from stampbook.engine import Engine, system_clock
+from stampbook.engine import Engine, system_clock, uncollected
 from stampbook.errors import StampbookError, StoreBusyError, StoreError
+from stampbook.homes import Homes
+from stampbook.leasing import LeaseShortError
 from stampbook.ledger import canonical
 from stampbook.outcomes import ACCEPTED, Outcome
 from stampbook.store import open_store
+from stampbook.store.reading import links
 from stampbook.store.session import SqlSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
 
+    from stampbook.batch import Batch
     from stampbook.plugin import Plugin
 
 Tagged = tuple[int, "Mapping[str, Any]"]
 """An event with a number of the caller's choice, by which its outcome is known."""
 
-MOST_WAITING = 4
+MOST_WAITING = 2
 """How many batches may wait for one worker before reading pauses."""
 
 MOST_CONFLICTS = 3
@@ -74,11 +77,11 @@ def done_of(outcomes: Iterable[tuple[int, Outcome]]) -> Done:
 
 @contextmanager
 def quiet_collector() -> Iterator[None]:
-    """Look for reference cycles a hundred times less often: long work on many small objects makes hardly any."""
+    """Look for reference cycles only once 400,000 objects are left over: a batch leaves none, and holds fewer."""
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(400_000, 20, 100)
     try:
         yield
     finally:
@@ -186,6 +189,11 @@ class _Pool:
     def __init__(self, engine: Engine, count: int) -> None:
         self._engine = engine
         self._workers: list[_Worker] = []
+        self._homes = Homes(count)
+        with engine.store.reader() as session:
+            for name in {name for registry in engine.in_force(session).registries for name in registry.linked}:
+                for ref, other in links(session, name):
+                    self._homes.join(other, ref, lambda _: True)  # nobody has begun
         try:
             for number in range(count):
                 self._workers.append(_Worker(engine, number, count))
@@ -196,33 +204,52 @@ class _Pool:
     def run(self, events: Iterable[Tagged], batch_size: int) -> Iterator[Done]:
         """Hand out events, write what comes back."""
         source = iter(events)
-        exhausted = False
+        exhausted = held_up = False
+        ahead: deque[Tagged] = deque()
         while True:
-            while not exhausted and not self._enough(batch_size):
-                some = list(islice(source, READ_AT_ONCE))
-                exhausted = len(some) < READ_AT_ONCE
-                for tagged in some:
-                    self._assign(tagged)
+            held_up = False
+            while not held_up and (ahead or not exhausted) and not self._enough(batch_size):
+                if not ahead:
+                    ahead.extend(islice(source, READ_AT_ONCE))
+                    exhausted = len(ahead) < READ_AT_ONCE
+                while ahead and not held_up:
+                    held_up = not self._assign(ahead[0])
+                    if not held_up:
+                        ahead.popleft()
+            flush = held_up or (exhausted and not ahead)
             for worker in self._workers:
                 full = len(worker.waiting) >= batch_size or worker.bytes_waiting >= MOST_BYTES
-                if not worker.busy and worker.waiting and (exhausted or full):
+                if not worker.busy and worker.waiting and (flush or full):
                     worker.send(batch_size)
             busy = {worker.connection: worker for worker in self._workers if worker.busy}
             if not busy:
-                if exhausted:
+                if exhausted and not ahead:
                     return
                 continue
-            block = exhausted or self._enough(batch_size)
+            block = flush or self._enough(batch_size)
             for connection in wait(list(busy), None if block else 0):
                 done = self._write(busy[connection])  # type: ignore[index]  # it waits for what it was given
                 if done is not None:
                     yield done
 
-    def _assign(self, tagged: Tagged) -> None:
+    def _assign(self, tagged: Tagged) -> bool:
+        """Hand an event to the worker of its account, unless that of another account that it names must finish first.
+
+        From then on one worker has both accounts, so that what happens between them keeps its order.
+        """
         event = tagged[1]
-        ref = event.get("account") if isinstance(event, dict) else None
-        place = crc32(ref.encode()) % len(self._workers) if isinstance(ref, str) else 0
-        self._workers[place].give(tagged)
+        ref, to = (event.get("account"), event.get("to")) if isinstance(event, dict) else (None, None)
+        if not isinstance(ref, str):
+            self._workers[0].give(tagged)
+            return True
+        if isinstance(to, str) and not self._homes.join(ref, to, self._is_idle):
+            return False
+        self._workers[self._homes.of(ref)].give(tagged)
+        return True
+
+    def _is_idle(self, place: int) -> bool:
+        worker = self._workers[place]
+        return not worker.busy and not worker.waiting
 
     def _enough(self, batch_size: int) -> bool:
         """Whether every worker has its next batch, or one has so many waiting that reading must pause."""
@@ -285,6 +312,10 @@ def _work(
                 message = connection.recv_bytes()
                 if message[:1] == b"N":
                     batch = [(tag, event) for tag, event in orjson.loads(message[1:])]
+                if message[:1] == b"C":
+                    worker.committed()
+                if message[:1] == b"A":
+                    worker.again()
                 if message[:1] in b"NA":
                     connection.send_bytes(b"R" + worker.decide(batch))
     except (EOFError, OSError):
@@ -301,24 +332,40 @@ class _Decider:
         self._number = number
         self._count = count
         self._last_id = 0
+        self._spent: dict[str, int] = {}
 
     def decide(self, batch: Sequence[Tagged]) -> bytes:
         """Return rows, positions, programs' generation and outcomes of a batch, packed."""
         events = [event for _, event in batch]
-        with self._engine.store.reader() as session:
-            work = self._engine.batch(session, new_ids=self._new_ids)
-            programs = work.programs
-            work.load(events)
-            positions = {account.id: account.seq for account in work.accounts.values()}
-            for event in events:
-                work.post(event)
-            positions |= {id_: work.loaded_seq(id_) for id_ in work.changes.accounts if id_ not in positions}
+        work = self._decided(events)
+        programs = work.programs
+        self._spent = work.purse.spent
         rows = work.changes.rows(programs.ids)
-        self._engine.memory.remember(work.accounts.values())
         done = done_of(zip((tag for tag, _ in batch), work.outcomes, strict=True))
         return marshal.dumps(
-            (rows, positions, programs.generation, done.accepted, done.replayed, pickle.dumps(done.others))
+            (rows, work.positions, programs.generation, done.accepted, done.replayed, pickle.dumps(done.others))
         )
+
+    def _decided(self, events: Sequence[Mapping[str, Any]]) -> Batch:
+        while True:
+            try:
+                with uncollected(), self._engine.store.reader() as session:
+                    work = self._engine.batch(session, new_ids=self._new_ids)
+                    work.load(events)
+                    for event in events:
+                        work.post(event)
+                return work
+            except LeaseShortError as short:
+                self._engine.leases.ask(short)
+
+    def committed(self) -> None:
+        """Note that what was decided last is in the books."""
+        self._engine.leases.committed(self._spent)
+        self._spent = {}
+
+    def again(self) -> None:
+        """Note that what was decided last was not written: a lease may have lapsed."""
+        self._engine.leases.forget()
 
     def _new_ids(self, session: SqlSession, count: int) -> list[int]:
         """Return ids that no other worker gives: those that leave this one's number when divided by their count."""

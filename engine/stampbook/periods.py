@@ -20,6 +20,8 @@ from stampbook.errors import PeriodError, near
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FAR: Final = 200_000_000_000_000_000
+"""Some instant beyond all that happens, of which the calendar still knows the day."""
 NEVER: Final = 2**63 - 1
 """The instant that does not come: a lot without expiry."""
 
@@ -72,7 +74,7 @@ class Calendar:
         self.zone = zone
         self.leap_day = LeapDay(leap_day)
         self._shift_by_hour: dict[int, int | None] = {}
-        self._last = (-NEVER, 0)
+        self._turns: dict[int, tuple[int, int]] = {}
 
     def __repr__(self) -> str:
         return f"Calendar({self.zone!r})"
@@ -97,12 +99,27 @@ class Calendar:
         return moment_of(instant).astimezone(self._zone)
 
     def day(self, instant: int) -> int:
-        """Return the local date of an instant, as an ordinal; one event asks for the same several times."""
-        asked, day = self._last
-        if instant != asked:
-            day = (instant + self._shift(instant)) // DAY + _EPOCH_DAY
-            self._last = (instant, day)
-        return day
+        """Return the local date of an instant, as an ordinal."""
+        try:
+            turn, day = self._turns[instant // DAY]
+        except KeyError:
+            turn, day = self._turn(instant // DAY)
+        if turn < 0:
+            return (instant + self._shift(instant)) // DAY + _EPOCH_DAY
+        return day if instant % DAY < turn else day + 1
+
+    def _turn(self, utc_day: int) -> tuple[int, int]:
+        """Return how far into a day of UTC the local date turns, and the date before; -1 where a clock is changed."""
+        start = utc_day * DAY
+        shift = self._offset(start)
+        if shift == self._offset(start + DAY - 1):
+            found = (DAY - shift % DAY, (start + shift) // DAY + _EPOCH_DAY)
+        else:
+            found = (-1, 0)
+        if len(self._turns) > 20_000:  # noqa: PLR2004 - about fifty years of days
+            self._turns.clear()
+        self._turns[utc_day] = found
+        return found
 
     def hour(self, instant: int) -> int:
         """Return the local hour, 0 to 23."""
@@ -256,6 +273,7 @@ def _period_end(period: Period, day: int, calendar: Calendar) -> int:
     return calendar.start_of(period.last_day(day, calendar) + 1)
 
 
+_WEEK = 7
 _CALENDAR_UNITS = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -266,16 +284,19 @@ class Window:
     months: int = 0
     days: int = 0
     calendar_months: int = 0
+    is_week: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Read "12 months", "30 days", "calendar month", "calendar quarter", "calendar year" or "lifetime".
+        """Read "12 months", "30 days", "calendar week" (from Monday), "calendar month", … or "lifetime".
 
         Raises:
             PeriodError: not a window.
         """
         if text == "lifetime":
             return cls()
+        if text == "calendar week":
+            return cls(is_week=True)
         kind, _, unit = text.partition(" ")
         if kind == "calendar" and unit in _CALENDAR_UNITS:
             return cls(calendar_months=_CALENDAR_UNITS[unit])
@@ -291,7 +312,7 @@ class Window:
     @property
     def is_lifetime(self) -> bool:
         """Whether every day counts."""
-        return not (self.months or self.days or self.calendar_months)
+        return not (self.months or self.days or self.calendar_months or self.is_week)
 
     def first_day(self, day: int, calendar: Calendar) -> int:
         """Return the first day that counts on `day`, which is the last."""
@@ -299,11 +320,15 @@ class Window:
 
     def next_start(self, day: int, calendar: Calendar) -> int:
         """Return the day on which the next calendar unit starts; a calendar window only."""
+        if self.is_week:
+            return self.first_day(day, calendar) + _WEEK
         return calendar.add_months(self.first_day(day, calendar), self.calendar_months)
 
     def __str__(self) -> str:
         if self.is_lifetime:
             return "lifetime"
+        if self.is_week:
+            return "calendar week"
         if self.calendar_months:
             return "calendar " + {months: unit for unit, months in _CALENDAR_UNITS.items()}[self.calendar_months]
         return str(Period(self.months, self.days))
@@ -313,6 +338,8 @@ class Window:
 def _first_day(window: Window, day: int, calendar: Calendar) -> int:
     if window.is_lifetime:
         return 1
+    if window.is_week:
+        return day - (day - 1) % _WEEK
     if window.calendar_months:
         today = date.fromordinal(day)
         month = (today.month - 1) // window.calendar_months * window.calendar_months + 1

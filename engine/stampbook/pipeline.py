@@ -4,83 +4,203 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from stampbook.account import CLOSED, Account, AccountView
-from stampbook.amounts import LARGEST, divide
-from stampbook.awards import settle
-from stampbook.core_events import HANDLERS, check_status, time_passes
+from stampbook.account import CLOSED, Account
+from stampbook.account_view import AccountView
+from stampbook.amounts import LARGEST, divide, split
+from stampbook.core_events import HANDLERS, check_status
+from stampbook.distinct import count_values
 from stampbook.draft import Draft
+from stampbook.earlier import Earlier
 from stampbook.errors import InvariantError, PluginError
 from stampbook.events import (
     OWN_SOURCE,
     Event,
     Expiry,
+    HoldLapsed,
 )
+from stampbook.hookspecs import CAMPAIGN
 from stampbook.ledger import (
-    PROMOTION,
     Decision,
     MetricChange,
     Posting,
     Transaction,
+    moves_of,
 )
+from stampbook.paying import pay_late
 from stampbook.periods import NEVER
+from stampbook.proposing import propose
+from stampbook.rewarding import reward
 
 if TYPE_CHECKING:
-    from stampbook.hookspecs import Award, Due, Multiplier, Note
+    from collections.abc import Iterator, Mapping
+
+    from stampbook.account import Hold
+    from stampbook.hookspecs import Due
     from stampbook.lots import Lot
     from stampbook.refunding import Past
     from stampbook.registry import Registry
 
 
-def decide(registry: Registry, account: Account, event: Event, past: Past | None = None) -> list[Decision]:
+MOST_DUE = 100_000
+"""How often time may bring something to one account at once before a plugin is held to be at fault."""
+
+MOST_FOLLOWING = 1_000
+"""How many events may follow at once from one."""
+
+
+def decide(
+    registry: Registry,
+    account: Account,
+    event: Event,
+    past: Past | Earlier | None = None,
+    about: int | None = None,
+    *,
+    budgets: Mapping[str, int] | None = None,
+) -> list[Decision]:
     """Judge one event of one account.
 
     Args:
         registry: the program in force at the event's instant.
         account: its state; not changed.
         event: what happened.
-        past: for a return, the purchase that it names with its earlier returns.
+        past: for a return, the purchase that it names with its earlier returns; for an event of a plugin, the
+            earlier event that it names.
+        about: the journal position, on this account, of the event that it names.
+        budgets: what each campaign has left to grant; without bound where it is not named.
 
     Returns:
-        what time brings before the event, each at its own instant; the event's decision; and what time brings
-        at once because of it (a late grant that has expired since). Applying them in order, with `apply`,
-        brings the account up to date.
+        what time brings before the event, each at its own instant; the event's decision; what follows at once from
+        the facts that it changes; and what time brings at once because of it (a late grant that has expired since).
+        Applying them in order, with `apply`, brings the account up to date.
     """
     decisions: list[Decision] = []
+    budgets = None if budgets is None else dict(budgets)
     work = account
     if account.due_at <= event.at:
         work = account.copy()
-        _catch_up(registry, work, event.at, decisions)
-    if past is not None:
-        past = past.after(posting for brought in decisions for posting in _postings(brought))
-    decision = judge(registry, work, event, past)
+        for brought in catch_up(registry, work, event.at, budgets=budgets):
+            apply(registry, work, brought)
+            decisions.append(brought)
+    if past is not None and not isinstance(past, Earlier):
+        past = past.after(posting for earlier in decisions for posting in _postings(earlier))
+    decision = judge(registry, work, event, past, about, budgets=budgets)
+    _spend(budgets, decision)
     decisions.append(decision)
     now = max(work.clock, event.at)
-    if decision.transaction is not None and _opens_overdue(work, decision.transaction, now):
+    dues = _follow(registry, work, decision)
+    if decision.transaction is not None and (dues or _opens_overdue(work, decision.transaction, now)):
         work = work.copy() if work is account else work
         apply(registry, work, decision)
-        _catch_up(registry, work, now, decisions, not_before=event.at)
+        for brought in _following(registry, work, dues, now, budgets):
+            apply(registry, work, brought)
+            decisions.append(brought)
+        for brought in catch_up(registry, work, now, not_before=event.at, budgets=budgets):
+            apply(registry, work, brought)
+            decisions.append(brought)
     return decisions
+
+
+def _spend(budgets: dict[str, int] | None, decision: Decision) -> None:
+    """Take what a decision grants of campaigns from what they have left."""
+    if budgets and decision.transaction is not None:
+        for metric, _, delta in decision.transaction.metrics:
+            name = metric.removeprefix(CAMPAIGN)
+            if name in budgets and name != metric:
+                budgets[name] -= delta
 
 
 def _postings(decision: Decision) -> tuple[Posting, ...]:
     return () if decision.transaction is None else decision.transaction.postings
 
 
-def catch_up(registry: Registry, account: Account, until: int, since: int = -NEVER) -> list[Decision]:
-    """Return what time brings to an account up to an instant; the account is not changed.
+def catch_up(
+    registry: Registry,
+    account: Account,
+    until: int,
+    since: int = -NEVER,
+    *,
+    not_before: int = -NEVER,
+    budgets: dict[str, int] | None = None,
+) -> Iterator[Decision]:
+    """Yield what time brings to an account up to an instant, one decision after the other.
+
+    Each decision must be applied to the account before the next is asked for.
 
     Args:
         registry: the program that holds from `since` to `until`; what its plugins would have brought before is not its.
         account: its state, to which time has caught up until `since`.
         until: the last instant that counts.
         since: the first.
+        not_before: what was due earlier is dated at this instant.
+        budgets: what each campaign has left to grant; what is granted is taken from it.
+
+    Raises:
+        PluginError: a plugin's due events never end, or the program refuses what time brings.
     """
-    decisions: list[Decision] = []
-    if account.due_at <= until:
-        _catch_up(registry, account.copy(), until, decisions, since=since)
-    return decisions
+    if account.due_at > until:
+        return
+    for _ in range(MOST_DUE):
+        holds, lots, dues = _earliest(registry, account, until, since)
+        if not holds and not lots and not dues:
+            return
+        for hold in holds:
+            at = max(hold.lapses_at, not_before)
+            name = f"hold.lapsed:{account.ref}:{account.seq + 1}"
+            yield from _bring(
+                registry, account, HoldLapsed(id=name, source=OWN_SOURCE, account=account.ref, at=at, hold=hold.number)
+            )
+        for lot in lots:
+            at = max(lot.expires_at, not_before)
+            name = f"expiry:{account.ref}:{account.seq + 1}"
+            yield from _bring(
+                registry, account, Expiry(id=name, source=OWN_SOURCE, account=account.ref, at=at, lot=lot.number)
+            )
+        for due in dues:
+            event = _event_of(registry, account, due, max(due.at, not_before))
+            yield from _bring(registry, account, event, budgets)
+        if account.due_at > until:  # as the last of them, applied, has left it
+            return
+    message = f"account {account.ref}: a plugin's due events never end"
+    raise PluginError(message)
+
+
+def _event_of(registry: Registry, account: Account, due: Due, at: int) -> Event:
+    kind, name = registry.reader.kinds[due.type], f"{due.id}:{account.seq + 1}"
+    return kind(type=due.type, id=name, source=OWN_SOURCE, account=account.ref, at=at, **due.details)
+
+
+def _bring(
+    registry: Registry, account: Account, event: Event, budgets: dict[str, int] | None = None
+) -> Iterator[Decision]:
+    """Yield what time brings, and what follows at once from the facts that it changes."""
+    decision = _brought(registry, account, event, budgets)
+    dues = _follow(registry, account, decision)
+    yield decision
+    yield from _following(registry, account, dues, event.at, budgets)
+
+
+def _follow(registry: Registry, account: Account, decision: Decision) -> list[Due]:
+    """Ask what follows from the facts that a decision changes; it is not applied yet."""
+    transaction = decision.transaction
+    if not registry.has_followers or transaction is None or not transaction.facts or transaction.status == CLOSED:
+        return []
+    view = AccountView(account, max(account.clock, decision.event.at), registry.context)
+    return registry.follow(transaction.facts, view, decision.event)
+
+
+def _following(
+    registry: Registry, account: Account, dues: list[Due], at: int, budgets: dict[str, int] | None
+) -> Iterator[Decision]:
+    """Yield the events that follow at once, and what follows from those."""
+    for place, due in enumerate(dues):
+        if place == MOST_FOLLOWING:
+            message = f"account {account.ref}: the events that follow {dues[0].type} never end"
+            raise PluginError(message)
+        decision = _brought(registry, account, _event_of(registry, account, due, at), budgets)
+        dues.extend(_follow(registry, account, decision))
+        yield decision
 
 
 def apply(registry: Registry, account: Account, decision: Decision) -> None:
@@ -93,12 +213,17 @@ def apply(registry: Registry, account: Account, decision: Decision) -> None:
     if not account.status:
         account.opened_at = at
     account.apply(transaction)
+    if account.moves is not None:
+        account.moves.extend(moves_of(transaction.postings, at))
     account.due_at = next_due(registry, account)
 
 
 def next_due(registry: Registry, account: Account, since: int = -NEVER) -> int:
     """Return the earliest instant at which time brings something to an account under a program that holds `since`."""
     earliest = account.next_expiry()
+    for hold in account.holds.values():
+        if hold.left:
+            earliest = min(earliest, hold.lapses_at)
     if registry.has_dues and account.status not in {"", CLOSED}:
         view = AccountView(account, max(account.clock, since - 1), registry.context)
         for due in registry.due(view, NEVER):
@@ -106,59 +231,27 @@ def next_due(registry: Registry, account: Account, since: int = -NEVER) -> int:
     return earliest
 
 
-def _catch_up(
-    registry: Registry,
-    account: Account,
-    until: int,
-    decisions: list[Decision],
-    *,
-    since: int = -NEVER,
-    not_before: int = -NEVER,
-) -> None:
-    for _ in range(100_000):
-        lots, dues = _earliest(registry, account, until, since)
-        if not lots and not dues:
-            return
-        for lot in lots:
-            name = f"expiry:{account.ref}:{account.seq + 1}"
-            at = max(lot.expires_at, not_before)
-            _bring(
-                registry,
-                account,
-                Expiry(id=name, source=OWN_SOURCE, account=account.ref, at=at, lot=lot.number),
-                decisions,
-            )
-        for due in dues:
-            kind, at = registry.reader.kinds[due.type], max(due.at, not_before)
-            name = f"{due.id}:{account.seq + 1}"
-            _bring(
-                registry,
-                account,
-                kind(type=due.type, id=name, source=OWN_SOURCE, account=account.ref, at=at),
-                decisions,
-            )
-    message = f"account {account.ref}: a plugin's due events never end"
-    raise PluginError(message)
-
-
-def _bring(registry: Registry, account: Account, event: Event, decisions: list[Decision]) -> None:
-    decision = judge(registry, account, event, None)
+def _brought(registry: Registry, account: Account, event: Event, budgets: dict[str, int] | None = None) -> Decision:
+    decision = judge(registry, account, event, budgets=budgets)
+    _spend(budgets, decision)
     if decision.transaction is None:
         message = f"time brings {event.id}, which is refused: {decision.objections[0].message}"
         raise PluginError(message)
-    apply(registry, account, decision)
-    decisions.append(decision)
+    return decision
 
 
-def _earliest(registry: Registry, account: Account, until: int, since: int) -> tuple[list[Lot], list[Due]]:
+def _earliest(registry: Registry, account: Account, until: int, since: int) -> tuple[list[Hold], list[Lot], list[Due]]:
     """Return all that the earliest instant brings: what one plugin does must not hide what another is due."""
+    holds = [hold for hold in account.holds.values() if hold.left and hold.lapses_at <= until]
     lots = [lot for lot in account.lots.values() if lot.remaining > lot.held and lot.expires_at <= until]
     dues: list[Due] = []
     if registry.has_dues:
         view = AccountView(account, max(account.clock, since - 1), registry.context)
         dues = [due for due in registry.due(view, until) if due.at <= until]
-    first = min([lot.expires_at for lot in lots] + [due.at for due in dues], default=NEVER)
+    times = [lot.expires_at for lot in lots] + [due.at for due in dues] + [hold.lapses_at for hold in holds]
+    first = min(times, default=NEVER)
     return (
+        [hold for hold in holds if hold.lapses_at == first],
         sorted((lot for lot in lots if lot.expires_at == first), key=lambda lot: lot.number),
         [due for due in dues if due.at == first],
     )
@@ -170,44 +263,64 @@ def _opens_overdue(account: Account, transaction: Transaction, now: int) -> bool
         end = posting.destination
         if isinstance(end, int) and (opened.get(end) or account.lots[end]).expires_at <= now:
             return True
-    return False
+    return bool(transaction.holds) and any(
+        account.lots[lot].expires_at <= now
+        for change in transaction.holds
+        if change.action in {"void", "lapse"}
+        for lot, _ in change.units
+    )
 
 
-def judge(registry: Registry, account: Account, event: Event, past: Past | None) -> Decision:
+def judge(
+    registry: Registry,
+    account: Account,
+    event: Event,
+    past: Past | Earlier | None = None,
+    about: int | None = None,
+    *,
+    budgets: Mapping[str, int] | None = None,
+) -> Decision:
     """Judge one event on an account to which time has caught up; what time brings is left out."""
-    view = AccountView(account, event.at, registry.context)
-    draft = Draft(registry, account, event, view, [], [], [], {}, {})
+    view = AccountView(account, event.at, registry.context, named=about)
+    draft = Draft(registry, account, event, view, about)
     handler = HANDLERS.get(type(event))
     check_status(draft)
     if not draft.objections:
         if handler is not None:
             handler(draft, past)
         elif event.type in registry.own_events:
-            draft.postings.extend(registry.propose(event, view))
+            propose(draft, past if isinstance(past, Earlier) else None, budgets)
     if draft.objections:
         return _refused(draft)
     counted = _count(draft)
+    if registry.distinct:
+        counted = [*counted, *count_values(draft)]
     draft.metrics = [*draft.metrics, *counted] if draft.metrics else counted
-    facts = []
+    facts = list(draft.facts)
     if registry.has_assessments:
         now = max(account.clock, event.at)
-        outlook = AccountView(account, now, registry.context, pending=draft.metrics)
-        for stamped in registry.assess(outlook, now, event):
-            held = account.fact(stamped.value.name, stamped.value.since)
-            if held is None or held.value != stamped.value.value:
-                facts.append(stamped.value)
-    if handler is not time_passes:
+        outlook = AccountView(account, now, registry.context, draft.metrics, facts, draft.postings, about)
+        for concluded in registry.assess(outlook, now, event):
+            held = account.fact(concluded.value.name, concluded.value.since)
+            if held is None or (held.value, held.until) != (concluded.value.value, concluded.value.until):
+                facts.append(concluded.value)
+    if event.earns:
         if facts:
             view = AccountView(account, event.at, registry.context, learned=facts)
-        _reward(draft, registry.reward(event, draft.order, view))
+        reward(draft, registry.reward(event, draft.order, view, draft.messages), budgets)
+        if draft.payments:
+            pay_late(draft)
+        if draft.objections:
+            return _refused(draft)
     transaction = Transaction(
         tuple(draft.postings),
         tuple(draft.opened),
         tuple(draft.metrics),
         tuple(facts),
-        (),
+        tuple(draft.holds),
         draft.status,
         draft.memo,
+        tuple(draft.extended.values()),
     )
     account.check(transaction, event.at)
     if draft.status == CLOSED:
@@ -217,7 +330,7 @@ def judge(registry: Registry, account: Account, event: Event, past: Past | None)
         draft.objections.extend(registry.review(shown, view, event))
         if draft.objections:
             return _refused(draft)
-    return Decision(event, registry.hash, transaction, (), draft.trace, draft.about)
+    return Decision(event, registry.hash, transaction, (), draft.trace, draft.about, tuple(draft.messages))
 
 
 def _refused(draft: Draft) -> Decision:
@@ -244,10 +357,13 @@ def _count(draft: Draft) -> list[MetricChange]:
     places = draft.registry.context.metric_decimals
     for name, table in tables:
         numerator, denominator = 0, 1
+        counting: list[tuple[int, int, int]] = []
         for line in order.lines if table.per == "line" and order is not None else (None,):
             if table.when is not None and not table.when.test(event, order, line, view, None):
                 continue
             top, bottom = (1, 1) if table.sum is None else table.sum.ratio(event, order, line, view, None)
+            if line is not None:
+                counting.append((line.number, top, bottom))
             if bottom == denominator:
                 numerator += top
             else:
@@ -257,25 +373,10 @@ def _count(draft: Draft) -> list[MetricChange]:
             raise InvariantError("I1", f"metric {name} would count {delta}, beyond the range of amounts")
         if delta:
             changes.append(MetricChange(name, day, delta))
+            if counting:
+                weights = [top * (denominator // bottom) for _, top, bottom in counting]
+                if min(weights) >= 0:  # otherwise a return undoes its share of the whole order
+                    shares = zip(counting, split(delta, weights), strict=True)
+                    parts = [(number, units) for (number, _, _), units in shares]
+                    draft.memo.setdefault("counted", []).append((name, day, parts))
     return changes
-
-
-def _reward(draft: Draft, wanted: list[Award | Multiplier | Note]) -> None:
-    if not wanted:
-        return
-    file = draft.registry.file
-    grants, trace = settle(
-        wanted, assets=draft.registry.context.assets, stacking=file.stacking, multipliers=file.multipliers
-    )
-    draft.trace.update(trace)
-    granted: list[Any] = []
-    lines = draft.order.line_count if draft.order is not None else 0
-    for award, units, by_line in grants:
-        if by_line and not all(0 < line <= lines for line, _ in by_line):
-            message = f"rule {award.rule} awards to lines that the order has not"
-            raise PluginError(message)
-        _, asset, _, _, _, kind, effective_at, expires_at, priority, _, _ = award
-        parts = draft.grant((asset, kind, effective_at, expires_at, priority), units, PROMOTION, award.rule)
-        granted.append((award.rule, asset, units, parts, by_line))
-    if granted:
-        draft.memo["granted"] = granted

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from stampbook.hookspecs import API_VERSION
+from stampbook.hookspecs import API_VERSION, Limit, Stake
 
 if TYPE_CHECKING:
     from stampbook.vocabulary import Context
@@ -34,6 +34,19 @@ class Plugin(Generic[ConfigT]):
     api_version: ClassVar[int] = API_VERSION
     kinds: frozenset[str] = frozenset()
     """The kinds of event that the options name; `prepare` may set it, and one that there is not is a mistake."""
+    stakes: tuple[Stake, ...] = ()
+    """What its rules may award; `prepare` may set it. A program whose result an unstated order decides is refused."""
+    limits: tuple[Limit, ...] = ()
+    """Limits of its own; `prepare` may set it."""
+    forwards: bool = False
+    """Whether events sent to an account that was merged into another are decided there; `prepare` may set it."""
+    linked: frozenset[str] = frozenset()
+    """Facts whose values are refs of accounts to which its events lead; those are loaded with the batch."""
+    owns: tuple[str, ...] = ()
+    """How the refs begin of accounts that are nobody's but the plugin's own; `prepare` may set it. No other plugin
+    judges or rewards what happens to them."""
+    idle: frozenset[str] = frozenset()
+    """Hooks that these options leave nothing to do for; `prepare` may set it, and the engine does not call them."""
 
     def __init__(self, config: ConfigT, *, name: str, program: Context) -> None:
         self.config = config

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
-from hashlib import sha256
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from stampbook.amounts import CURRENCIES, Asset, Rounding
-from stampbook.errors import Mistake, PeriodError, ProgramError, near
+from stampbook.errors import PeriodError, near
+from stampbook.event_tables import EventName, EventTable, clashes, names_of, readable, without_amount
 from stampbook.periods import Calendar, LeapDay, Window
-from stampbook.toml_lines import Path, key_lines
-from stampbook.vocabulary import Context, LineCondition, LineFormula, WindowText, check_reads, refuse
+from stampbook.vocabulary import (
+    Context,
+    LineCondition,
+    LineFormula,
+    LineLabel,
+    WindowText,
+    check_reads,
+    refuse,
+    vocabulary,
+)
 
-M = TypeVar("M", bound=BaseModel)
+if TYPE_CHECKING:
+    from stampbook.toml_source import Source
 
+_ATTRIBUTE = r"^[a-z][a-z0-9_]{0,39}$"
+_DECIMAL = r"^\d{1,15}(\.\d{1,9})?$"
 _IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
 
 
@@ -73,6 +83,9 @@ class MetricTable(_Table):
     when: Annotated[LineCondition | None, Field(description="which of them count; all where absent")] = None
     count: Annotated[bool, Field(strict=True, description="add one for each")] = False
     sum: Annotated[LineFormula | None, Field(description="add this for each")] = None
+    distinct: Annotated[
+        LineLabel | None, Field(description="count how many different texts there were, such as 'line.category'")
+    ] = None
     per: Annotated[Literal["order", "line"], Field(description="judge each order, or each of its lines")] = "order"
     window: Annotated[WindowText, Field(description="the days that count")] = Window()
     decimals: Annotated[
@@ -82,14 +95,105 @@ class MetricTable(_Table):
 
     @model_validator(mode="after")
     def _one_measure(self) -> MetricTable:
-        if self.count == (self.sum is not None):
-            refuse("a metric has either count = true or sum = '…'")
-        for expression in (self.when, self.sum):
+        if self.count + (self.sum is not None) + (self.distinct is not None) != 1:
+            refuse("a metric has one of count = true, sum = '…' and distinct = '…'")
+        for expression in (self.when, self.sum, self.distinct):
             for name in expression.reads if expression else ():
                 if name.startswith("metric."):
                     refuse(f"a metric cannot read {name}: metrics are counted before they are compared")
-        check_reads((self.when, self.sum), on=self.on, per_line=self.per == "line")
+        check_reads((self.when, self.sum, self.distinct), on=self.on, per_line=self.per == "line")
         return self
+
+
+class LimitTable(_Table):
+    """One `[limits.NAME]` table: the most that awards may come to, for one account or one transaction."""
+
+    max: Annotated[str, Field(pattern=_DECIMAL, description="the most, in whole units, or how many awards")]
+    counts: Annotated[
+        Literal["amount", "value", "awards"],
+        Field(description="what is counted: units of the asset, their money value, or awards"),
+    ] = "amount"
+    asset: Annotated[str, Field(description="asset whose awards it holds for")] = "points"
+    rules: Annotated[tuple[str, ...], Field(description="rules such as `points.base`; all where absent")] = ()
+    per: Annotated[
+        Literal["account", "transaction"], Field(description="each account over the window, or each event")
+    ] = "account"
+    window: Annotated[WindowText, Field(description="the days that count for an account")] = Window()
+    over: Annotated[
+        Literal["trim", "refuse award", "refuse event"],
+        Field(description="what is too much: cut to what is left, the whole award left out, or the event refused"),
+    ] = "trim"
+    unit_value: Annotated[
+        str | None, Field(pattern=_DECIMAL, description="with counts = 'value': money value of one whole unit")
+    ] = None
+
+    @model_validator(mode="after")
+    def _valued(self) -> LimitTable:
+        if (self.counts == "value") != (self.unit_value is not None):
+            refuse("unit_value goes with counts = 'value', and only with it")
+        if self.unit_value is not None and not float(self.unit_value):
+            refuse("unit_value: a unit that is worth nothing has no limit by value")
+        if self.per == "transaction" and "window" in self.model_fields_set:
+            refuse("a window goes with per = 'account', and only with it")
+        return self
+
+
+class CampaignTable(_Table):
+    """One `[campaigns.NAME]` table: rules that award for a time, and what they may grant to all accounts together."""
+
+    rules: Annotated[
+        tuple[str, ...], Field(min_length=1, description="rules that belong to it, such as `points.summer`")
+    ]
+    first_day: Annotated[str | None, Field(description="first local day or time; always on before where absent")] = None
+    last_day: Annotated[str | None, Field(description="last local day, included; never ends where absent")] = None
+    budget: Annotated[
+        str | None, Field(pattern=_DECIMAL, description="the most that it grants in all; no end where absent")
+    ] = None
+    counts: Annotated[
+        Literal["amount", "value", "awards"],
+        Field(description="what the budget counts: units of the asset, their money value, or awards"),
+    ] = "amount"
+    asset: Annotated[str, Field(description="asset that its rules grant")] = "points"
+    over: Annotated[
+        Literal["trim", "refuse award", "refuse event"],
+        Field(description="what the budget cannot pay: cut to what is left, left out, or the event refused"),
+    ] = "trim"
+    unit_value: Annotated[
+        str | None, Field(pattern=_DECIMAL, description="with counts = 'value': money value of one whole unit")
+    ] = None
+
+    @model_validator(mode="after")
+    def _sound(self, info: ValidationInfo) -> CampaignTable:
+        if (self.counts == "value") != (self.unit_value is not None):
+            refuse("unit_value goes with counts = 'value', and only with it")
+        if self.unit_value is not None and not float(self.unit_value):
+            refuse("unit_value: a unit that is worth nothing has no budget by value")
+        context: Any = info.context
+        days = [context.calendar.parse(day) for day in (self.first_day, self.last_day) if day is not None]
+        if days != sorted(days):
+            refuse("it ends before it begins")
+        return self
+
+    @field_validator("first_day", "last_day")
+    @classmethod
+    def _read(cls, day: str | None, info: ValidationInfo) -> str | None:
+        context: Any = info.context
+        if day is not None:
+            try:
+                context.calendar.parse(day)
+            except PeriodError as error:
+                refuse(str(error))
+        return day
+
+
+class ExampleAccount(_Table):
+    """What an example expects of one more account."""
+
+    status: Annotated[Literal["open", "frozen", "closed"] | None, Field(description="its status")] = None
+    balances: Annotated[dict[str, str], Field(description="spendable balance by asset")] = {}
+    pending: Annotated[dict[str, str], Field(description="granted but not yet effective, by asset")] = {}
+    owed: Annotated[dict[str, str], Field(description="debt by asset")] = {}
+    facts: Annotated[dict[str, str], Field(description="facts such as tier")] = {}
 
 
 class Example(_Table):
@@ -105,156 +209,11 @@ class Example(_Table):
     pending: Annotated[dict[str, str], Field(description="granted but not yet effective, by asset")] = {}
     owed: Annotated[dict[str, str], Field(description="debt by asset")] = {}
     facts: Annotated[dict[str, str], Field(description="facts such as tier")] = {}
+    accounts: Annotated[
+        dict[str, ExampleAccount],
+        Field(description="the same of accounts by their ref; what stands above is of the first event's account"),
+    ] = {}
     refused: Annotated[tuple[str, ...], Field(description="codes of the refusals, in order")] = ()
-
-
-class Source:
-    """The text of a program file, its data, and the mistakes found so far."""
-
-    def __init__(self, text: str, file: str = "") -> None:
-        self.text = text
-        self.file = file
-        self.mistakes: list[Mistake] = []
-        try:
-            self.data: dict[str, Any] = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            line = text.count("\n") + 1 if isinstance(error, RecursionError) else _line_in(str(error), text)
-            why = "nested too deeply" if isinstance(error, RecursionError) else error
-            raise ProgramError([Mistake(line, "", f"not valid TOML: {why}", file)]) from None
-        self._lines = key_lines(text)
-
-    @property
-    def hash(self) -> str:
-        """The content hash by which the program is known."""
-        return sha256(self.text.encode()).hexdigest()
-
-    def line(self, path: Path) -> int:
-        """Return the line of a key, or of the nearest one above it."""
-        while path and path not in self._lines:
-            path = path[:-1]
-        return self._lines.get(path, 0)
-
-    def mistake(self, path: Path, message: str) -> None:
-        """Note a mistake at a key."""
-        self.mistakes.append(Mistake(self.line(path), key_text(path), message, self.file))
-
-    def validated(self, model: type[M], data: object, path: Path, context: object = None) -> M | None:
-        """Return `data` as a model, or note every mistake in it and return None."""
-        try:
-            return model.model_validate(data, context=context)
-        except ValidationError as error:
-            problems: dict[Path, list[str]] = {}
-            for detail in error.errors(include_url=False):
-                if detail["type"] == "too_short" and detail["input"]:
-                    continue  # the items that are there have mistakes of their own
-                problems.setdefault(_place(data, detail), []).append(_problem(detail, model))
-            for place, messages in problems.items():
-                self.mistake((*path, *place), _joined(messages))
-            return None
-
-    def check(self) -> None:
-        """Raise all mistakes found so far.
-
-        Raises:
-            ProgramError: there are some.
-        """
-        if self.mistakes:
-            raise ProgramError(self.mistakes)
-
-
-def key_text(path: Path) -> str:
-    """Write a path for a person: ``plugin[1].rule[2].earn``, counted from one."""
-    text = ""
-    for part in path:
-        text += f"[{part + 1}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
-    return text
-
-
-def _place(data: object, detail: Any) -> Path:
-    """Return where a mistake is, by the keys of the file: pydantic also names the branches of its unions."""
-    place: list[str | int] = []
-    for part in detail["loc"]:
-        try:
-            data = data[part]  # type: ignore[index]  # whatever the file holds
-        except (KeyError, IndexError, TypeError):
-            if detail["type"] != "missing" or part != detail["loc"][-1]:
-                continue
-        if part != "[key]":
-            place.append(part)
-    return tuple(place)
-
-
-def _line_in(message: str, text: str) -> int:
-    match = re.search(r"\(at line (\d+), column \d+\)$", message)
-    return int(match[1]) if match else text.rstrip().count("\n") + 1
-
-
-_PLAIN = {
-    "less_than_equal": "{input} is more than {le}",
-    "greater_than_equal": "{input} is less than {ge}",
-    "less_than": "{input} is not below {lt}",
-    "greater_than": "{input} is not above {gt}",
-    "string_type": "{input} is not text; write it in quotes",
-    "string_too_short": "must not be empty",
-    "string_too_long": "is longer than {max_length} characters",
-    "too_short": "must not be empty",
-    "bool_type": "{input} is neither true nor false; write it without quotes",
-    "bool_parsing": "{input} is neither true nor false; write it without quotes",
-    "int_type": "{input} is not a whole number",
-    "int_parsing": "{input} is not a whole number; write it without quotes",
-    "int_from_float": "{input} is not a whole number",
-    "list_type": "{input} is not a list; write it in [ ]",
-    "tuple_type": "{input} is not a list; write it in [ ]",
-    "dict_type": "{input} is not a table",
-    "model_type": "{input} is not a table",
-    "string_pattern_mismatch": "{input} is not written as it must be ({pattern})",
-}
-"""pydantic's words for a mistake in those of an operator."""
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, (dict, list)):
-        return "a table" if isinstance(value, dict) else "a list"  # however deep it is
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line stays one line
-
-
-def _problem(detail: Any, model: type[BaseModel]) -> str:
-    if detail["type"] == "extra_forbidden":
-        return f"no such key{near(str(detail['loc'][-1]), _names(model))}"
-    if detail["type"] == "missing":
-        return "missing"
-    plain = _PLAIN.get(detail["type"])
-    if plain is not None:
-        return plain.format(input=_shown(detail["input"]), **detail.get("ctx", {}))
-    if detail["type"] in {"literal_error", "enum"}:
-        expected = str(detail["ctx"]["expected"]).replace(" or ", ", ")
-        hint = near(_shown(detail["input"]).strip("'"), [name.strip(" '") for name in expected.split(",")])
-        return f"{_shown(detail['input'])} is not one of {expected}{hint}"
-    return str(detail["msg"])
-
-
-def _joined(messages: list[str]) -> str:
-    """Join what each branch of a union says: one line a key."""
-    first, *others = messages
-    return ", or ".join([first, *(other.partition(" is not one of ")[2] or other for other in others)])
-
-
-def _names(model: type[BaseModel]) -> set[str]:
-    names: set[str] = set()
-    pending: list[object] = [model]
-    seen: set[object] = set()
-    while pending:
-        item = pending.pop()
-        if item in seen:
-            continue
-        seen.add(item)
-        if isinstance(item, type) and issubclass(item, BaseModel):
-            names.update(field.alias or name for name, field in item.model_fields.items())
-            pending.extend(field.annotation for field in item.model_fields.values())
-        else:
-            pending.extend(getattr(item, "__args__", ()))
-    return names
 
 
 class ProgramFile(_Table):
@@ -262,14 +221,24 @@ class ProgramFile(_Table):
 
     program: Header
     assets: dict[Annotated[str, Field(pattern=_IDENTIFIER)], AssetTable] = {}
+    events: Annotated[dict[EventName, EventTable], Field(description="kinds of event that the program declares")] = {}
     metrics: dict[Annotated[str, Field(pattern=_IDENTIFIER)], MetricTable] = {}
+    attributes: Annotated[
+        dict[Annotated[str, Field(pattern=_ATTRIBUTE)], Literal["text", "month and day"]],
+        Field(description="what may be declared of an account: any text, or a month and day such as a birthday"),
+    ] = {}
+    limits: dict[Annotated[str, Field(pattern=_IDENTIFIER)], LimitTable] = {}
+    campaigns: dict[Annotated[str, Field(pattern=_IDENTIFIER)], CampaignTable] = {}
     stacking: Annotated[
-        dict[str, Literal["sum", "best", "first"]],
-        Field(description="for each group of awards: all count, only the largest, or only the first in order"),
+        dict[str, Literal["sum", "best", "first", "exclusive", "multiplied"]],
+        Field(
+            description="for each group: all count, only the largest, only the first by rank, that one and none beside "
+            "the group, or (of multipliers) all multiplied"
+        ),
     ] = {}
     multipliers: Annotated[
-        Literal["product", "best"],
-        Field(description="several multipliers on one award: multiplied together, or only the largest"),
+        Literal["product", "best", "sum"],
+        Field(description="several multipliers on one award: multiplied together, only the largest, or gains added"),
     ] = "product"
     examples: tuple[Example, ...] = Field(default=(), alias="example")
 
@@ -284,6 +253,7 @@ def read_file(source: Source) -> tuple[ProgramFile | None, Context]:
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
+        context.distinct = frozenset(name for name, table in file.metrics.items() if table.distinct is not None)
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
         context.stacking = file.stacking
     return file, context
@@ -309,14 +279,39 @@ def _context(source: Source, data: Mapping[str, Any]) -> Context:
     except PeriodError as error:
         source.mistake(("program", "time_zone"), str(error))
         calendar = Calendar()
-    return Context(
+    facts = _facts(source.data.get("plugin"))
+    attributes = _attributes(source, data.get("attributes"), facts)
+    context = Context(
         name=str(header.get("name", "")),
         currency=assets[code],
         assets=assets,
         calendar=calendar,
         metric_decimals=_metric_places(metrics, currency.decimals),
         stacking=stacking,
+        attributes=attributes,
     )
+    context.name_facts(facts, "the fact that a plugin keeps")
+    events = readable(data.get("events"))
+    for place, message in clashes(events):
+        source.mistake(place, message)
+    context.declare(events, names_of(events, currency.decimals), without_amount(events))
+    return context
+
+
+def _facts(tables: object) -> list[str]:
+    """Return what plugins call the facts that they keep, where an option `fact` says so."""
+    named = [_table(table).get("fact") for table in tables] if isinstance(tables, list) else []
+    return [name for name in named if isinstance(name, str) and re.fullmatch(_ATTRIBUTE, name)]
+
+
+def _attributes(source: Source, table: object, facts: list[str]) -> dict[str, str]:
+    """Return the declared attributes, each of which needs a name of its own."""
+    taken = {*vocabulary(2, {}, 2)["account"], *facts}
+    kinds = {name: str(kind) for name, kind in _table(table).items() if re.fullmatch(_ATTRIBUTE, name)}
+    for name in kinds:
+        if name in taken:
+            source.mistake(("attributes", name), f"account.{name} is something else already; take another name")
+    return kinds
 
 
 def _table(value: object) -> Mapping[str, Any]:
@@ -330,7 +325,7 @@ def _leap_day(value: object) -> LeapDay:
 def _metric_places(metrics: Mapping[str, Any], decimals: int) -> dict[str, int]:
     places: dict[str, int] = {}
     for name, table in metrics.items():
-        if isinstance(table, Mapping) and not table.get("count"):
+        if isinstance(table, Mapping) and not table.get("count") and not table.get("distinct"):
             declared = table.get("decimals")
             places[name] = max(0, min(declared, 6)) if isinstance(declared, int) else decimals
         else:

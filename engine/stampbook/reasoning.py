@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel
 
-from stampbook.amounts import write_units
+from stampbook.amounts import amount_text, write_units
 from stampbook.errors import StampbookError
 from stampbook.expressions import Condition, Field, Formula, Kind, compile_condition, compile_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from stampbook.events import Event, Line, Order
+    from stampbook.events import Event
+    from stampbook.orders import Line, Order
     from stampbook.plugin import Plugin
     from stampbook.registry import Registry
     from stampbook.states import Sum
@@ -51,6 +52,7 @@ class RuleReason:
         multipliers: rules that multiplied it, with their factors.
         group: the stacking group in which another rule won.
         lines: for a rule that looks at lines, each line.
+        shared: what of its grant went to other accounts: ``40 points to home``.
     """
 
     rule: str
@@ -63,6 +65,7 @@ class RuleReason:
     multipliers: tuple[str, ...] = ()
     group: str = ""
     lines: tuple[LineReason, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 def rule_reasons(
@@ -80,6 +83,7 @@ def rule_reasons(
     out = dict(trace.get("stacked_out", ()))
     wanted = {rule for rule, _, _ in trace.get("awards", ())}
     factors = [f"{rule} × {_factor(factor)}" for rule, factor in trace.get("multiplied", ())]
+    shared = _shared(trace, registry.context)
     reasons: list[RuleReason] = []
     seen: set[str] = set()
     for plugin in registry.plugins:
@@ -89,9 +93,8 @@ def rule_reasons(
                 continue
             rule = f"{plugin.name}.{table.name}"  # type: ignore[attr-defined]  # _tables yields those with a name
             seen.add(rule)
-            result = (
-                "granted" if rule in granted else "stacked out" if rule in out else "nothing" if rule in wanted else ""
-            )
+            result = "stacked out" if rule in out else "nothing" if rule in wanted else ""
+            result = "granted" if rule in granted or rule in shared else result
             reason = RuleReason(
                 rule,
                 result or "does not apply",
@@ -100,14 +103,26 @@ def rule_reasons(
                 read_texts(registry.context, _names(table), read),
                 multipliers=tuple(factors) if result in {"granted", "nothing"} else (),
                 group=out.get(rule, ""),
+                shared=shared.get(rule, ()),
             )
-            reasons.append(_weighed(reason, table, registry.context, read, order))
+            own = trace.get("read", {}).get(rule, read)
+            reasons.append(_weighed(reason, table, registry.context, own, order))
     for rule in [rule for rule in (*granted, *out) if rule not in seen]:
         result = "granted" if rule in granted else "stacked out"
         reasons.append(
             RuleReason(rule, result, granted.get(rule), {}, {}, multipliers=tuple(factors), group=out.get(rule, ""))
         )
     return tuple(reasons)
+
+
+def _shared(trace: Mapping[str, Any], context: Context) -> dict[str, tuple[str, ...]]:
+    """Return in words what of each rule's grant went to other accounts."""
+    assets = {rule: asset for rule, asset, _ in trace.get("awards", ())}
+    shared: dict[str, tuple[str, ...]] = {}
+    for rule, to, units in trace.get("shared", ()):
+        text = f"{amount_text(units, context.asset(assets[rule]))} to {to}"
+        shared[rule] = (*shared.get(rule, ()), text)
+    return shared
 
 
 def options_of(table: BaseModel) -> dict[str, str]:
@@ -187,8 +202,8 @@ def _weighed(
 ) -> RuleReason:
     """Add what a rule's own texts come to; where the trace does not hold what they read, leave that out."""
     condition = next((e for e in _expressions(table) if isinstance(e, Condition)), None)
-    formula = next((e for e in _expressions(table) if isinstance(e, Formula)), None)
-    scale = _Scale(context, read)
+    formula = getattr(table, "formula", None) or next((e for e in _expressions(table) if isinstance(e, Formula)), None)
+    scale = _Scale(context, read, order)
     try:
         if getattr(table, "per", "order") == "line" and order is not None:
             lines = tuple(scale.line(line, condition, formula, context) for line in order.lines)
@@ -203,8 +218,9 @@ def _weighed(
 class _Scale:
     """Evaluates texts of a program over numbers that were read before."""
 
-    def __init__(self, context: Context, read: Mapping[str, Any]) -> None:
+    def __init__(self, context: Context, read: Mapping[str, Any], order: Order | None) -> None:
         self._read = read
+        self._order = order
         self._calendar = context.calendar
         self._scope = {
             root: {
@@ -218,11 +234,13 @@ class _Scale:
         """Yield the parts of a condition, joined by "and", that are false."""
         for part in _conjuncts(text):
             condition = compile_condition(part, self._scope, self._calendar)
-            if not condition.test(self._read, None, line, None, None):
+            if not condition.test(self._read, self._order, line, None, None):
                 yield part
 
     def number(self, text: str, line: Line | None = None) -> Fraction:
-        return Fraction(*compile_formula(text, self._scope, self._calendar).ratio(self._read, None, line, None, None))
+        return Fraction(
+            *compile_formula(text, self._scope, self._calendar).ratio(self._read, self._order, line, None, None)
+        )
 
     def line(self, line: Line, condition: Condition | None, formula: Formula | None, context: Context) -> LineReason:
         applies = condition is None or not any(self.failed(condition.text, line))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from stampbook.amounts import portion
 from stampbook.errors import InvariantError
-from stampbook.hookspecs import Drawn, Granted, RefundPlan, RefundRequest
-from stampbook.ledger import BREAKAGE, PROMOTION, SALES, MetricChange, Objection, Posting
+from stampbook.ledger import BREAKAGE, PROMOTION, SALES, Message, MetricChange, Objection, Posting
+from stampbook.refund_plans import Drawn, Granted, Paid, RefundPlan, RefundRequest
 from stampbook.returns import Came, line_values, measure, settle_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from stampbook.events import Order, Return
+    from stampbook.events import Return
+    from stampbook.orders import Order
+    from stampbook.refund_plans import ReturnedLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A purchase and the returns of it so far; `expired` is what went from each of the account's lots by expiry."""
+    """A purchase and the returns of it so far, with what became of the account's lots.
+
+    `expired` is what went from each lot by expiry and no return has counted as lapsed yet, of whichever purchase.
+    """
 
     purchase: Recorded
     order: Order
@@ -44,30 +50,71 @@ class Past:
     expired: Mapping[int, int] = field(default_factory=dict)
 
     def granted(self) -> tuple[Granted, ...]:
-        """Return what each rule granted, with what earlier returns settled of it."""
+        """Return what each rule granted, by name, with what returns settled of it; see `lapses` for what expired.
+
+        Where not all can be taken back, this order says of which rule it is let go, whatever order their tables have.
+        """
         settled: dict[str, int] = defaultdict(int)
-        lapsed: dict[str, int] = defaultdict(int)
         short: dict[str, int] = defaultdict(int)
         for earlier in self.returns:
             for rule, amount in earlier.memo.get("settled", {}).items():
                 settled[rule] += amount
-            for rule, amount in earlier.memo.get("lapsed", {}).items():
-                lapsed[rule] += amount
             for rule, amount in earlier.memo.get("short", {}).items():
                 short[rule] += amount
+        moved = [move for later in self.returns for move in later.memo.get("matured", ())]
         return tuple(
             Granted(
                 rule,
                 asset,
                 amount,
-                tuple(map(tuple, lots)),
+                _after_maturing(rule, lots, moved),
                 tuple(map(tuple, by_line)),
                 settled[rule],
-                max(0, sum(min(part, self.expired.get(lot, 0)) for lot, part in lots) - lapsed[rule]),
-                short[rule],
+                short=short[rule],
             )
-            for rule, asset, amount, lots, by_line in self.purchase.memo.get("granted", ())
+            for rule, asset, amount, lots, by_line in sorted(self.purchase.memo.get("granted", ()), key=itemgetter(0))
         )
+
+    def lapses(self, request: RefundRequest) -> dict[str, list[tuple[int, int]]]:
+        """Return how much of each rule's grant a return may count as lapsed, as pairs of lot and amount.
+
+        The units of a lot are alike, whichever purchase brought them, and are pooled. A return first takes what
+        remains of the lot. Then it counts as lapsed what expired from the lot and no return has counted yet, of
+        whichever purchase, so all returns together never count more than expired. What still lacks was spent.
+        Of several grants in one lot each gets what this return asks of it, in their order, before any gets more.
+        """
+        lapses: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        if not self.expired:
+            return lapses
+        own: dict[tuple[str, int], int] = defaultdict(int)
+        for earlier in self.returns:
+            for rule, lot, units in earlier.memo.get("lapsed_lots", ()):
+                own[rule, lot] += units
+        left: dict[int, int] = defaultdict(int, self.expired)
+        for of_all in (False, True):
+            for grant in request.granted:
+                rule, asked = grant.rule, grant.amount if of_all else settle_share(grant.amount, grant.by_line, request)
+                most = asked - grant.settled - sum(units for _, units in lapses[rule])
+                for lot, part in grant.lots:
+                    units = min(most, part - own[rule, lot], left[lot])
+                    if units > 0:
+                        lapses[rule].append((lot, units))
+                        own[rule, lot] += units
+                        left[lot] -= units
+                        most -= units
+        return lapses
+
+    def lapsed_lots(self, request: RefundRequest, lapsed: Mapping[str, int]) -> list[tuple[str, int, int]]:
+        """Return of which lots a plan counts units as lapsed: rule, lot and amount, for the memo of the return."""
+        lots: list[tuple[str, int, int]] = []
+        for rule, parts in self.lapses(request).items():
+            rest = lapsed.get(rule, 0)
+            for lot, units in parts:
+                part = min(rest, units)
+                if part:
+                    lots.append((rule, lot, part))
+                    rest -= part
+        return lots
 
     def after(self, postings: Iterable[Posting]) -> Past:
         """Return the same past after further postings of the account, which may be expiries."""
@@ -77,8 +124,13 @@ class Past:
                 expired[posting.source] += posting.amount
         return replace(self, expired=expired)
 
-    def drawn(self) -> tuple[Drawn, ...]:
-        """Return the lots that paid for the purchase in the order of use, with what was put back since."""
+    def drawn(self, asset: str = "") -> tuple[Drawn, ...]:
+        """Return the lots of an asset that paid for the purchase in the order of use, with what was put back since.
+
+        Args:
+            asset: the money of the order where absent.
+        """
+        asset = asset or self.order.currency
         restored: dict[int, int] = defaultdict(int)
         for earlier in self.returns:
             for posting in earlier.postings:
@@ -87,7 +139,16 @@ class Past:
         return tuple(
             Drawn(posting.source, posting.amount, restored[posting.source])
             for posting in self.purchase.postings
-            if posting.destination == SALES and isinstance(posting.source, int)
+            if posting.destination == SALES and isinstance(posting.source, int) and posting.asset == asset
+        )
+
+    def paid(self) -> tuple[Paid, ...]:
+        """Return what else of the account paid for the purchase, with what earlier returns gave back of it."""
+        paid = self.purchase.memo.get("paid", ())
+        back = [earlier.memo.get("paid", {}) for earlier in self.returns] if paid else []
+        return tuple(
+            Paid(asset, units, value, sum(parts.get(asset, 0) for parts in back), self.drawn(asset))
+            for asset, value, units in paid
         )
 
     def check_plan(self, request: RefundRequest, plan: RefundPlan, postings: Iterable[Posting]) -> None:
@@ -99,30 +160,50 @@ class Past:
         """
         restored: dict[int, int] = defaultdict(int)
         taken: dict[str, int] = defaultdict(int)
+        stored = 0
         for posting in postings:
             if posting.source == SALES and isinstance(posting.destination, int):
                 restored[posting.destination] += posting.amount
+                stored += posting.amount if posting.asset == request.order.currency else 0
             elif posting.destination == PROMOTION:
                 taken[posting.asset] += posting.amount
             else:
                 raise InvariantError("I15", f"a refund may not post from {posting.source!r} to {posting.destination!r}")
-        drawn = {drawn.lot: drawn.amount - drawn.restored for drawn in request.drawn}
+        uses = [*request.drawn, *[use for paid in request.paid for use in paid.drawn]]
+        drawn = {drawn.lot: drawn.amount - drawn.restored for drawn in uses}
         for lot, amount in restored.items():
             if amount > drawn.get(lot, 0):
                 raise InvariantError("I15", f"{amount} is put back into lot {lot}, which paid {drawn.get(lot, 0)}")
         granted: dict[str, int] = defaultdict(int)
         for grant in request.granted:
             granted[grant.asset] += grant.amount - grant.settled
-            if not 0 <= plan.settled.get(grant.rule, 0) <= grant.amount - grant.settled:
+            settled = plan.settled.get(grant.rule, 0)
+            if not 0 <= settled <= grant.amount - grant.settled:
                 raise InvariantError("I15", f"{grant.rule} granted {grant.amount} and more is settled")
+            if not 0 <= plan.lapsed.get(grant.rule, 0) <= min(settled, grant.lapsed):
+                raise InvariantError("I15", f"{grant.lapsed} of what {grant.rule} granted has lapsed, not more")
         for asset, amount in taken.items():
             if amount > granted[asset]:
                 raise InvariantError("I15", f"{amount} {asset} is taken back of {granted[asset]} granted")
-        stored = sum(restored.values())
+        by_paid = {paid.asset: paid.value - paid.back for paid in request.paid}
+        for code, value in plan.paid.items():
+            if not 0 <= value <= by_paid.get(code, 0):
+                raise InvariantError("I15", f"{value} is given back in {code}, which paid {by_paid.get(code, 0)}")
         if plan.stored_value != stored or plan.outside < 0 or plan.deducted < 0:
             raise InvariantError("I15", f"a refund of {plan.stored_value} to stored value posts {stored}")
-        if stored + plan.outside + plan.deducted != request.value:
-            raise InvariantError("I15", f"{request.value} comes back, not {stored + plan.outside + plan.deducted}")
+        back = stored + plan.outside + plan.deducted + sum(plan.paid.values())
+        if back != request.value:
+            raise InvariantError("I15", f"{request.value} comes back, not {back}")
+
+
+def _after_maturing(rule: str, lots: Iterable[Any], moved: Iterable[Any]) -> tuple[tuple[int, int], ...]:
+    """Return a grant's lots and amounts after what matured has moved to others."""
+    parts: dict[int, int] = dict(map(tuple, lots))
+    for name, source, into, units in moved:
+        if name == rule:
+            parts[source] -= units
+            parts[into] = parts.get(into, 0) + units
+    return tuple((lot, units) for lot, units in parts.items() if units)
 
 
 def refund_request(event: Return, past: Past) -> tuple[RefundRequest, list[Came], list[Objection]]:
@@ -134,29 +215,65 @@ def refund_request(event: Return, past: Past) -> tuple[RefundRequest, list[Came]
     before = sum(line.before for line in lines)
     total = sum(line_values(order))
     part, whole = value + before, total
-    if not whole:
+    if len(lines) == 1:
+        part, whole = lines[0].part, lines[0].whole
+    elif not whole:
         part, whole = sum(line.part for line in lines), sum(line.whole for line in lines)
-    request = RefundRequest(event, order, value, before, total, part, whole, tuple(lines), past.granted(), past.drawn())
+    request = RefundRequest(
+        event, order, value, before, total, part, whole, tuple(lines), past.granted(), past.drawn(), past.paid()
+    )
+    lapses = past.lapses(request)
+    if lapses:
+        granted = (replace(grant, lapsed=sum(units for _, units in lapses[grant.rule])) for grant in request.granted)
+        request = replace(request, granted=tuple(granted))
     return request, came, objections
 
 
 def taken_metrics(past: Past, request: RefundRequest) -> list[MetricChange]:
     """Return what a return takes off the metrics that its purchase counted, on the day that it counted them.
 
-    In proportion to what has come back so far, rounded cumulatively towards zero: a visit is undone when all
-    of it came back, spend cent by cent.
+    Of a metric by line it is what the lines that come back had counted, of another one the share of the order. Each
+    is rounded cumulatively towards zero over all that came back so far: a visit is undone when all of it came back,
+    spend cent by cent, and once everything came back nothing is left of what the purchase counted.
     """
-    before: dict[str, int] = defaultdict(int)
+    undone: dict[str, int] = defaultdict(int)
     for earlier in past.returns:
         for name, delta in earlier.memo.get("metrics", ()):
-            before[name] -= delta
-    changes: list[MetricChange] = []
+            undone[name] -= delta
+    lines = {line.line: line for line in request.lines}
+    due: dict[tuple[str, int], int] = {}
+    limited = {name for name, _, _ in past.purchase.memo.get("caps", ())}
     for name, day, delta in past.purchase.effects.get("metrics", ()):
-        sign = 1 if delta > 0 else -1
-        share = portion(abs(delta), request.part, request.whole, sign * before[name])
-        if share:
-            changes.append(MetricChange(name, day, -sign * share))
-    return changes
+        if name not in limited:
+            due[name, day] = _share(delta, request)
+    for name, day, parts in past.purchase.memo.get("counted", ()):
+        due[name, day] = sum(_share(units, lines[line]) for line, units in parts)
+    return [
+        MetricChange(name, day, undone[name] - units) for (name, day), units in due.items() if units != undone[name]
+    ]
 
 
-__all__ = ["Past", "Recorded", "refund_request", "settle_share", "taken_metrics"]
+def told_of_return(past: Past, request: RefundRequest) -> list[tuple[int, Message]]:
+    """Return what a return tells the accounts to which its purchase sent something: pairs of place and message.
+
+    The units of each are rounded cumulatively over all that came back so far, so all returns together tell the whole.
+    """
+    told: dict[int, int] = defaultdict(int)
+    for earlier in past.returns:
+        for place, units in earlier.memo.get("told", ()):
+            told[place] += units
+    messages: list[tuple[int, Message]] = []
+    for place, (to, kind, data, by_line) in enumerate(past.purchase.memo.get("sent", ())):
+        due = settle_share(data["units"], tuple(map(tuple, by_line)), request) - told[place]
+        if due > 0:
+            messages.append((place, Message(to, kind, {**data, "units": due}, required=False)))
+    return messages
+
+
+def _share(counted: int, back: ReturnedLine | RefundRequest) -> int:
+    """Return how much of what was counted is undone by all that came back of a line, or of the order."""
+    share = portion(abs(counted), back.part, back.whole, 0)
+    return share if counted > 0 else -share
+
+
+__all__ = ["Past", "Recorded", "refund_request", "settle_share", "taken_metrics", "told_of_return"]

@@ -6,22 +6,28 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import pluggy
 
+from stampbook.declared_events import declared_kinds
 from stampbook.errors import PluginError, StampbookError
 from stampbook.event_reading import EventReader
-from stampbook.events import CORE_EVENTS, Event, Expiry
-from stampbook.hookspecs import Award, Due, Hooks, Multiplier, Note
-from stampbook.ledger import Fact, Objection
-from stampbook.periods import NEVER
+from stampbook.events import CORE_EVENTS, EVENTS_OF_TIME, Event
+from stampbook.hookspecs import Award, Due, Entitlement, Extension, GoodUntil, Hooks, Multiplier, Note, Payment
+from stampbook.ledger import Fact, Message, Objection
+from stampbook.limits import Limits, limits_of
+from stampbook.periods import NEVER, Window
+from stampbook.proposals import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from stampbook.account import AccountView
-    from stampbook.events import Order
-    from stampbook.hookspecs import RefundPlan, RefundRequest
-    from stampbook.ledger import Posting, Transaction
+    from stampbook.account_view import AccountView
+    from stampbook.earlier import Earlier
+    from stampbook.hookspecs import Progress, Proposal
+    from stampbook.ledger import Transaction
+    from stampbook.orders import Order
     from stampbook.plugin import Plugin
     from stampbook.program import ProgramFile
+    from stampbook.proposals import Earned
+    from stampbook.refund_plans import RefundPlan, RefundRequest
     from stampbook.vocabulary import Context
 
 T = TypeVar("T")
@@ -46,6 +52,7 @@ class Registry:
         self.context = context
         self.hash = hash
         self.plugins = tuple(plugins)
+        self._owners = [(prefix, plugin.name) for plugin in self.plugins for prefix in plugin.owns]
         manager = pluggy.PluginManager("stampbook")
         manager.add_hookspecs(Hooks)
         for plugin in self.plugins:
@@ -62,13 +69,33 @@ class Registry:
         self.reader = EventReader(
             assets=context.assets, currency=context.currency.code, calendar=context.calendar, kinds=kinds
         )
+        self.has_payers = bool(self._calls["pay"])
         self.has_dues = bool(self._calls["due"])
         self.has_reviews = bool(self._calls["review"])
         self.has_assessments = bool(self._calls["assess"])
+        self.has_followers = bool(self._calls["follow"])
+        self.has_sharers = bool(self._calls["share"])
+        self.forwards = any(plugin.forwards for plugin in self.plugins)
+        self.linked = frozenset[str]().union(*(plugin.linked for plugin in self.plugins))
         self.has_listeners = bool(self._calls["committed"])
+        self.limits = Limits(
+            [*limits_of(file, context), *(limit for plugin in self.plugins for limit in plugin.limits)], context.assets
+        )
+        for limit in self.limits.all:
+            name = limit.metric
+            if name:
+                decimals = 0 if limit.counts == "awards" else context.assets[limit.asset].decimals
+                context.metric_decimals = {**context.metric_decimals, name: decimals}
+            if name and limit.scope == "account":
+                context.windows = {**context.windows, name: limit.window or Window()}
         self.metrics = {
-            kind: [(name, table) for name, table in file.metrics.items() if kind in table.on]
+            kind: [(name, table) for name, table in file.metrics.items() if kind in table.on and table.distinct is None]
             for kind in {kind for table in file.metrics.values() for kind in table.on}
+        }
+        different = {name: table for name, table in file.metrics.items() if table.distinct is not None}
+        self.distinct = {
+            kind: [(name, table) for name, table in different.items() if kind in table.on]
+            for kind in {kind for table in different.values() for kind in table.on}
         }
 
     def __repr__(self) -> str:
@@ -79,17 +106,21 @@ class Registry:
         implementations = {impl.plugin_name: impl for impl in caller.get_hookimpls()}
         given = caller.spec.argnames
         return [
-            (
-                plugin.name,
-                _guarded(
-                    _adapted(implementations[plugin.name].function, implementations[plugin.name].argnames, given),
-                    plugin.name,
-                    hook,
-                ),
-            )
+            (plugin.name, _called(implementations[plugin.name], given, plugin.name, hook))
             for plugin in self.plugins
-            if plugin.name in implementations
+            if plugin.name in implementations and hook not in plugin.idle
         ]
+
+    def _of(self, hook: str, account: AccountView) -> list[tuple[str, Callable[..., Any]]]:
+        """Return the calls of a hook for an account: all, or those of the plugin whose own it is."""
+        calls, owner = self._calls[hook], self._owner(account) if self._owners else None
+        return calls if owner is None else [call for call in calls if call[0] == owner]
+
+    def _owner(self, account: AccountView) -> str | None:
+        for prefix, owner in self._owners:
+            if account.ref.startswith(prefix):
+                return owner
+        return None
 
     def _check_markers(self, manager: pluggy.PluginManager) -> None:
         for hook in self._calls:
@@ -99,7 +130,7 @@ class Registry:
                     raise PluginError(message)
 
     def _kinds(self) -> list[type[Event]]:
-        core: tuple[type[Event], ...] = (*CORE_EVENTS, Expiry)
+        core: tuple[type[Event], ...] = (*CORE_EVENTS, *EVENTS_OF_TIME)
         kinds: dict[str, tuple[str, type[Event]]] = {
             kind.model_fields["type"].default: ("the engine", kind) for kind in core
         }
@@ -111,32 +142,51 @@ class Registry:
                     raise PluginError(message)
                 kinds.setdefault(key, (name, kind))
                 self.own_events[key] = name
+        for kind in declared_kinds(self.context):
+            kinds.setdefault(kind.model_fields["type"].default, ("the program", kind))
         return [kind for _, kind in kinds.values()]
 
-    def assess(self, account: AccountView, at: int, event: Event) -> list[Stamped[Fact]]:
-        """Return the facts that plugins conclude."""
-        facts: list[Stamped[Fact]] = []
-        for name, call in self._calls["assess"]:
+    def assess(self, account: AccountView, at: int, event: Event) -> Iterator[Stamped[Fact]]:
+        """Yield the facts that plugins conclude, one plugin after the other: each may see those of the ones before."""
+        for name, call in self._of("assess", account):
             for fact in call(account, at, event):
                 if not isinstance(fact, Fact) or not _sound(fact):
                     message = f"plugin {name!r} concludes {fact!r}, which is no fact of texts and instants"
                     raise PluginError(message)
-                facts.append(Stamped(name, fact))
-        return facts
+                yield Stamped(name, fact)
 
-    def reward(self, event: Event, order: Order | None, account: AccountView) -> list[Award | Multiplier | Note]:
-        """Return the awards and multipliers that plugins want; rules bear their plugin's name."""
-        wanted: list[Award | Multiplier | Note] = []
-        for name, call in self._calls["reward"]:
+    def reward(
+        self, event: Event, order: Order | None, account: AccountView, messages: list[Message]
+    ) -> list[Award | Multiplier | Note | GoodUntil | Extension | Entitlement]:
+        """Return the awards and multipliers that plugins want, and put what they send to other accounts aside.
+
+        Rules bear their plugin's name.
+        """
+        wanted: list[Award | Multiplier | Note | GoodUntil | Extension | Entitlement] = []
+        for name, call in self._of("reward", account):
             for wish in call(event, order, account):
-                if not isinstance(wish, (Award, Multiplier, Note)) or not isinstance(wish.rule, str):
-                    message = f"plugin {name!r} rewards with {wish!r}, which is no award, multiplier or note"
+                if isinstance(wish, Message):
+                    messages.append(wish)
+                    continue
+                if type(wish) not in _WISHES or type(wish.rule) is not str:
+                    message = f"plugin {name!r} rewards with {wish!r}, which is no award, multiplier, note or extension"
                     raise PluginError(message)
                 if not wish.rule.startswith(name):
                     message = f"plugin {name!r}: its rule {wish.rule!r} does not start with its name"
                     raise PluginError(message)
                 wanted.append(wish)
         return wanted
+
+    def share(self, event: Event, earned: Sequence[Earned], account: AccountView) -> list[Stamped[Share]]:
+        """Return which parts of what an event earned go to other accounts."""
+        shares: list[Stamped[Share]] = []
+        for name, call in self._of("share", account):
+            for share in call(event, earned, account):
+                if type(share) is not Share or type(share.units) is not int or type(share.message) is not Message:
+                    message = f"plugin {name!r} shares {share!r}, which is no part of what was earned"
+                    raise PluginError(message)
+                shares.append(Stamped(name, share))
+        return shares
 
     def refund(self, request: RefundRequest, account: AccountView) -> Stamped[RefundPlan] | None:
         """Return the first plan for a return."""
@@ -146,18 +196,33 @@ class Registry:
                 return Stamped(name, plan)
         return None
 
-    def propose(self, event: Event, account: AccountView) -> list[Posting]:
-        """Return the postings of a plugin's own event."""
-        postings: list[Posting] = []
+    def pay(self, event: Event, order: Order, account: AccountView) -> list[Stamped[Payment | Objection]]:
+        """Return what pays for the tenders of a purchase besides stored value."""
+        payments: list[Stamped[Payment | Objection]] = []
+        for name, call in self._calls["pay"]:
+            for payment in call(event, order, account):
+                if not isinstance(payment, (Payment, Objection)):
+                    message = f"plugin {name!r} pays with {payment!r}, which is no payment or objection"
+                    raise PluginError(message)
+                payments.append(Stamped(name, payment))
+        return payments
+
+    def propose(self, event: Event, account: AccountView, earlier: Earlier | None = None) -> list[Stamped[Proposal]]:
+        """Return what a plugin's own event moves; on an account that is another plugin's own, only an objection."""
+        owner, bringer = self._owner(account), self.own_events.get(event.type)
+        if owner not in {None, bringer}:
+            told = f"account {account.ref} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
+            return [Stamped(str(bringer), Objection("no_customer", told))]
+        proposals: list[Stamped[Proposal]] = []
         for name, call in self._calls["propose"]:
-            if self.own_events.get(event.type) == name:
-                postings.extend(call(event, account) or ())
-        return postings
+            if name == bringer:
+                proposals.extend(Stamped(name, proposal) for proposal in call(event, account, earlier))
+        return proposals
 
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> list[Objection]:
         """Return all objections, each with its plugin's name."""
         objections: list[Objection] = []
-        for name, call in self._calls["review"]:
+        for name, call in self._of("review", account):
             for objection in call(transaction, account, event):
                 if not isinstance(objection, Objection) or not all(map(_is_kept, objection)):
                     message = f"plugin {name!r} objects with {objection!r}, which is no objection"
@@ -167,7 +232,19 @@ class Registry:
 
     def due(self, account: AccountView, at: int) -> list[Due]:
         """Return what time brings up to an instant, in the order of the program."""
-        return [due for _, call in self._calls["due"] for due in call(account, at) or ()]
+        return [due for _, call in self._of("due", account) for due in call(account, at) or ()]
+
+    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> list[Due]:
+        """Return what follows at once from facts that an event changed, in the order of the program."""
+        return [due for _, call in self._of("follow", account) for due in call(facts, account, event)]
+
+    def progress(self, account: AccountView) -> list[Stamped[Progress]]:
+        """Return how far an account is from the goals that plugins set, in the order of the program."""
+        return [Stamped(name, each) for name, call in self._of("progress", account) for each in call(account)]
+
+    def standing(self, account: AccountView) -> list[Fact]:
+        """Return the facts that would hold if plugins judged an account anew."""
+        return [fact for _, call in self._of("standing", account) for fact in call(account)]
 
     def committed(self, transaction: Transaction, account: AccountView, event: Event) -> Iterator[Stamped[Exception]]:
         """Tell plugins of a committed transaction; yield what went wrong in them."""
@@ -188,38 +265,52 @@ class Registry:
             call(cli)
 
 
-_LISTED = {"register_events", "assess", "reward", "propose", "review", "due"}
+_WISHES = {Award, Multiplier, Note, GoodUntil, Extension, Entitlement}
+
+_LISTED = {
+    "register_events", "assess", "reward", "pay", "propose", "share", "review", "due", "follow", "progress", "standing",
+}  # fmt: skip
 """The hooks that return any number of things, or None for nothing."""
 
 
-def _guarded(call: Callable[..., Any], plugin: str, hook: str) -> Callable[..., Any]:
-    """Return a call whose failure names the plugin and fails its event alone; lists are read out within it."""
-    if hook == "committed":
-        return call
-
-    def guarded(*arguments: Any) -> Any:
-        try:
-            result = call(*arguments)
-            if hook not in _LISTED or type(result) is list:
-                return result
-            return [] if result is None else list(result)
-        except StampbookError:
-            raise
-        except Exception as error:
-            message = f"plugin {plugin!r} fails in {hook}: {type(error).__name__}: {error}"
-            raise PluginError(message) from error
-
-    return guarded
-
-
-def _adapted(function: Callable[..., Any], wanted: Iterable[str], given: Iterable[str]) -> Callable[..., Any]:
+def _called(impl: pluggy.HookImpl, given: Iterable[str], plugin: str, hook: str) -> Callable[..., Any]:
     """Return a function of all arguments of a hook, by position, that hands on those that the plugin names.
 
-    pluggy would choose at every call; a lambda made once costs a fifth of that on the hot path.
+    A failure names the plugin and fails its event alone; lists are read out within it. pluggy would choose the
+    arguments at every call; a function made once costs a fifth of that on the hot path.
     """
-    code = f"lambda {', '.join(given)}: function({', '.join(f'{name}={name}' for name in wanted)})"
-    adapted: Callable[..., Any] = eval(code, {"function": function})  # noqa: S307 - names that pluggy has checked
-    return adapted
+    code = (
+        f"def call({', '.join(given)}):\n"
+        "    try:\n"
+        f"        return listed(function({', '.join(f'{name}={name}' for name in impl.argnames)}))\n"
+        "    except StampbookError:\n"
+        "        raise\n"
+        "    except Exception as error:\n"
+        "        raise failed(error) from error\n"
+    )
+    if hook not in _LISTED:
+        code = code.replace("listed(", "(")
+    if hook == "committed":
+        code = f"def call({', '.join(given)}): function({', '.join(f'{name}={name}' for name in impl.argnames)})"
+
+    def failed(error: Exception) -> PluginError:
+        return PluginError(f"plugin {plugin!r} fails in {hook}: {type(error).__name__}: {error}")
+
+    names: dict[str, Any] = {
+        "function": impl.function,
+        "listed": _listed,
+        "failed": failed,
+        "StampbookError": StampbookError,
+    }
+    exec(code, names)  # noqa: S102 - names that pluggy has checked
+    call: Callable[..., Any] = names["call"]
+    return call
+
+
+def _listed(result: Any) -> list[Any]:
+    if type(result) is list:
+        return result
+    return [] if result is None else list(result)
 
 
 def _sound(fact: Fact) -> bool:

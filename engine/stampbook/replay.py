@@ -6,20 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account import OPEN, Account
-from stampbook.amounts import read_units, write_units
 from stampbook.engine import Engine, system_clock
-from stampbook.errors import AmountError, EventError, StampbookError, UnknownAccountError, near
+from stampbook.errors import StampbookError, UnknownAccountError, near
+from stampbook.examples import example_mistakes, whole_event
 from stampbook.journal import transaction_of
 from stampbook.periods import NEVER
 from stampbook.pipeline import apply
 from stampbook.store.memory import MemoryStore
 from stampbook.store.programs import KeptProgram
+from stampbook.toml_lines import Path
+from stampbook.toml_source import key_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from stampbook.ledger import Entry
-    from stampbook.program import Example
+    from stampbook.ledger import Decision, Entry
+    from stampbook.lots import Lot
+    from stampbook.program import Example, ExampleAccount
     from stampbook.registry import Registry
 
 
@@ -33,6 +36,7 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
         known_at: leave out what was recorded later.
     """
     account = Account(ref)
+    later: dict[int, Lot] = {}
     for entry in entries:
         if known_at is not None and entry.recorded_at > known_at:
             break
@@ -41,7 +45,9 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
         account.recorded_at = entry.recorded_at
         if as_of is not None and entry.at > as_of:
             for lot in transaction_of(entry).opened if entry.accepted else ():
-                account.lots[lot.number] = lot  # a late event may have used it: it is empty until then
+                account.lots[lot.number] = later[lot.number] = (
+                    lot  # a late event may have used it: it is empty until then
+                )
                 account.next_lot = lot.number + 1
             continue
         account.clock = max(account.clock, entry.at)
@@ -51,6 +57,9 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
                 account.opened_at = entry.at
             account.apply(transaction)
             account.status = account.status or OPEN  # a late event may lie before the account's opening
+    for number, lot in later.items():
+        if account.lots[number] is lot:
+            del account.lots[number]
     return account
 
 
@@ -84,7 +93,14 @@ def state(engine: Engine, ref: str, *, as_of: int | None = None, known_at: int |
     return brought_up(engine, account, until, known_at=known_at)
 
 
-def brought_up(engine: Engine, account: Account, until: int, *, known_at: int | None = None) -> Account:
+def brought_up(
+    engine: Engine,
+    account: Account,
+    until: int,
+    *,
+    known_at: int | None = None,
+    brought: list[Decision] | None = None,
+) -> Account:
     """Return an account after what time brings to it up to an instant; nothing is written.
 
     Args:
@@ -92,12 +108,15 @@ def brought_up(engine: Engine, account: Account, until: int, *, known_at: int | 
         account: its state, which is changed.
         until: the instant.
         known_at: use only the programs that were known then.
+        brought: takes up what time brings.
     """
     with engine.store.reader() as session:
         programs = engine.in_force(session, known_at=known_at)
     account.due_at = -NEVER
     for registry, decision in programs.brought(account, until):
         apply(registry, account, decision)
+        if brought is not None:
+            brought.append(decision)
     account.clock = max(account.clock, until)
     return account
 
@@ -143,11 +162,15 @@ class MemoryLedger(Engine):
 
 @dataclass(frozen=True, slots=True)
 class ExampleResult:
-    """What became of one worked example of a program: `problems` say what differs from what it expects."""
+    """What became of one worked example of a program: `problems` say what differs from what it expects.
+
+    `places` has the key of each problem within the example.
+    """
 
     name: str
     position: int
     problems: tuple[str, ...] = ()
+    places: tuple[Path, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -157,33 +180,49 @@ class ExampleResult:
 
 def check_examples(registry: Registry) -> list[ExampleResult]:
     """Run the examples of a program, each in a ledger of its own."""
-    return [
-        ExampleResult(example.name, position, tuple(_problems(registry, example)))
-        for position, example in enumerate(registry.file.examples)
-    ]
+    results: list[ExampleResult] = []
+    for position, example in enumerate(registry.file.examples):
+        problems = [
+            (place, f"{key_text(place)}: {message}")
+            for place, message in example_mistakes(example, registry.reader, registry.context)
+        ] or _problems(registry, example)
+        places, messages = zip(*problems, strict=True) if problems else ((), ())
+        results.append(ExampleResult(example.name, position, messages, places))
+    return results
 
 
-def _problems(registry: Registry, example: Example) -> list[str]:
+_Problems = list[tuple[Path, str]]
+
+
+def _problems(registry: Registry, example: Example) -> _Problems:
     ledger = MemoryLedger(registry, clock=lambda: 0)
     refused: list[str] = []
     refs: dict[str, None] = {}
     last = -NEVER
-    for number, given in enumerate(example.events, 1):
-        event = {"id": f"example-{number}", "source": "example", "account": "customer", **given}
+    failed: _Problems = []
+    for number, given in enumerate(example.events):
+        event = whole_event(number, given)
         try:
             at = registry.reader.read(event).at
             _open(ledger, registry, event, at)
             outcome = ledger.post(event)
-        except EventError as error:
-            return [str(error)]
+        except StampbookError as error:
+            failed.append((("events", number), str(error)))
+            continue
         refs[event["account"]] = None
         last = max(last, at)
         refused.extend(objection.code for objection in outcome.objections[:1])
+    if failed:
+        return failed
+    at = last if example.at is None else registry.context.calendar.parse(example.at)
     try:
-        at = last if example.at is None else registry.context.calendar.parse(example.at)
-        return [*_differences(registry, example, ledger, next(iter(refs), ""), at), *_refusals(example, refused)]
+        problems = [*_differences(registry, example, ledger, next(iter(refs)), at)]
+        for ref, expected in example.accounts.items():
+            of_account = _differences(registry, expected, ledger, ref, at)
+            problems.extend((("accounts", ref, *place), f"account {ref}: {text}") for place, text in of_account)
+        return [*problems, *_refusals(example, refused)]
     except StampbookError as error:
-        return [str(error)]
+        return [((), str(error))]
 
 
 def _open(ledger: MemoryLedger, registry: Registry, event: Mapping[str, Any], at: int) -> None:
@@ -196,34 +235,34 @@ def _open(ledger: MemoryLedger, registry: Registry, event: Mapping[str, Any], at
                 ledger.post({**opening, "at": registry.context.calendar.iso(at)})
 
 
-def _differences(registry: Registry, example: Example, ledger: MemoryLedger, ref: str, at: int) -> list[str]:
-    if not ref:
-        return ["it has no events"]
+def _differences(
+    registry: Registry, example: Example | ExampleAccount, ledger: MemoryLedger, ref: str, at: int
+) -> _Problems:
     account = brought_up(ledger, ledger.account(ref), at)
-    problems: list[str] = []
-    for what, expected, found in (
-        ("balance", example.balances, lambda code: account.balance(code, at)),
-        ("pending", example.pending, lambda code: account.pending(code, at)),
-        ("owed", example.owed, account.owed),
+    problems: _Problems = []
+    status = getattr(example, "status", None)
+    if status is not None and account.status != status:
+        problems.append((("status",), f"it is {account.status}, not {status}"))
+    for what, key, expected, found in (
+        ("balance", "balances", example.balances, lambda code: account.balance(code, at)),
+        ("pending", "pending", example.pending, lambda code: account.pending(code, at)),
+        ("owed", "owed", example.owed, account.owed),
     ):
         for code, text in expected.items():
-            decimals = registry.context.asset(code).decimals
-            try:
-                wanted = read_units(text, decimals)
-            except AmountError as error:
-                problems.append(f"{what} of {code}: {error}")
-                continue
-            if found(code) != wanted:
-                problems.append(f"{what} of {code} is {write_units(found(code), decimals)}, not {text}")
+            asset = registry.context.asset(code)
+            if found(code) != asset.units(text):
+                problems.append(((key, code), f"{what} of {code} is {asset.text(found(code))}, not {text}"))
     for name, value in example.facts.items():
         fact = account.fact(name, at)
         held = "" if fact is None else fact.value
         if held != value:
-            problems.append(f"{name} is {held!r}, not {value!r}")
+            hint = "" if name in account.facts else near(name, account.facts)
+            problems.append((("facts", name), f"{name}{hint} is {held!r}, not {value!r}"))
     return problems
 
 
-def _refusals(example: Example, refused: list[str]) -> list[str]:
+def _refusals(example: Example, refused: list[str]) -> _Problems:
     if list(example.refused) == refused:
         return []
-    return [f"refused are {', '.join(refused) or 'none'}, not {', '.join(example.refused) or 'none'}"]
+    expected = ", ".join(example.refused) or "none"
+    return [(("refused",), f"refused are {', '.join(refused) or 'none'}, not {expected}")]

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from stampbook.amounts import amount_text, currency, portion, split
 from stampbook.event_fields import QUANTITY_DECIMALS
-from stampbook.hookspecs import ReturnedLine
 from stampbook.ledger import Objection
+from stampbook.refund_plans import ReturnedLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stampbook.events import Line, Order, Return, ReturnLine
-    from stampbook.hookspecs import RefundRequest
+    from stampbook.events import Return, ReturnLine
+    from stampbook.orders import Line, Order
+    from stampbook.refund_plans import RefundRequest
 
 Came = tuple[int, int, int]
 """A line's number, the quantity of it that came back (millionths) and the value of it, in money units."""
@@ -70,8 +71,9 @@ def measure(
     for place, line in enumerate(order.lines):
         quantity, value = now.get(place, (0, 0))
         part, whole = returned[place] + value, values[place]
-        if not whole:
-            part, whole = quantities[place] + quantity, line.quantity
+        pieces = quantities[place] + quantity
+        if not whole or pieces * whole > part * line.quantity:
+            part, whole = pieces, line.quantity
         lines.append(ReturnedLine(place + 1, values[place], returned[place], value, part, whole))
     came = [(place + 1, quantity, value) for place, (quantity, value) in sorted(now.items())]
     return lines, came, objections

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC
 from importlib.util import find_spec
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stampbook.account import OPEN
 from stampbook.amounts import read_units
 from stampbook.errors import PluginError, StampbookError, near
 from stampbook.events import Purchase
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from stampbook.store.session import Session
 
 _CHUNK = 50_000
+_TOLD_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,41 @@ def segment(
         run = run_segments([(name, plugin)], past.frame, moment)[0]
         found.append(Segmentation(_keep(engine, run), share_table(run, past.frame), past.rows, is_new=True))
     return found, past
+
+
+def declare(engine: Engine, run: KeptRun, attribute: str) -> int:
+    """Tell accounts in which segment a run put them, as an attribute that rules read; return how many were told.
+
+    The event `account.described` tells it, at the instant as of which the run was made, to open accounts of which
+    something else is known. So it stands in their journals, and doing it twice does nothing.
+
+    Raises:
+        PluginError: the program declares no such attribute of text.
+    """
+    attributes = engine.registry(run.at).context.attributes
+    if attributes.get(attribute) != "text":
+        raise PluginError(f"no attribute {attribute!r} of text{near(attribute, attributes)}; declare it: [attributes]")
+    told = 0
+    found = members(engine.store, run.id)
+    while some := list(islice(found, _TOLD_AT_ONCE)):
+        with engine.store.reader() as session:
+            accounts = session.accounts([member.account for member in some])
+            session.fill(accounts.values(), None)
+        events = [
+            {
+                "type": "account.described",
+                "id": f"{run.at}:{run.definition[:8]}:{member.account}",
+                "source": f"segments:{run.scheme}",
+                "account": member.account,
+                "at": moment_of(run.at).isoformat(),
+                "attributes": {attribute: member.segment},
+            }
+            for member in some
+            if accounts[member.account].status == OPEN
+            and ((fact := accounts[member.account].fact(attribute, run.at)) is None or fact.value != member.segment)
+        ]
+        told += sum(outcome.accepted and not outcome.replayed for outcome in engine.process(events))
+    return told
 
 
 def history(engine: Engine, until: int, *, on_progress: Callable[[int], None] | None = None) -> History:

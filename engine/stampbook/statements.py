@@ -160,13 +160,16 @@ def _parts(past: Past, postings: Iterable[Posting]) -> tuple[Part, ...]:
 def _unposted(past: Past) -> Iterator[tuple[int, StatementLine, dict[str, int]]]:
     """Yield what time has brought since the journal's last entry; a tick would post the same."""
     local = past.calendar.local
-    for number, lot in past.account.lots.items():
-        gone = past.recorded.lots.get(number, lot).remaining - lot.remaining
-        if gone:
-            part = Part(lot.kind, past.sum(lot.asset, -gone))
-            line = StatementLine(local(lot.expires_at), "expiry", f"{past.sum(lot.asset, gone)} expired", parts=(part,))
-            yield lot.expires_at, line, {lot.asset: -gone}
-    for name, facts in past.account.facts.items():
-        for fact in facts[len(past.recorded.facts.get(name, ())) :]:
-            words = f"{name} is now {fact.value or 'none'}{f' ({fact.reason})' if fact.reason else ''}"
+    for decision in past.brought:
+        event, transaction = decision.event, decision.transaction
+        if transaction is None:
+            continue
+        changes = net_changes(transaction.postings)
+        if any(changes.values()):
+            sums = ", ".join(str(past.sum(asset, abs(units))) for asset, units in changes.items() if units)
+            words = f"{sums} expired" if event.type == "expiry" else event.type.replace(".", " ").replace("_", " ")
+            line = StatementLine(local(event.at), event.type, words, parts=_parts(past, transaction.postings))
+            yield event.at, line, changes
+        for fact in transaction.facts:
+            words = f"{fact.name} is now {fact.value or 'none'}{f' ({fact.reason})' if fact.reason else ''}"
             yield fact.since, StatementLine(local(fact.since), "review", words), {}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from stampbook.account import OPEN
+from stampbook.account_view import AccountView
 from stampbook.amounts import write_units
 from stampbook.errors import UnknownAccountError
 from stampbook.lots import DEBT
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     from stampbook.account import Account
     from stampbook.engine import Engine
+    from stampbook.events import Event
+    from stampbook.hookspecs import Need
+    from stampbook.ledger import Decision, Entry
     from stampbook.lots import Lot
     from stampbook.periods import Calendar
     from stampbook.registry import Registry
@@ -81,7 +86,7 @@ class LotState:
     remaining: Sum
     held: Sum
     condition: str
-    effective_at: datetime
+    effective_at: datetime | None
     expires_at: datetime | None
     priority: int
     origin_seq: int
@@ -134,6 +139,33 @@ class SegmentState:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressState:
+    """How far an account is from a goal, such as keeping its tier; `last_day` is the last one that counts."""
+
+    scheme: str
+    way: str
+    goal: str
+    done: bool
+    match: str
+    needs: tuple[Need, ...]
+    last_day: date | None
+
+    def __str__(self) -> str:
+        until = "" if self.last_day is None else f" until {self.last_day}"
+        verb = "keeps" if self.way == "keep" else "reaches"
+        if self.done:
+            return f"{self.goal} is {'kept' if self.way == 'keep' else 'reached'}{until}"
+        missing = [need for need in self.needs if need.missing != "0"]
+        parts = (" or " if self.match == "any" else " and ").join(_more(need) for need in missing)
+        return f"{parts}{until} {verb} {self.goal}"
+
+
+def _more(need: Need) -> str:
+    """Write what is missing: `240.00 more spend`, `12 days more`."""
+    return f"{need.missing} more" if need.missing.endswith(("day", "days")) else f"{need.missing} more {need.measure}"
+
+
+@dataclass(frozen=True, slots=True)
 class AccountState:
     """An account at an instant, as far as was known at another."""
 
@@ -150,6 +182,7 @@ class AccountState:
     metrics: tuple[MetricState, ...]
     segments: tuple[SegmentState, ...]
     expiring: tuple[Expiring, ...]
+    progress: tuple[ProgressState, ...] = ()
 
 
 class Judges(dict[str, "Registry"]):
@@ -196,7 +229,10 @@ class Past:
             if known_at is not None and fold(ref, journal, as_of=self.until).status:
                 message = f"nothing was known yet of account {ref} on {self.calendar.local(known_at):%Y-%m-%d %H:%M}"
             raise UnknownAccountError(message)
-        self.account: Account = brought_up(engine, self.recorded.copy(), self.until, known_at=known_at)
+        self.brought: list[Decision] = []
+        self.account: Account = brought_up(
+            engine, self.recorded.copy(), self.until, known_at=known_at, brought=self.brought
+        )
 
     def sum(self, asset: str, units: int) -> Sum:
         return Sum(asset, units, self.context.assets[asset].decimals)
@@ -219,11 +255,29 @@ class Past:
             tuple(
                 FactState(fact.name, fact.value, calendar.local(fact.since), fact.reason)
                 for name in sorted(account.facts)
-                if (fact := account.fact(name, at)) is not None and fact.value
+                if (fact := account.fact(name, at)) is not None and fact.value and not name.startswith("_")
             ),
             self._metrics(),
             self._segments(),
             self._expiring(),
+            self._progress(),
+        )
+
+    def _progress(self) -> tuple[ProgressState, ...]:
+        if self.account.status != OPEN:
+            return ()
+        view = AccountView(self.account, self.until, self.context)
+        return tuple(
+            ProgressState(
+                each.scheme,
+                each.way,
+                each.goal,
+                each.done,
+                each.match,
+                each.needs,
+                None if each.until == NEVER else day_of(self.calendar.day(each.until - 1)),
+            )
+            for _, each in self.registry.progress(view)
         )
 
     def _assets(self) -> list[str]:
@@ -248,7 +302,12 @@ class Past:
 
     def lot(self, lot: Lot) -> LotState:
         local = self.calendar.local
-        origin = next(entry for entry in self.entries if entry.seq == lot.origin)
+        origin: Entry | Event | None = next((entry for entry in self.entries if entry.seq == lot.origin), None)
+        if origin is None:  # it was opened later, and late news of an earlier grant joined it
+            into = (entry for entry in self.entries if any(p.destination == lot.number for p in entry.postings))
+            origin = next(into, None)
+        if origin is None:  # time has brought it and no tick has posted it yet
+            origin = self.brought[lot.origin - self.recorded.seq - 1].event
         condition = "owed" if lot.kind == DEBT else "pending" if lot.effective_at > self.until else "usable"
         return LotState(
             lot.number,
@@ -256,7 +315,7 @@ class Past:
             self.sum(lot.asset, lot.remaining),
             self.sum(lot.asset, lot.held),
             condition,
-            local(lot.effective_at),
+            None if lot.effective_at == NEVER else local(lot.effective_at),
             None if lot.expires_at == NEVER else local(lot.expires_at),
             lot.priority,
             lot.origin,
@@ -278,6 +337,8 @@ class Past:
 
     def _segments(self) -> tuple[SegmentState, ...]:
         latest: dict[str, SegmentState] = {}
+        if self.engine.store.in_memory:  # which keeps no runs
+            return ()
         for run, member in memberships_of(self.engine.store, self.ref):
             known = self.known_at is None or run.recorded_at <= self.known_at
             if run.at <= self.until and known and run.scheme not in latest:

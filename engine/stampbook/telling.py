@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from stampbook.amounts import amount_text
+from stampbook.declared_events import DeclaredEvent
 from stampbook.events import (
     AccountClosed,
     AccountFrozen,
@@ -15,16 +18,25 @@ from stampbook.events import (
     Adjust,
     Event,
     Expiry,
+    Extend,
+    HoldAuthorised,
+    HoldCaptured,
+    HoldChanged,
+    HoldLapsed,
+    HoldVoided,
     Purchase,
     Return,
     Spend,
     TopUp,
 )
+from stampbook.ledger import SALES
+from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from stampbook.ledger import Entry
+    from stampbook.periods import Calendar
     from stampbook.registry import Registry
     from stampbook.vocabulary import Context
 
@@ -44,8 +56,28 @@ def told(entry: Entry, event: Event, registry: Registry) -> tuple[str, tuple[str
         objections = orjson.loads(entry.trace).get("objections", ())
         return f"refused: {words}", tuple(message for _, message, *_ in objections)
     for name, value, _, _, reason in effects.get("facts", ()):
-        words += f"; {name} is now {value or 'none'}" + (f" ({reason})" if reason else "")
-    return words, ()
+        if not name.startswith("_"):
+            words += f"; {name} is now {value or 'none'}" + (f" ({reason})" if reason else "")
+    return words + _extended(effects.get("extended", ()), context), ()
+
+
+def _extended(extensions: Iterable[Any], context: Context) -> str:
+    """Tell what is good for longer now: what ends together is told together."""
+    sums: dict[tuple[str, int], int] = defaultdict(int)
+    for _, asset, amount, _, until, _ in extensions:
+        sums[asset, until] += amount
+    words = ""
+    for (asset, until), amount in sums.items():
+        words += f"; {amount_text(amount, context.assets[asset])} good "
+        words += "for ever" if until == NEVER else f"until {_last_moment(until, context.calendar)}"
+    return words
+
+
+def _last_moment(until: int, calendar: Calendar) -> str:
+    day = calendar.day(until)
+    if calendar.start_of(day) == until:
+        return f"the end of {date.fromordinal(day - 1)}"
+    return f"{calendar.local(until):%Y-%m-%d %H:%M}"
 
 
 def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Context) -> str:  # noqa: PLR0911 - one case a kind of event
@@ -55,7 +87,7 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
         case AccountFrozen() | AccountUnfrozen() | AccountClosed():
             return f"account {event.type.partition('.')[2]}{_after(event)}"
         case Purchase():
-            return _purchase(event, context)
+            return _purchase(event, effects.get("memo", {}), context)
         case Return():
             return _return(event, effects.get("memo", {}), entry, context)
         case TopUp():
@@ -65,23 +97,63 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
         case Adjust():
             verb = "grant" if event.amount > 0 else "withdrawal"
             return f"{verb} of {_money(abs(event.amount), event.asset, context)} by hand{_after(event)}"
+        case Extend():
+            return f"{event.asset} extended by hand{_after(event)}"
         case Expiry():
             gone = [amount_text(posting.amount, context.assets[posting.asset]) for posting in entry.postings]
             return f"{', '.join(gone) or 'a lot'} expired"
+        case HoldAuthorised() | HoldCaptured() | HoldVoided() | HoldChanged() | HoldLapsed():
+            return _hold(event, effects, context)
         case _:
-            return _brought(event, context)
+            kept = effects.get("memo", {}).get("remembered", {})
+            return _brought(event, context) + "".join(f"; {name} {value}" for name, value in kept.items())
 
 
 def _money(units: int, code: str | None, context: Context) -> str:
     return amount_text(units, context.assets[code or context.currency.code])
 
 
+_HELD = {
+    "authorise": "set aside",
+    "raise": "more set aside",
+    "capture": "captured of what was set aside",
+    "void": "released of what was set aside",
+    "lapse": "no longer set aside: its time was over",
+}
+
+
+def _hold(event: Event, effects: Mapping[str, Any], context: Context) -> str:
+    moves = [
+        f"{amount_text(sum(units for _, units in lots), context.assets[asset])} {_HELD[action]}"
+        for _, action, asset, lots, _ in effects.get("holds", ())
+    ]
+    if not moves:
+        return _brought(event, context)
+    lapses_at = getattr(event, "lapses_at", None)
+    until = f" until {context.calendar.iso(lapses_at)}" if lapses_at else ""
+    hold = getattr(event, "hold", None)
+    name = f" ({hold})" if isinstance(hold, str) else ""
+    return f"{', '.join(moves)}{until}{name}{_after(event)}"
+
+
+_OTHERS = ("giver", "other", "pool", "member")
+"""Fields of plugins' events that name an account besides `to`."""
+
+
 def _brought(event: Event, context: Context) -> str:
-    """Tell of an event that a plugin brought: its kind, and its amount if it has one."""
+    """Tell of an event that a plugin brought or the program declares: its kind, its amount and its fields, if any."""
     words = str(event.type).replace(".", " ").replace("_", " ")
     amount, code = getattr(event, "amount", None), getattr(event, type(event).asset_field, None)
     if isinstance(amount, int) and (code or context.currency.code) in context.assets:
         words += f" of {_money(amount, code, context)}"
+    if event.words:
+        words += f": {event.words}"
+    if isinstance(event, DeclaredEvent):
+        return words + f": {event.told(context)}".rstrip(": ")
+    if isinstance(to := getattr(event, "to", None), str):
+        words += f" to {to}"
+    others = [other for name in _OTHERS if isinstance(other := getattr(event, name, None), str)]
+    words += f" ({others[0]})" if others else ""
     return words + _after(event)
 
 
@@ -96,11 +168,13 @@ def _after(event: Event) -> str:
     return (f" by {by}" if by else "") + (f": {reason}" if reason else "")
 
 
-def _purchase(event: Purchase, context: Context) -> str:
+def _purchase(event: Purchase, memo: Mapping[str, Any], context: Context) -> str:
     order = event.order_in(context.currency.code)
     words = f"purchase of {_money(order.total, order.currency, context)}{_place(event)}"
     if order.stored_value:
         words += f", {_money(order.stored_value, order.currency, context)} of it from stored value"
+    for asset, value, units in memo.get("paid", ()):
+        words += f", {_money(value, order.currency, context)} of it for {_money(units, asset, context)}"
     return words
 
 
@@ -109,7 +183,8 @@ def _return(event: Return, memo: Mapping[str, Any], entry: Entry, context: Conte
     if not entry.accepted or memo.get("unknown_purchase"):
         amount = f" of {_money(event.amount, event.currency, context)}" if event.amount else ""
         return f"return{amount}{purchase}{_after(event)}"
-    value = memo.get("outside", 0) + memo.get("stored_value", 0) + memo.get("deducted", 0)
+    paid: Mapping[str, int] = memo.get("paid", {})
+    value = sum(memo.get(key, 0) for key in ("outside", "stored_value", "deducted")) + sum(paid.values())
     words = f"return of {_money(value, event.currency, context)}{purchase}{_after(event)}"
     for key, what in (
         ("stored_value", "back to stored value"),
@@ -118,6 +193,9 @@ def _return(event: Return, memo: Mapping[str, Any], entry: Entry, context: Conte
     ):
         if memo.get(key):
             words += f"; {_money(memo[key], event.currency, context)} {what}"
+    for asset, part in paid.items():
+        units = sum(it.amount for it in entry.postings if it.asset == asset and it.source == SALES)
+        words += f"; {_money(part, event.currency, context)} back as {_money(units, asset, context)}"
     notes = orjson.loads(entry.trace).get("refund", {})
     return words + "".join(_short(note) for note in notes.get("short", ()) if isinstance(note, dict))
 

@@ -51,7 +51,7 @@ def asset_totals(engine: Engine) -> list[AssetTotals]:
             spent=into(asset, SALES),
             given_back=out_of(asset, SALES),
             taken_back=into(asset, PROMOTION),
-            expired=into(asset, BREAKAGE),
+            expired=into(asset, BREAKAGE) - out_of(asset, BREAKAGE),
             outstanding=held.get(asset, 0),
         )
         for asset in sorted({asset for asset, _, _ in moved})

@@ -5,31 +5,44 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from stampbook.account import Account
 from stampbook.errors import InvariantError, StampbookError
-from stampbook.journal import event_of, past_of, transaction_of
-from stampbook.ledger import BREAKAGE, GENESIS, canonical, digest
+from stampbook.events import OWN_SOURCE
+from stampbook.journal import earlier_of, event_of, past_of, transaction_of
+from stampbook.leasing import overspent
+from stampbook.ledger import ELSEWHERE, GENESIS, TRANSFERS, canonical, digest, moves_of
 from stampbook.lots import DEBT
+from stampbook.periods import HOUR, NEVER
 from stampbook.pipeline import judge
-from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches
+from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches, put_in_force
+from stampbook.store.campaigns import granted_of
+from stampbook.store.programs import Schedule
 from stampbook.store.rows import account_row, fact_row, hold_row, lot_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from stampbook.batch import InForce
+    from stampbook.earlier import Earlier
     from stampbook.engine import Engine
+    from stampbook.events import Event
+    from stampbook.in_force import InForce
     from stampbook.ledger import Entry
+    from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.store.auditing import Audited
+    from stampbook.store.programs import KeptProgram
     from stampbook.store.rows import Row
 
 MOST_FINDINGS = 1000
 """After so many findings the books are plainly broken and the search ends."""
+
+LEEWAY = 2 * HOUR
+"""How far an instant of recording may be from the truth: clocks differ, are set back, and a batch takes its time."""
 
 
 class Finding(NamedTuple):
@@ -45,9 +58,9 @@ class Finding(NamedTuple):
 class Verdict:
     """What a verification found.
 
-    `head` is one hash over the chain heads of all accounts (the sum of the SHA-256 of each, so that their order does
-    not matter): kept elsewhere, it shows later whether a journal was cut short or written anew, which no chain can
-    show by itself.
+    `head` is one hash over the chain heads of all accounts and the programs put in force (the sum of the SHA-256 of
+    each, so that their order does not matter): kept elsewhere, it shows later whether a journal was cut short or
+    written anew, which no chain can show by itself, or a program put in force from another instant.
     """
 
     accounts: int
@@ -72,6 +85,7 @@ def verify(engine: Engine, *, on_progress: Callable[[int, int], None] | None = N
     """
     findings: list[Finding] = []
     accounts = entries = 0
+    on_the_way: dict[str, int] = defaultdict(int)
     with engine.store.reader() as session:
         findings.extend(Finding("I16", "", 0, f"the database is damaged: {problem}") for problem in damage(session))
         _, total = counts(session)
@@ -88,44 +102,85 @@ def verify(engine: Engine, *, on_progress: Callable[[int, int], None] | None = N
                 Finding("I16", "", 0, f"program {kept.file} ({kept.hash[:12]}): {message}") for kept in changed
             )
             return Verdict(0, 0, tuple(findings), "")
+        put = put_in_force(session)
+        findings.extend(Finding("I26", "", 0, problem) for problem in put.problems)
+        if total and not put.programs:
+            findings.append(Finding("I26", "", 0, "no program is in force: nothing can be decided again"))
+            return Verdict(0, 0, tuple(findings), "")
         programs = {program.hash: engine.judge_of(program.hash) for program in session.kept()}
+        known = _Known(put.programs, programs)
         judges = engine.in_force(session)
         for item in audited(session):
-            findings.extend(_Audit(item, programs, judges).run())
+            findings.extend(_Audit(item, programs, judges, known).run())
+            for posting in (posting for entry in item.entries for posting in entry.postings):
+                if TRANSFERS in posting:
+                    on_the_way[posting.asset] += posting.amount if posting.destination == TRANSFERS else -posting.amount
             accounts += item.account_id != 0
             entries += len(item.entries)
             if on_progress is not None:
                 on_progress(entries, total)
             if len(findings) >= MOST_FINDINGS:
                 break
-        head = 0
-        for ref, chain in heads(session):
-            head = (head + int.from_bytes(sha256(ref.encode() + b"\x00" + chain).digest())) % 2**256
+        findings.extend(Finding("I29", "", 0, problem) for problem in overspent(granted_of(session), judges))
+        chained = (ref.encode() + b"\x00" + last for ref, last in heads(session))
+        parts = chain(chained, (canonical([*program]) for program in put.programs))
+        head = sum(int.from_bytes(sha256(part).digest()) for part in parts) % 2**256
+    findings.extend(
+        Finding("I27", "", 0, f"{amount} {asset} left one account for another and did not arrive")
+        for asset, amount in on_the_way.items()
+        if amount
+    )
     return Verdict(accounts, entries, tuple(findings[:MOST_FINDINGS]), f"{head:064x}")
+
+
+class _Known:
+    """Which program held at an instant, as far as was known at another."""
+
+    def __init__(self, put: Sequence[KeptProgram], programs: Mapping[str, Registry]) -> None:
+        self._programs = programs
+        self._schedules = [Schedule(put[: count + 1]) for count in range(len(put))]
+        self._recorded = [program.recorded_at for program in put]
+
+    def judges(self, entry: Entry) -> bool:
+        """Whether an entry names a program that may have held when it was recorded."""
+        first, last = (self._last_known(entry.recorded_at + leeway) for leeway in (-LEEWAY, LEEWAY))
+        return any(self._held(schedule, entry) for schedule in self._schedules[first : last + 1])
+
+    def _last_known(self, instant: int) -> int:
+        """Return the place of the last program put in force that was known; the first one always was."""
+        return max((place for place, recorded in enumerate(self._recorded) if recorded <= instant), default=0)
+
+    def _held(self, schedule: Schedule, entry: Entry) -> bool:
+        if schedule.at(entry.at) == entry.program:
+            return True
+        try:  # a time without an offset is read by the latest program first, to find the one that judges
+            at = event_of(entry, self._programs[schedule.at(NEVER)]).at
+        except (StampbookError, LookupError, ValueError):
+            return False
+        return schedule.at(at) == entry.program
 
 
 class _Audit:
     """One account, derived again."""
 
-    def __init__(self, item: Audited, programs: Mapping[str, Registry], judges: InForce) -> None:
+    def __init__(self, item: Audited, programs: Mapping[str, Registry], judges: InForce, known: _Known) -> None:
         self._item = item
         self._programs = programs
         self._judges = judges
+        self._known = known
         row = item.rows["account"]
         self.ref: str = row[0][1] if row else ""
         self.findings: list[Finding] = []
         self._returns: dict[int, list[Entry]] = defaultdict(list)
-        self._expired: dict[int, int] = defaultdict(int)
+        self._asked: Entry | None = None
 
     def run(self) -> list[Finding]:
         item = self._item
         if not item.rows["account"]:
             self._find("I3", 0, f"rows of account id {item.account_id} belong to no account")
             return self.findings
-        for seq in item.postings_without_entry:
-            self._find("I16", seq, "postings stand without their journal entry")
-        for seq in item.miscounted:
-            self._find("I16", seq, "its postings are not numbered from 0 on")
+        for seq in item.unreadable:
+            self._find("I16", seq, "its postings cannot be read")
         account = self._replay()
         if account is not None:
             self._compare(account)
@@ -135,7 +190,7 @@ class _Audit:
         self.findings.append(Finding(code, self.ref, seq, message))
 
     def _replay(self) -> Account | None:
-        account = Account(self.ref, self._item.account_id)
+        account = Account(self.ref, self._item.account_id, moves=[])
         head, recorded_at = GENESIS, None
         for expected, entry in enumerate(self._item.entries, 1):
             if entry.seq != expected:
@@ -148,11 +203,23 @@ class _Audit:
             if head != entry.hash:
                 self._find("I17", entry.seq, "its hash does not follow from the entry before it and its content")
                 return None
+            self._check_program(entry)
             if not self._judged_again(account, entry):
                 return None
             account.seq, account.head, account.recorded_at = entry.seq, entry.hash, entry.recorded_at
             account.clock = max(account.clock, entry.at)
         return account
+
+    def _check_program(self, entry: Entry) -> None:
+        """Check that the program which judged an entry held; what a late event brings at once is judged with it."""
+        asked = self._asked
+        is_own = entry.source == OWN_SOURCE
+        if not self._known.judges(entry) and not (
+            is_own and asked and (asked.recorded_at, asked.program) == (entry.recorded_at, entry.program)
+        ):
+            self._find("I26", entry.seq, f"program {entry.program[:12]} judged it and did not hold, as was known then")
+        if not is_own:
+            self._asked = entry
 
     def _judged_again(self, account: Account, entry: Entry) -> bool:
         """Decide an entry's event again, compare, and apply what is recorded."""
@@ -162,12 +229,10 @@ class _Audit:
             return False
         judged = Account(orjson.loads(entry.payload)["account"]) if self._item.account_id == 0 else account
         try:
-            past = None
-            if entry.about is not None:
-                purchase = self._item.entries[entry.about - 1]
-                past = past_of([purchase, *self._returns[entry.about]], self._programs[purchase.program])
-                past = past and replace(past, expired=self._expired)
-            decision = judge(registry, judged, event_of(entry, registry), past)
+            event = event_of(entry, registry)
+            past = None if entry.about is None else self._named(account, event, entry.about)
+            budgets = orjson.loads(entry.trace).get("budgets") if b'"budgets"' in entry.trace else None
+            decision = judge(registry, judged, event, past, entry.about, budgets=budgets)
         except (StampbookError, LookupError, ValueError) as error:
             self._find("I21", entry.seq, f"deciding it again fails: {error}")
             return False
@@ -183,19 +248,29 @@ class _Audit:
             if not account.status:
                 account.opened_at = entry.at
             account.apply(transaction)
+            if account.moves is not None:
+                account.moves.extend(moves_of(transaction.postings, entry.at))
             self._note(entry)
         return True
+
+    def _named(self, account: Account, event: Event, about: int) -> Past | Earlier | None:
+        """Return what is known of the entry that an event names."""
+        named = self._item.entries[about - 1]
+        entries, judge = [named, *self._returns[about]], self._programs[named.program]
+        if hasattr(event, "about"):
+            return earlier_of(entries, judge) if named.accepted else None
+        past = past_of(entries, judge)
+        return past and replace(past, expired=account.expired)
 
     def _note(self, entry: Entry) -> None:
         """Remember what later returns need to know."""
         if entry.about is not None:
             self._returns[entry.about].append(entry)
-        for posting in entry.postings:
-            if posting.destination == BREAKAGE and isinstance(posting.source, int):
-                self._expired[posting.source] += posting.amount
 
     def _same(self, accepted: bool, entry: Entry, decision: object) -> bool:  # noqa: FBT001 - a comparison
         transaction = getattr(decision, "transaction", None)
+        if accepted and not entry.accepted and ELSEWHERE in orjson.loads(entry.trace):
+            return True
         if accepted != entry.accepted:
             self._find("I21", entry.seq, "decided again, it is " + ("accepted" if accepted else "refused"))
         elif transaction is None:
@@ -208,10 +283,17 @@ class _Audit:
             return True
         return False
 
+    def _brings_before(self, account: Account, due_at: int) -> bool:
+        if due_at <= self._judges.next_due(account, account.clock):
+            return False
+        work = account.copy()
+        work.due_at = -NEVER  # the beginning of a program, which is due, may have brought nothing
+        return next(self._judges.brought(work, due_at - 1), None) is not None
+
     def _compare(self, account: Account) -> None:
         rows = self._item.rows
         stored = rows["account"][0]
-        if account.status and stored[8] > self._judges.next_due(account, account.clock):
+        if account.status and self._brings_before(account, stored[8]):
             self._find("I25", account.seq, "time brings something before the instant that its row says")
         account.due_at = stored[8]  # it may be early, never late
         if account_row(account) != (*tuple(stored[:6]), bytes(stored[6]), *stored[7:]):

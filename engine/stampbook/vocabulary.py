@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from pydantic_core import PydanticCustomError, core_schema
 
 from stampbook.amounts import Asset, read_units
 from stampbook.errors import AmountError, ExpressionError, PeriodError, near
-from stampbook.expressions import Condition, Formula, Kind, compile_condition, compile_formula
+from stampbook.expressions import Condition, Formula, Kind, Label, compile_condition, compile_formula, compile_label
 from stampbook.expressions import Field as Name
 from stampbook.periods import Calendar, Period, Window
+from stampbook.validity import Validity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from stampbook.event_tables import EventTable
     from stampbook.expressions import Scope
 
 
@@ -37,6 +40,7 @@ class Context:
         metric_decimals: Mapping[str, int] | None = None,
         windows: Mapping[str, Window] | None = None,
         stacking: Mapping[str, str] | None = None,
+        attributes: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.currency = currency
@@ -45,11 +49,44 @@ class Context:
         self.metric_decimals = metric_decimals or {}
         self.windows = windows or {}
         self.stacking = stacking or {}
+        self.attributes: Mapping[str, str] = attributes or {}
         places = max([asset.decimals for asset in assets.values()], default=currency.decimals)
         self.finest = {code: 10 ** (places - asset.decimals) for code, asset in assets.items()}
         self.spend_orders: Mapping[str, Sequence[str]] = {}
+        self.events: Mapping[str, EventTable] = {}
+        self.distinct: frozenset[str] = frozenset()
+        self.needed_days: dict[str, int] = {}
         self._first_days: dict[tuple[str, int], int] = {}
         self.scope = vocabulary(currency.decimals, self.metric_decimals, places)
+        self.name_facts(self.attributes, "an attribute that the program declares")
+
+    def name_facts(self, facts: Iterable[str], about: str) -> None:
+        """Let expressions read facts of an account by name, such as ``account.club``; names that are taken stay."""
+        own = {name: Name(Kind.TEXT, f"account.text({name!r})", about=about) for name in facts}
+        if own:
+            self.scope = {**self.scope, "account": {**own, **self.scope["account"]}}
+
+    def declare(self, events: Mapping[str, EventTable], names: Mapping[str, Name], no_amount: frozenset[str]) -> None:
+        """Take up what a program declares under [events]: its tables, their names, and those without an amount."""
+        self.events = events
+        event = {**self.scope["event"], **names}
+        event["amount"] = replace(event["amount"], never=no_amount)
+        self.scope = {**self.scope, "event": event}
+
+    def need_days(self, metric: str, first: int) -> None:
+        """Have a metric's days from `first` on at hand when an event is decided, whatever the metric's own window."""
+        self.needed_days[metric] = min(first, self.needed_days.get(metric, first))
+
+    def declare_counter(self, name: str, decimals: int, window: Window) -> None:
+        """Have a metric of a plugin's own, which its events count; rules cannot name it.
+
+        Args:
+            name: starts with the plugin's name and a slash.
+            decimals: in which its units are told.
+            window: the days that `AccountView.metric` sums.
+        """
+        self.metric_decimals = {**self.metric_decimals, name: decimals}
+        self.windows = {**self.windows, name: window}
 
     def asset(self, code: str) -> Asset:
         """Return a declared asset.
@@ -74,8 +111,8 @@ class Context:
         return found
 
     def metric_asset(self, name: str) -> Asset:
-        """Return the units in which a metric counts: its decimals under its own name."""
-        return Asset(name, self.metric_decimals[name])
+        """Return the units in which a metric counts, or one value of it: its decimals under its own name."""
+        return Asset(name, self.metric_decimals[name.partition(":")[0]])
 
     def reader(self, names: Iterable[str]) -> Callable[..., dict[str, object]]:
         """Return a function of event, order, line, account that reads names such as ``order.net`` as kept.
@@ -125,11 +162,16 @@ def vocabulary(decimals: int, metrics: Mapping[str, int], finest: int) -> Scope:
             "net": money("order.net", "lines less discount"),
             "tax": money("order.tax", "tax in the order"),
             "total": money("order.total", "what was paid for the order"),
+            "net_of_tax": money("order.net_of_tax", "what was paid, less the tax in it or on top of it"),
             "stored_value": money("order.stored_value", "the part paid from stored value"),
+            "paid_by_points": money("order.paid_by_points", "the part paid by tenders of kind 'points'"),
+            "paid_outside": money("order.paid_outside", "the part that neither stored value nor points paid"),
             "quantity": Name(Kind.NUMBER, "order.quantity", 6, "pieces in all lines"),
             "line_count": Name(Kind.NUMBER, "order.line_count", about="number of lines"),
             "skus": Name(Kind.TEXTS, "order.skus", about="skus of all lines"),
             "categories": Name(Kind.TEXTS, "order.categories", about="categories of all lines"),
+            "labels": Name(Kind.TEXTS, "order.labels", about="labels of all lines"),
+            "tenders": Name(Kind.TEXTS, "order.tenders", about="kinds of the tenders that paid"),
             "channel": Name(Kind.TEXT, "order.channel", about="sales channel"),
             "store": Name(Kind.TEXT, "order.store", about="store"),
             "currency": Name(Kind.TEXT, "order.currency", about="currency of the order"),
@@ -137,11 +179,17 @@ def vocabulary(decimals: int, metrics: Mapping[str, int], finest: int) -> Scope:
         "line": {
             "sku": Name(Kind.TEXT, "line.sku", about="sku"),
             "category": Name(Kind.TEXT, "line.category", about="category"),
+            "kind": Name(Kind.TEXT, "line.kind", about="'goods', 'gift_card' or 'topup'"),
+            "labels": Name(Kind.TEXTS, "line.labels", about="labels, such as 'sale'"),
             "quantity": Name(Kind.NUMBER, "line.quantity", 6, "pieces, or weight"),
             "unit_price": money("line.unit_price", "price of one"),
             "amount": money("line.amount", "what the line costs before the order's discount"),
             "discount": money("line.discount", "the line's share of the order's discount"),
             "net": money("line.net", "what the line costs after its share of the discount"),
+            "net_of_tax": money("order.net_of_tax_of(line)", "the same, less its tax"),
+            "paid_outside": money(
+                "order.paid_outside_of(line)", "its share of what neither stored value nor points paid"
+            ),
         },
         "account": {
             "ref": Name(Kind.TEXT, "account.ref", about="the operator's name for the account"),
@@ -196,6 +244,7 @@ _ORDER_ROOTS = ("event", "order", "account", "metric")
 _LINE_ROOTS = ("event", "order", "line", "account", "metric")
 _CONDITION = {"type": "string", "description": "a condition, see docs/programs.md"}
 _FORMULA = {"type": "string", "description": "a formula, see docs/programs.md"}
+_LABEL = {"type": "string", "description": "an expression that is a text, such as line.category; see docs/programs.md"}
 
 OrderCondition = Annotated[Condition, _Reads(_within(_ORDER_ROOTS, compile_condition), _CONDITION)]
 """A condition over event, order, account and metric; checked when the program is loaded."""
@@ -203,16 +252,42 @@ LineCondition = Annotated[Condition, _Reads(_within(_LINE_ROOTS, compile_conditi
 """A condition that may also name the line."""
 LineFormula = Annotated[Formula, _Reads(_within(_LINE_ROOTS, compile_formula), _FORMULA)]
 """A formula that may also name the line; its value is an exact ratio in whole units."""
+LineLabel = Annotated[Label, _Reads(_within(_LINE_ROOTS, compile_label), _LABEL)]
+"""An expression that is a text, and may name the line."""
+
+
+def line_formula(text: str, context: Context) -> Formula:
+    """Compile a formula that may name the line, put together from other options.
+
+    Raises:
+        ExpressionError: it has a mistake.
+    """
+    return compile_formula(text, {root: context.scope[root] for root in _LINE_ROOTS}, context.calendar)
+
+
 PeriodText = Annotated[
     Period,
     _Reads(lambda text, _: Period.parse(text), {"type": "string", "examples": ["90 days", "12 months, end of month"]}),
 ]
 """A period such as "12 months, end of month"."""
+ValidityText = Annotated[
+    Validity,
+    _Reads(
+        lambda text, _: Validity.parse(text),
+        {"type": "string", "examples": ["12 months, end of month", "31 march of the following year", "never"]},
+    ),
+]
+"""Until when something is good: a period, dates, "membership anniversary" or "never"."""
 WindowText = Annotated[
     Window,
     _Reads(lambda text, _: Window.parse(text), {"type": "string", "examples": ["12 months", "calendar year"]}),
 ]
 """A window such as "12 months" or "calendar year"."""
+InstantText = Annotated[
+    int,
+    _Reads(lambda text, context: context.calendar.parse(text), {"type": "string", "examples": ["2025-12-24"]}),
+]
+"""A date or time of the program's zone, as an instant."""
 Money = Annotated[
     int,
     _Reads(
@@ -233,7 +308,9 @@ _WITHOUT_AMOUNT = {
 }
 
 
-def check_reads(expressions: Iterable[Condition | Formula | None], *, on: Iterable[str], per_line: bool) -> None:
+def check_reads(
+    expressions: Iterable[Condition | Formula | Label | None], *, on: Iterable[str], per_line: bool
+) -> None:
     """Refuse expressions that read what their events do not have.
 
     Args:
@@ -241,6 +318,7 @@ def check_reads(expressions: Iterable[Condition | Formula | None], *, on: Iterab
         on: the kinds of event that the rule judges.
         per_line: whether it judges each line of an order.
     """
+    expressions = list(expressions)
     reads = {name for expression in expressions if expression is not None for name in expression.reads}
     others = [kind for kind in on if kind != "purchase"]
     for name in sorted(reads):
@@ -251,5 +329,10 @@ def check_reads(expressions: Iterable[Condition | Formula | None], *, on: Iterab
         without = [kind for kind in on if kind in _WITHOUT_AMOUNT]
         if name == "event.amount" and without:
             refuse(f"event.amount is not known of {without[0]!r}{_WITHOUT_AMOUNT[without[0]]}")
+    for name, field in {pair for each in expressions if each is not None for pair in each.limited}:
+        without = [kind for kind in on if kind in field.never or (field.only and kind not in field.only)]
+        if without:
+            homes = f"; it belongs to {', '.join(sorted(field.only))}" if field.only else ""
+            refuse(f"{name} is not known of {without[0]!r}{homes}")
     if per_line and others:
         refuse(f"per = 'line' needs a purchase; {others[0]!r} has no lines")

@@ -58,6 +58,7 @@ when = "order.net >= 20 and order.channel == 'till'"
 earn = "25"
 expires = "never"
 group = "extra"
+rank = 1
 
 [[plugin.rule]]
 name = "cake"
@@ -65,6 +66,7 @@ per = "line"
 when = "line.category == 'cake'"
 earn = "5 * line.quantity"
 group = "extra"
+rank = 2
 
 [[plugin]]
 use = "refunds"

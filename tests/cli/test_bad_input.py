@@ -4,14 +4,11 @@ import os
 import sqlite3
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.cli.shop import one_line, run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STAMPBOOK = [sys.executable, "-c", "import sys; sys.argv[0] = 'stampbook'; from stampbook.cli import main; main()"]
 
@@ -144,6 +141,40 @@ def test_a_closed_pipe_ends_quietly(shop: Path) -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert "Traceback" not in process.stderr.read()
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["account", "list"], "the output"),
+        (["account", "list", "--json"], "the output"),
+        (["verify"], "the output"),
+        (["--help"], "the output"),
+        (["export", "csv"], "the export"),
+        (["export", "beancount"], "the export"),
+        (["export", "jsonl"], "the export"),
+        (["export", "csv", "--output", "/dev/full"], "/dev/full"),
+    ],
+)
+def test_output_that_is_full_is_one_clear_line(shop: Path, arguments: list[str], what: str) -> None:
+    with FULL.open("w") as full:
+        said = subprocess.run(
+            [*STAMPBOOK, *arguments], cwd=shop, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert said.returncode == 1
+    assert said.stderr == f"Error: {what} was not written: the disk is full; make room and try again\n"
+
+
+def test_a_command_does_without_output_that_was_closed(shop: Path) -> None:
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh"]
+    said = subprocess.run(
+        [*shell, *STAMPBOOK, "account", "list"], cwd=shop, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_a_program_in_the_way_of_bytes_that_are_no_text(shop: Path) -> None:

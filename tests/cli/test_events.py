@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stampbook import StoreError
 from tests.cli.shop import data, one_line, run
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def test_a_top_up_is_posted_and_told(shop: Path) -> None:
     assert result.stderr == ""
 
 
-def test_without_an_id_one_is_made_and_told_before_anything_is_posted(shop: Path) -> None:
+def test_without_an_id_one_is_made_and_told(shop: Path) -> None:
     result = run("topup", "1001", "1.00", "--json")
     made = json.loads(result.stdout)["id"]
     assert re.fullmatch(r"cli-[0-9a-f]{16}", made)
@@ -84,6 +85,16 @@ def test_an_adjustment_needs_a_reason(shop: Path) -> None:
     assert result.stdout.splitlines()[0] == "1001: withdrawal of 5 points by hand by bo: typo"
 
 
+def test_points_are_extended_by_hand(shop: Path) -> None:
+    arguments = ("extend", "1005", "points", "--reason", "works", "--by", "bo", "--at", "2025-04-20")
+    result = run(*arguments, "--until", "2025-12-31", "--id", "x-1")
+    assert result.stdout.startswith("1005: points extended by hand by bo: works; ")
+    assert "good until the end of 2025-12-31" in result.stdout.splitlines()[0]
+    refused = run(*arguments, "--until", "2025-12-31", "--id", "x-2", code=2)
+    assert "nothing_to_extend: the account holds no points that would end before that time" in refused.stderr
+    assert data("verify")["findings"] == []
+
+
 def state(ref: str, *options: str) -> Any:
     return data("account", "show", ref, *options)
 
@@ -135,3 +146,30 @@ def test_accounts_are_listed_by_status(shop: Path) -> None:
     assert [row["account"] for row in data("account", "list", "--status", "frozen")["accounts"]] == ["1004"]
     assert "0 of 9 accounts (1 frozen, 8 open)" in run("account", "list", "--status", "closed").stdout
     assert "Invalid value for '--status'" in run("account", "list", "--status", "lost", code=2).stderr
+
+
+def test_an_event_that_was_not_posted_has_no_id_to_note(shop: Path) -> None:
+    assert "is not an amount" in one_line("topup", "1001", "much")
+    assert run("spend", "1001", "5000", code=2).stderr.startswith("Refused: insufficient_balance")
+    assert len(run("spend", "1001", "5000", code=2).stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", [StoreError("the database went away"), KeyboardInterrupt()])
+def test_where_nobody_knows_whether_it_was_posted_the_id_is_told_with_the_error(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    from stampbook import Engine
+
+    original = Engine.post
+
+    def lost(self: Engine, event: dict[str, Any]) -> None:
+        original(self, event)
+        raise error
+
+    monkeypatch.setattr(Engine, "post", lost)
+    said = one_line("topup", "1001", "5")
+    monkeypatch.undo()
+    monkeypatch.chdir(shop)
+    made = re.search(r"to try again, add --id (cli-[0-9a-f]{16}), lest it counts twice$", said)
+    assert made is not None
+    assert data("topup", "1001", "5", "--id", made[1])["replayed"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,6 +61,18 @@ def test_a_ready_program_that_was_changed_is_not_written_over(empty: Path) -> No
 def test_init_does_not_replace_a_program_that_is_in_force(shop: Path) -> None:
     (shop / "other.toml").write_text(PROGRAM.replace("Corner", "Other"), encoding="utf-8")
     assert "stampbook apply other.toml" in one_line("init", "--program", "other.toml")
+    before = sorted(shop.iterdir())
+    assert "another program is in force already" in one_line("init", "--program", "grocery")
+    assert sorted(shop.iterdir()) == before
+
+
+def test_init_leaves_nothing_behind_where_the_database_cannot_be_made(empty: Path) -> None:
+    assert "there is no folder" in one_line("init", "--program", "grocery", "--db", "missing/shop.db")
+    (empty / "grocery.toml").mkdir()
+    assert "cannot be read: Is a directory" in one_line("init", "--program", "grocery")
+    (empty / "coffee_shop.toml").symlink_to("missing/coffee_shop.toml")
+    assert "cannot be written" in one_line("init", "--program", "coffee_shop")
+    assert sorted(path.name for path in empty.iterdir()) == ["coffee_shop.toml", "grocery.toml"]
 
 
 BROKEN = """
@@ -102,7 +115,7 @@ def test_check_runs_the_examples_and_names_those_that_fail(empty: Path) -> None:
     (empty / "bad.toml").write_text(PROGRAM.replace('points = "4"', 'points = "5"'), encoding="utf-8")
     assert run("check", "good.toml").stdout == "good.toml: Corner Coffee Card: no mistakes, the example holds\n"
     result = run("check", "good.toml", "bad.toml", code=1)
-    line = PROGRAM.splitlines().index("[[example]]") + 1
+    line = PROGRAM.splitlines().index('balances = { points = "4" }') + 1
     assert result.stderr == (f"bad.toml:{line}: example 'a point for each whole euro': balance of points is 4, not 5\n")
     assert "bad.toml: 1 of 1 example failed" in result.stdout
     good, bad = data("check", "good.toml", "bad.toml", code=1)
@@ -174,3 +187,78 @@ def test_a_program_whose_examples_fail_is_not_put_in_force(shop: Path) -> None:
     (shop / "new.toml").write_text(PROGRAM.replace('points = "4"', 'points = "5"'), encoding="utf-8")
     assert "balance of points is 4, not 5" in one_line("apply", "new.toml")
     assert "nothing changed" in run("apply", "coffee_shop.toml").stdout
+
+
+def test_check_names_the_line_of_each_problem_of_an_example(empty: Path) -> None:
+    wrong = PROGRAM.replace('amount = "4.90"', "amount = 4.901").replace('points = "4"', 'pints = "4"')
+    (empty / "bad.toml").write_text(wrong, encoding="utf-8")
+    line = wrong.splitlines().index("[[example]]") + 1
+    name, near = "example 'a point for each whole euro'", " (did you mean 'points'?)"
+    assert run("check", "bad.toml", code=1).stderr.splitlines() == [
+        f"bad.toml:{line + 2}: {name}: events[1].amount: '4.901' has more than 2 decimals",
+        f"bad.toml:{line + 3}: {name}: balances.pints: 'pints' is not an asset of this program{near}",
+    ]
+    [example] = data("check", "bad.toml", code=1)[0]["examples"]
+    assert example["lines"] == [line + 2, line + 3]
+
+
+def test_a_program_that_begins_with_a_mark_of_its_encoding_is_like_any_other(shop: Path) -> None:
+    text = PROGRAM.replace('earn = "25"', 'earn = "30"')
+    (shop / "new.toml").write_text(text, encoding="utf-8-sig")
+    assert "no mistakes" in run("check", "new.toml").stdout
+    assert "plugin[points].rule[big].earn: '25' -> '30'" in run("apply", "new.toml", "--from", "2030-01-01").stdout
+    assert "nothing changed" in run("apply", "new.toml", "--from", "2030-01-01").stdout
+    assert "all is sound" in run("verify").stdout
+    run("init", "--db", "other.db", "--program", "new.toml")
+    run("topup", "1001", "5", "--db", "other.db", "--id", "t")
+    assert "all is sound" in run("verify", "--db", "other.db").stdout
+    run("export", "jsonl", "--db", "other.db", "--output", "books.jsonl")
+    run("init", "--db", "again.db")
+    run("import", "books.jsonl", "--as-recorded", "--db", "again.db")
+    assert data("verify", "--db", "again.db")["head"] == data("verify", "--db", "other.db")["head"]
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "0x" + "f" * 5000])
+def test_a_number_of_thousands_of_digits_is_one_line(shop: Path, digits: str) -> None:
+    (shop / "p.toml").write_text(PROGRAM.replace("count = true", f"count = {digits}"), encoding="utf-8")
+    assert "p.toml:11: " in one_line("check", "p.toml")
+    mapping = (shop / "sales.toml").read_text(encoding="utf-8").replace("decimal_comma = true", f"round = {digits}")
+    (shop / "m.toml").write_text(mapping, encoding="utf-8")
+    assert "m.toml:12: " in one_line("import", "sales.csv", "--mapping", "m.toml")
+
+
+def test_check_warns_of_a_rule_that_can_never_grant_anything(empty: Path) -> None:
+    text = PROGRAM.replace('earn = "25"', 'earn = "0 - order.net"').replace("5 * line.quantity", "0")
+    (empty / "idle.toml").write_text(text, encoding="utf-8")
+    lines = [
+        number for number, line in enumerate(text.splitlines(), 1) if line in {'earn = "0 - order.net"', 'earn = "0"'}
+    ]
+    result = run("check", "idle.toml")
+    assert result.stderr.splitlines() == [
+        f"idle.toml:{line}: plugin[2].rule[{rule}].earn: warning: "
+        "it never comes to more than 0, so the rule grants nothing"
+        for rule, line in enumerate(lines, 2)
+    ]
+    assert "no mistakes" in result.stdout
+    [answer] = data("check", "idle.toml")
+    assert (answer["ok"], [warning["line"] for warning in answer["warnings"]]) == (True, lines)
+    (empty / "good.toml").write_text(PROGRAM, encoding="utf-8")
+    assert data("check", "good.toml")[0]["warnings"] == []
+
+
+def test_a_rule_that_applied_and_came_to_nothing_is_explained_so(shop: Path) -> None:
+    text = PROGRAM.replace('earn = "25"', 'earn = "20 - order.net"').replace("5 * line.quantity", "0 * line.quantity")
+    (shop / "new.toml").write_text(text, encoding="utf-8")
+    run("apply", "new.toml", "--from", "2025-05-01")
+    event = {
+        "type": "purchase", "id": "idle", "account": "1002", "at": "2025-05-02", "channel": "till",
+        "lines": [{"sku": "sacher", "category": "cake", "amount": "21.00"}],
+    }  # fmt: skip
+    (shop / "e.jsonl").write_text(json.dumps(event), encoding="utf-8")
+    run("import", "e.jsonl")
+    shown = run("explain", "idle").stdout
+    assert "points.big: came to nothing\n" in shown
+    assert "comes to: -1\n" in shown
+    assert "points.cake: came to nothing\n" in shown
+    assert {rule["rule"]: rule["result"] for rule in data("explain", "idle")["rules"]}["points.big"] == "nothing"
+    assert "points.big: does not apply\n" in run("explain", "sale-1").stdout

@@ -174,3 +174,38 @@ def test_names_of_customers_are_not_read_as_marks(shop: Path) -> None:
     run("account", "open", "[bold]x[/bold] :smile:", "--id", "o")
     assert "[bold]x[/bold] :smile:" in run("account", "list").stdout
     assert "[bold]x[/bold] :smile:" in run("account", "show", "[bold]x[/bold] :smile:").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["statement", "1001", "--from", "2025-04-01", "--until", "2025-03-31"], "--from and --until"),
+        (["export", "csv", "--since", "2025-04-01", "--until", "2025-03-31"], "--since and --until"),
+    ],
+)
+def test_a_stretch_of_time_that_ends_before_it_begins_is_a_mistake(
+    shop: Path, arguments: list[str], names: str
+) -> None:
+    wrong = f"Error: {names}: 2025-04-01 comes after 2025-03-31, so nothing lies between them"
+    assert one_line(*arguments) == wrong
+    run(*[argument.replace("2025-04-01", "2025-03-31") for argument in arguments])
+
+
+def test_one_point_is_not_many(shop: Path) -> None:
+    (shop / "one.jsonl").write_text(
+        '{"type": "purchase", "id": "one", "account": "1002", "at": "2025-05-01", "amount": "1.00"}\n', "utf-8"
+    )
+    run("import", "one.jsonl")
+    assert "points.base: granted 1 point\n" in run("explain", "one").stdout
+    assert "points.base: granted 12 points\n" in run("explain", "sale-1").stdout
+
+
+def test_segments_of_nobody_are_a_mistake(shop: Path) -> None:
+    run("segments", "run", "--at", "2025-03-31")
+    assert one_line("segments", "show", "--account", "NOBODY") == "Error: no account NOBODY"
+    assert "no account 101 (did you mean" in one_line("segments", "show", "--account", "101")
+    assert "no segments of scheme rmf were made yet (did you mean 'rfm'?)" in one_line(
+        "segments", "show", "--account", "1001", "--scheme", "rmf"
+    )
+    assert "(did you mean 'rfm'?)" in one_line("segments", "show", "--scheme", "rmf")
+    assert run("segments", "show", "--account", "1010").stdout == "No run has put account 1010 into a segment.\n"

@@ -2,6 +2,7 @@
 
 import URL FILE BATCH START      sends a file from a line on and prints how many are committed after each batch
 import-file URL FILE BATCH START all of a file, by `importing.import_file`, under the system's clock
+import-by-two URL FILE BATCH START  the same, decided by two more processes
 spend URL ACCOUNT NAME TRIES     waits for a line on its input, spends 1.00 so often, prints how often it could
 """
 
@@ -50,6 +51,16 @@ def bring_in_file(url: str, file: str, batch: str, _: str) -> None:
         say("done")
 
 
+def bring_in_by_two(url: str, file: str, batch: str, _: str) -> None:
+    from stampbook.parallel import process_in_parallel
+
+    with Engine.open(url) as engine, Path(file).open("rb") as lines:
+        say("ready")
+        for _done in process_in_parallel(engine, enumerate(map(orjson.loads, lines)), jobs=2, batch_size=int(batch)):
+            pass
+        say("done")
+
+
 def spend(url: str, account: str, name: str, tries: str) -> None:
     with Engine.open(url, clock=frozen) as engine:
         say("ready")
@@ -67,5 +78,10 @@ def spend(url: str, account: str, name: str, tries: str) -> None:
 
 
 if __name__ == "__main__":
-    WORK: dict[str, Callable[..., None]] = {"import": bring_in, "import-file": bring_in_file, "spend": spend}
+    WORK: dict[str, Callable[..., None]] = {
+        "import": bring_in,
+        "import-file": bring_in_file,
+        "import-by-two": bring_in_by_two,
+        "spend": spend,
+    }
     WORK[sys.argv[1]](*sys.argv[2:])

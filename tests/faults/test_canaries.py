@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import account, awards, batch, journal, ledger, lots, pipeline
+from stampbook import account, account_view, awards, batch, in_force, journal, ledger, lots, pipeline, rewarding
 from stampbook.engine import Engine, Outcome
 from stampbook.errors import DuplicateEventError, StampbookError, StoreBusyError
+from stampbook.in_force import InForce
 from stampbook.ledger import GENESIS
 from stampbook.periods import NEVER
-from stampbook.remembering import Memory
 from stampbook.store import session, sqlite
 from tests.faults.books import Data, event, findings, frozen, opened
 
@@ -122,12 +122,12 @@ def no_key_check_and_no_unique_key(bug: pytest.MonkeyPatch) -> None:
 
 
 def other_content_is_let_through(bug: pytest.MonkeyPatch) -> None:
-    bug.setattr(batch.Batch, "_check_same", lambda *_: None)
+    bug.setattr(batch, "check_same", lambda *_: None)
 
 
 def expiry_is_ignored(bug: pytest.MonkeyPatch) -> None:
     real = pipeline._earliest
-    bug.setattr(pipeline, "_earliest", lambda *given: ([], real(*given)[1]))
+    bug.setattr(pipeline, "_earliest", lambda *given: ([], [], real(*given)[2]))
     bug.setattr(lots.Lot, "usable", lambda lot, _: max(0, lot.remaining - lot.held))
     bug.setattr(account.Account, "check", lambda *_: None)
 
@@ -136,7 +136,7 @@ def balance_is_not_checked(bug: pytest.MonkeyPatch) -> None:
     def draw(found: Any, asset: str, amount: int, *_: Any) -> tuple[list[tuple[int, int]], int]:
         return [(next(lot.number for lot in found if lot.asset == asset), amount)], 0
 
-    bug.setattr(account, "draw", draw)
+    bug.setattr(account_view, "draw", draw)
     bug.setattr(account.Account, "check", lambda *_: None)
 
 
@@ -164,9 +164,11 @@ def half_a_batch(bug: pytest.MonkeyPatch) -> None:
 
 def postings_are_lost(bug: pytest.MonkeyPatch) -> None:
     real = sqlite.SqliteSession.insert
-    bug.setattr(
-        sqlite.SqliteSession, "insert", lambda own, table, rows: real(own, table, rows if table != "posting" else [])
-    )
+
+    def insert(own: Any, table: str, rows: list[Any]) -> None:
+        real(own, table, [(*row[:-1], "[]") for row in rows] if table == "journal" else rows)
+
+    bug.setattr(sqlite.SqliteSession, "insert", insert)
 
 
 def lots_are_not_written(bug: pytest.MonkeyPatch) -> None:
@@ -181,8 +183,7 @@ def metrics_are_not_written(bug: pytest.MonkeyPatch) -> None:
 
 
 def metrics_are_loaded_too_short(bug: pytest.MonkeyPatch) -> None:
-    bug.setattr(batch.Batch, "_first_metric_day", lambda *_: 10_000_000)
-    bug.setattr(Memory, "recall", lambda _, accounts, __: list(accounts.values()))
+    bug.setattr(InForce, "first_metric_day", lambda *_: 10_000_000)
 
 
 _HALF: Any = 0.5
@@ -192,10 +193,10 @@ def amounts_are_floats(bug: pytest.MonkeyPatch) -> None:
     real = awards.settle
 
     def settle(*given: Any, **more: Any) -> Any:
-        grants, trace = real(*given, **more)
-        return [grant._replace(units=grant.units + _HALF) for grant in grants], trace
+        settled = real(*given, **more)
+        return settled._replace(grants=[grant._replace(units=grant.units + _HALF) for grant in settled.grants])
 
-    bug.setattr(pipeline, "settle", settle)
+    bug.setattr(rewarding, "settle", settle)
     bug.setattr(account.Account, "check", lambda *_: None)
 
 
@@ -203,10 +204,10 @@ def amounts_may_be_anything(bug: pytest.MonkeyPatch) -> None:
     real = awards.settle
 
     def settle(*given: Any, **more: Any) -> Any:
-        grants, trace = real(*given, **more)
-        return [grant._replace(units=-5) for grant in grants], trace
+        settled = real(*given, **more)
+        return settled._replace(grants=[grant._replace(units=-5) for grant in settled.grants])
 
-    bug.setattr(pipeline, "settle", settle)
+    bug.setattr(rewarding, "settle", settle)
     bug.setattr(account.Account, "check", lambda *_: None)
 
 
@@ -238,7 +239,7 @@ def a_gap_in_the_sequence(bug: pytest.MonkeyPatch) -> None:
         own.seq += decision.event.id == "s1"
         real(registry, own, decision)
 
-    bug.setattr(batch, "apply", apply)
+    bug.setattr(in_force, "apply", apply)
 
 
 def errors_are_swallowed(bug: pytest.MonkeyPatch) -> None:
@@ -279,8 +280,8 @@ def reads_are_stale(bug: pytest.MonkeyPatch) -> None:
 def refusals_change_something(bug: pytest.MonkeyPatch) -> None:
     real = pipeline.judge
 
-    def judge(registry: Any, own: Any, data: Any, past: Any) -> Any:
-        decision = real(registry, own, data, past)
+    def judge(registry: Any, own: Any, data: Any, *given: Any, **more: Any) -> Any:
+        decision = real(registry, own, data, *given, **more)
         if not decision.accepted and data.id == "s2":
             own.lots[2] = own.lots[2].moved(-1)
         return decision
@@ -300,7 +301,7 @@ def debt_without_permission(bug: pytest.MonkeyPatch) -> None:
     def draw(found: Any, asset: str, amount: int, *_: Any) -> tuple[list[tuple[int, int]], int]:
         return [(next(lot.number for lot in found if lot.asset == asset), amount)], 0
 
-    bug.setattr(account, "draw", draw)
+    bug.setattr(account_view, "draw", draw)
     bug.setattr(account.Account, "_check_lot", lambda *_: None)
 
 
@@ -308,9 +309,9 @@ def time_never_catches_up(bug: pytest.MonkeyPatch) -> None:
     bug.setattr(batch.Batch, "bring_up", lambda *_: None)
     real = pipeline.decide
 
-    def decide(registry: Any, own: Any, data: Any, past: Any = None) -> Any:
+    def decide(registry: Any, own: Any, data: Any, *given: Any, **more: Any) -> Any:
         due, own.due_at = own.due_at, NEVER
-        decisions = real(registry, own, data, past)
+        decisions = real(registry, own, data, *given, **more)
         own.due_at = due
         return decisions
 
@@ -415,7 +416,7 @@ def no_row_locks_and_no_key_of_the_journal(bug: pytest.MonkeyPatch) -> None:
     from stampbook.store import postgres
 
     no_row_locks(bug)
-    tables = ("journal", "posting", "event_key")
+    tables = ("journal", "event_key")
     for table in tables:
         bug.setitem(postgres._INSERT, table, f"{postgres._INSERT[table]} ON CONFLICT DO NOTHING")
 

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from stampbook.engine import Engine
-from tests.faults.books import findings, frozen, heads, opened, picture, run, script
+from tests.faults.books import event, findings, frozen, heads, opened, picture, run, script
 
 if TYPE_CHECKING:
     from tests.faults.books import Data
@@ -60,7 +60,7 @@ def _campaign(url: str, folder: Path, kills: int, events: list[Data], what: str 
     interrupted = acknowledged = 0
     for kill in range(kills):
         start = max(0, acknowledged - 20)  # and so sends again what it cannot be sure of, and some of the rest
-        acknowledged, ended = _killed(what, url, file, chance.uniform(0.0, 0.25), start)
+        acknowledged, ended = _killed(what, url, file, chance.uniform(0.0, 0.15), start)
         interrupted += not ended
         there = _recorded(url, events)
         for data, recorded in zip(events[:acknowledged], there, strict=False):
@@ -80,7 +80,7 @@ def _campaign(url: str, folder: Path, kills: int, events: list[Data], what: str 
 
 
 def test_a_killed_import_goes_on_where_it_was(any_db: str, tmp_path: Path) -> None:
-    _campaign(any_db, tmp_path, 4, script(1_500, accounts=40))
+    _campaign(any_db, tmp_path, 10, script(1_500, accounts=40))
 
 
 @pytest.mark.heavy
@@ -88,14 +88,17 @@ def test_an_import_killed_two_hundred_times(any_db: str, tmp_path: Path) -> None
     _campaign(any_db, tmp_path, 200, script(20_000, accounts=400))
 
 
-def _imported_through_kills(url: str, folder: Path, kills: int, count: int) -> None:
-    events = script(count, accounts=40)
+def _imported_through_kills(
+    url: str, folder: Path, kills: int, count: int, *, what: str = "import-file", patience: float = 0.3
+) -> None:
+    opening = [event("account.opened", f"o{number}", f"c{number}") for number in range(40)]
+    events = opening + script(count, accounts=40)  # no strangers: several processes may meet them in any order
     file = _written(folder / "events.jsonl", events)
     chance = random.Random(7)
     opened(url).close()
     interrupted = 0
     for _ in range(kills):
-        _, ended = _killed("import-file", url, file, chance.uniform(0.0, 0.3))
+        _, ended = _killed(what, url, file, chance.uniform(0.0, patience))
         interrupted += not ended
         with opened(url) as engine:
             assert findings(engine) == ()
@@ -120,12 +123,22 @@ def _without_instants(tables: dict[str, list[tuple[object, ...]]]) -> dict[str, 
 
 
 def test_a_killed_import_of_a_file_goes_on_where_it_was(any_db: str, tmp_path: Path) -> None:
-    _imported_through_kills(any_db, tmp_path, 3, 1_500)
+    _imported_through_kills(any_db, tmp_path, 10, 1_500)
 
 
 @pytest.mark.heavy
-def test_an_import_of_a_file_killed_ten_times(any_db: str, tmp_path: Path) -> None:
-    _imported_through_kills(any_db, tmp_path, 10, 20_000)
+def test_an_import_of_a_long_file_killed_often(any_db: str, tmp_path: Path) -> None:
+    _imported_through_kills(any_db, tmp_path, 40, 20_000)
+
+
+def test_an_import_by_several_processes_goes_on_where_it_was(any_db: str, tmp_path: Path) -> None:
+    """The process that writes is killed; those that decide for it end by themselves."""
+    _imported_through_kills(any_db, tmp_path, 3, 1_500, what="import-by-two", patience=2.5)
+
+
+@pytest.mark.heavy
+def test_an_import_by_several_processes_killed_ten_times(any_db: str, tmp_path: Path) -> None:
+    _imported_through_kills(any_db, tmp_path, 10, 20_000, what="import-by-two", patience=4.0)
 
 
 @pytest.mark.heavy

@@ -501,7 +501,7 @@ def test_no_plan_owes_what_the_program_does_not_let_it_owe() -> None:
         ("points_spent = 'deduct_from_refund'", "unit_values goes with points_spent = 'deduct_from_refund', and only with it"),
         ("unit_values = { points = '1' }", "unit_values goes with points_spent = 'deduct_from_refund', and only with it"),
         ("points_spent = 'deduct_from_refund'\nunit_values = { miles = '1' }", "unit_values: 'miles' is not an asset of the program"),
-        ("points_spent = 'deduct_from_refund'\nunit_values = { points = '-1' }", "unit_values.points: '-1' is not written as it must be"),
+        ("points_spent = 'deduct_from_refund'\nunit_values = { points = '-1' }", "unit_values.points: '-1' is not a number that can stand here; write '12.5'"),
     ],
 )  # fmt: skip
 def test_a_wrong_policy_is_a_mistake_of_the_program(refunds: str, says: str) -> None:

@@ -200,13 +200,17 @@ def test_a_return_lowers_the_metric_but_not_the_level_before_the_review() -> Non
 @pytest.mark.parametrize(
     ("options", "lowest", "says"),
     [
-        ("review = '12 months'", "", "review: write a calendar unit such as 'calendar year'"),
+        (
+            "review = 'yearly'",
+            "",
+            "review: 'yearly' is no time for a review; write a calendar unit such as 'calendar year'",
+        ),
         ("downgrade = 'two steps'", "", "downgrade: '"),
         ("asset = 'stamps'", "", "asset 'stamps' is not an asset of the program"),
         ("", "reach = '100'", "level 'silver' is not above 'blue'; list levels from lowest to highest"),
         ("", "reach = '1.001'", "level 'blue': '1.001' has more than 2 decimals"),
-        ("", "multiplier = '-1'", "level[1].multiplier: '-1' is not written as it must be"),
-        ("", "[[plugin.level]]\nname = 'blue'", "two levels have the same name"),
+        ("", "multiplier = '-1'", "level[1].multiplier: '-1' is not a number that can stand here; write '12.5'"),
+        ("", "[[plugin.level]]\nname = 'blue'", "two levels are named 'blue'"),
     ],
 )
 def test_a_wrong_ladder_is_a_mistake_of_the_program(options: str, lowest: str, says: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 import pytest
@@ -16,7 +16,9 @@ from stampbook.testing import check_examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stampbook.program import Example
+    from stampbook.program import Example, ExampleAccount
+
+Expected = TypeVar("Expected", "Example", "ExampleAccount")
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted((ROOT / "config").glob("*.toml"))
@@ -71,16 +73,23 @@ def test_an_example_fails_when_any_number_or_fact_that_it_expects_is_another(pat
 
 
 def _with_another_expectation(example: Example) -> Iterator[Example]:
+    yield from _with_another_amount_or_fact(example)
+    for ref, expected in example.accounts.items():
+        for other in _with_another_amount_or_fact(expected):
+            yield example.model_copy(update={"accounts": {**example.accounts, ref: other}})
+    if example.refused:
+        yield example.model_copy(update={"refused": ()})
+        yield example.model_copy(update={"refused": ("another", *example.refused[1:])})
+    yield example.model_copy(update={"refused": (*example.refused, "one_more")})
+
+
+def _with_another_amount_or_fact(example: Expected) -> Iterator[Expected]:
     for field in ("balances", "pending", "owed"):
         expected: dict[str, str] = getattr(example, field)
         for code, amount in expected.items():
             yield example.model_copy(update={field: expected | {code: _one_more(amount)}})
     for name in example.facts:
         yield example.model_copy(update={"facts": example.facts | {name: "another"}})
-    if example.refused:
-        yield example.model_copy(update={"refused": ()})
-        yield example.model_copy(update={"refused": ("another", *example.refused[1:])})
-    yield example.model_copy(update={"refused": (*example.refused, "one_more")})
 
 
 def _one_more(number: str) -> str:
@@ -147,6 +156,7 @@ def _rules(registry: Registry) -> set[str]:
     for plugin in registry.plugins:
         config = plugin.config
         rules.update(f"{plugin.name}.{rule.name}" for rule in getattr(config, "rules", ()))
+        rules.update(f"{plugin.name}.{rule.name}" for rule in getattr(config, "multipliers", ()))
         rules.update(
             f"{plugin.name}.{level.name}" for level in getattr(config, "levels", ()) if level.multiplier != "1"
         )

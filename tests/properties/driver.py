@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stampbook.account import Account, AccountView
+from stampbook.account import Account
+from stampbook.account_view import AccountView
 from stampbook.events import Purchase, Return
 from stampbook.ledger import canonical
 from stampbook.loading import load
@@ -45,7 +47,7 @@ class Till:
         return self.registry.context.calendar.parse(at)
 
     def account(self, ref: str = "ann") -> Account:
-        return self.accounts.get(ref) or Account(ref)
+        return self.accounts.get(ref) or Account(ref, moves=[])
 
     def view(self, at: str | None = None, ref: str = "ann") -> AccountView:
         account = self.account(ref)
@@ -71,18 +73,20 @@ class Till:
         return [objection.code for objection in self.tell(type_, **fields).objections]
 
     def judge(self, event: Event) -> list[Decision]:
-        return decide(self.registry, self.account(event.account), event, self.past(event))
+        return decide(self.registry, self.account(event.account), event, self.past(event), self.about(event))
 
     def send(self, event: Event) -> Decision:
         decisions = self.judge(event)
         own = next(decision for decision in decisions if decision.event is event)
         if own.accepted or event.account in self.accounts:
-            self._keep(self.accounts.setdefault(event.account, Account(event.account)), decisions)
+            self._keep(self.accounts.setdefault(event.account, Account(event.account, moves=[])), decisions)
         return own
 
     def tick(self, at: str, ref: str = "ann") -> list[Decision]:
-        decisions = catch_up(self.registry, self.account(ref), self.instant(at))
-        self._keep(self.account(ref), decisions)
+        decisions = []
+        for decision in catch_up(self.registry, self.account(ref), self.instant(at)):
+            self._keep(self.account(ref), [decision])
+            decisions.append(decision)
         return decisions
 
     def _keep(self, account: Account, decisions: list[Decision]) -> None:
@@ -93,6 +97,13 @@ class Till:
                 for end, sign in ((posting.source, -1), (posting.destination, 1)):
                     if isinstance(end, str):
                         self.books[posting.asset, end] += sign * posting.amount
+
+    def about(self, event: Event) -> int | None:
+        """Find the journal position of what an event names."""
+        for seq, decision in enumerate(self.journal[event.account], 1):
+            if event.names == (decision.event.source, decision.event.id):
+                return seq
+        return None
 
     def past(self, event: Event) -> Past | None:
         """Find what a return names: an accepted purchase of the account and its returns so far."""
@@ -107,9 +118,17 @@ class Till:
                     for number, later in enumerate(self.journal[event.account], 1)
                     if later.about == seq and later.accepted
                 )
-                moved = [p for d in self.journal[event.account] if d.transaction for p in d.transaction.postings]
-                return Past(recorded(seq, decision), order, returns).after(moved)
+                expired = dict(self.account(event.account).expired)
+                return Past(recorded(seq, decision), order, returns, expired=expired)
         return None
+
+    def counted(self, ref: str = "ann") -> Counter[int]:
+        """Return what returns have counted as lapsed, by lot."""
+        counted: Counter[int] = Counter()
+        for decision in self.journal[ref]:
+            for _, lot, units in decision.transaction.memo.get("lapsed_lots", ()) if decision.transaction else ():
+                counted[lot] += units
+        return counted
 
     def balance(self, asset: str = "points", at: str | None = None, ref: str = "ann") -> str:
         """Return what may be spent, in whole units as text."""
@@ -118,7 +137,7 @@ class Till:
     def state(self, ref: str = "ann") -> dict[str, Any]:
         """Return all that an account holds, as plain data that can be compared."""
         account = self.account(ref)
-        plain = {name: getattr(account, name) for name in Account.__slots__ if name != "metrics"}
+        plain = {field.name: getattr(account, field.name) for field in fields(Account) if field.name != "metrics"}
         return {**plain, "lots": dict(account.lots), "holds": dict(account.holds), "metrics": list(account.metrics)}
 
 

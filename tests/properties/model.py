@@ -116,6 +116,11 @@ def pennies(text: str | Fraction) -> int:
     return floor(Fraction(text) * 100 + Fraction(1, 2))
 
 
+def free(lot: dict[str, Any]) -> int:
+    """What of a lot is not held."""
+    return int(lot["left"] - lot["held"])
+
+
 class Model:
     """One account of one shop."""
 
@@ -129,6 +134,7 @@ class Model:
         self.days: dict[str, dict[date, int]] = {"spend": {}, "visits": {}, "tea": {}}
         self.tiers: list[tuple[datetime, str]] = []
         self.orders: dict[str, Order] = {}
+        self.moves: list[tuple[datetime, int, int]] = []
 
     # ---- what can be seen
 
@@ -136,7 +142,7 @@ class Model:
         return at.astimezone(ZoneInfo(self.shop.zone)).date()
 
     def balance(self, asset: str, at: datetime) -> int:
-        return sum(lot["left"] for lot in self.usable(asset, at))
+        return sum(free(lot) for lot in self.usable(asset, at))
 
     def usable(self, asset: str, at: datetime) -> list[dict[str, Any]]:
         return [lot for lot in self.lots.values() if lot["asset"] == asset and lot["from"] <= at < lot["until"]]
@@ -163,11 +169,15 @@ class Model:
         if self.status:
             for at in self._reviews(until):
                 self.review(at)
+            self.let_holds_lapse(until)
             for lot in self.lots.values():
                 if lot["until"] <= until:
-                    lot["lapsed"] += lot["left"]
-                    lot["left"] = 0
+                    lot["lapsed"] += free(lot)
+                    lot["left"] = lot["held"]
         self.now = max(self.now, until)
+
+    def let_holds_lapse(self, until: datetime) -> None:
+        """Nothing is held here; see `holds.HoldingModel`."""
 
     def _reviews(self, until: datetime) -> list[datetime]:
         ladder = self.shop.ladder
@@ -230,7 +240,10 @@ class Model:
             "adjust",
         }:
             return {"account_frozen"}
-        codes: set[str] = getattr(self, "on_" + type_.replace("account.", ""))(event, at)
+        before = {number: lot["left"] + lot["lapsed"] for number, lot in self.lots.items()}
+        codes: set[str] = getattr(self, "on_" + type_.replace("account.", "").replace(".", "_"))(event, at)
+        for number, lot in self.lots.items():
+            self.moves.append((at, number, lot["left"] + lot["lapsed"] - before.get(number, 0)))
         if not codes and type_ != "purchase":
             self.promote(self.now)
         return codes
@@ -252,8 +265,10 @@ class Model:
         return set()
 
     def on_closed(self, _event: dict[str, Any], _at: datetime) -> set[str]:
-        """Money must be gone, points are forfeit, debts must be paid."""
+        """Money must be gone, points are forfeit, debts must be paid, nothing may be held."""
         codes = set()
+        if any(lot["held"] for lot in self.lots.values()):
+            codes.add("open_holds")
         if any(self.debt.values()):
             codes.add("debt")
         if any(lot["left"] for lot in self.lots.values() if lot["asset"] == "GBP"):
@@ -273,6 +288,7 @@ class Model:
                 "until": FAR,
                 "priority": 0,
                 "left": pennies(event["amount"]),
+                "held": 0,
                 "lapsed": 0,
             }
         )
@@ -292,7 +308,7 @@ class Model:
     def on_purchase(self, event: dict[str, Any], at: datetime) -> set[str]:
         order = Order(event)
         order.at = at
-        if codes := self.draw("GBP", order.stored, at, order.drawn):
+        if codes := self.pay(event, order, at):
             return codes
         counts = {
             "spend": order.net,
@@ -307,14 +323,18 @@ class Model:
         self.orders[event["id"]] = order
         return set()
 
+    def pay(self, _event: dict[str, Any], order: Order, at: datetime) -> set[str]:
+        return self.draw("GBP", order.stored, at, order.drawn)
+
     def reward(self, order: Order, at: datetime) -> None:
         wanted = [(rule, *self.earned(rule, order)) for rule in self.shop.rules]
         wanted = [(rule, value, lines) for rule, value, lines in wanted if value > 0]
         for asset in ("points", "GBP"):
             group = [wish for wish in wanted if wish[0].group and wish[0].asset == asset]
             if group and self.shop.stacking != "sum":
-                keep = group[0] if self.shop.stacking == "first" else max(group, key=lambda wish: wish[1])
-                wanted = [wish for wish in wanted if wish not in group or wish is keep]
+                keep = min(group, key=lambda wish: (-wish[1] if self.shop.stacking == "best" else 0, wish[0].rank))
+                out = wanted if self.shop.stacking == "exclusive" else group
+                wanted = [wish for wish in wanted if wish is keep or wish[0].asset != asset or wish not in out]
         factor = {"silver": Fraction(5, 4), "gold": Fraction(2)}.get(self.tier_at(at), Fraction(1))
         for rule, value, lines in wanted:
             scale = 100 if rule.asset == "GBP" else 10**self.shop.decimals
@@ -398,29 +418,43 @@ class Model:
             "until": end,
             "priority": priority,
             "left": units,
+            "held": 0,
             "lapsed": 0,
         }
         return {self.lot(terms): units}
 
-    def draw(self, asset: str, units: int, at: datetime, drawn: list[list[int]]) -> set[str]:
-        """Priority, then earliest expiry, then bonus before paid, then effective, then created."""
-        if units > self.balance(asset, at):
-            return {"insufficient_balance"}
+    def draw(self, asset: str, units: int, at: datetime, drawn: list[list[int]], *, late_too: bool = True) -> set[str]:
+        """Priority, then earliest expiry, then bonus before paid, then effective, then created.
+
+        Late news of a spend may use what has expired since.
+        """
         numbers = [
             number for number, lot in self.lots.items() if lot["asset"] == asset and lot["from"] <= at < lot["until"]
         ]
+        expired = {n: self.lots[n]["lapsed"] if late_too and at < self.now else 0 for n in numbers}
+        most = {n: max(0, free(self.lots[n]) + expired[n] - self.came_later(n, at)) for n in numbers}
+        if units > sum(most.values()):
+            return {"insufficient_balance"}
 
         def order(number: int) -> tuple[Any, ...]:
             lot = self.lots[number]
             return lot["priority"], lot["until"], lot["kind"] == "paid", lot["from"], number
 
         for number in sorted(numbers, key=order):
-            part = min(units, self.lots[number]["left"])
+            part = min(units, most[number])
             if part:
-                self.lots[number]["left"] -= part
+                back = max(0, part - free(self.lots[number]))
+                self.lots[number]["lapsed"] -= back
+                self.lots[number]["left"] += back - part
                 units -= part
                 drawn.append([number, part])
         return set()
+
+    def came_later(self, number: int, at: datetime) -> int:
+        """How much less a lot has held at some time since an instant than it does now, but for what expired."""
+        instants = {when for when, _, _ in self.moves if when > at} | {at}
+        since = [sum(delta for when, n, delta in self.moves if n == number and when > instant) for instant in instants]
+        return max(0, *since)
 
     # ---- what comes back
 
@@ -440,11 +474,10 @@ class Model:
             parts = grant["lines"]
             due = sum(floor(parts[n] * line_shares[n]) for n in parts) if parts else floor(grant["units"] * share)
             dues.append(max(0, due - grant["settled"]))
-        return self.give_back(order, now, dues, share, at)
+        return self.give_back(order, now, dues, at)
 
-    def give_back(
-        self, order: Order, now: list[tuple[Fraction, int]], dues: list[int], share: Fraction, at: datetime
-    ) -> set[str]:
+    def give_back(self, order: Order, now: list[tuple[Fraction, int]], dues: list[int], at: datetime) -> set[str]:
+        share, line_shares = self.shares(order, now)
         takes, shorts, lapses = self.taking(order, dues, at)
         if self.shop.points_spent == "refuse" and any(shorts):
             return {"points_spent"}
@@ -453,6 +486,8 @@ class Model:
         for grant, due, short, lapse in zip(order.grants, dues, shorts, lapses, strict=True):
             grant["settled"] += due
             grant["lapsed"] += lapse
+            for number in grant["lots"] if lapse else ():
+                self.lots[number]["counted"] = self.lots[number].get("counted", 0) + lapse
             if self.shop.points_spent == "debt" and grant["asset"] in self.shop.debts:
                 self.debt[grant["asset"]] += short
         self.put_back(order, sum(money for _, money in now))
@@ -460,25 +495,36 @@ class Model:
             line["back"] += money
             line["pieces_back"] += count
         for name, counted in order.counted.items():
-            less = floor(counted[0] * share) - counted[1]
+            undone = floor(counted[0] * share)
+            if name == "tea":
+                lines = zip(order.lines, line_shares, strict=True)
+                undone = sum(floor(line["quantity"] * 1000 * part) for line, part in lines if line["category"] == "tea")
+            less = undone - counted[1]
             counted[1] += less
             self.days[name][self.day(order.at)] -= less
         self.pass_time(self.now)
         return set()
 
     def shares(self, order: Order, now: list[tuple[Fraction, int]]) -> tuple[Fraction, list[Fraction]]:
-        """How much of the order, and of each line, has come back in all: by value, or by pieces where all is free."""
-        if order.total:
+        """How much of the order, and of each line, has come back in all.
+
+        Of a line by value or by pieces, whichever is more; of several by value, or by pieces where all is free.
+        """
+        lines = [
+            max(
+                Fraction(line["back"] + money, line["value"]) if line["value"] else Fraction(0),
+                Fraction(line["pieces_back"] + count, line["quantity"]),
+            )
+            for line, (count, money) in zip(order.lines, now, strict=True)
+        ]
+        if len(lines) == 1:
+            share = lines[0]
+        elif order.total:
             share = Fraction(sum(line["back"] for line in order.lines) + sum(money for _, money in now), order.total)
         else:
             pieces = sum(line["pieces_back"] for line in order.lines) + sum(count for count, _ in now)
             share = Fraction(pieces, sum(line["quantity"] for line in order.lines))
-        return share, [
-            Fraction(line["back"] + money, line["value"])
-            if line["value"]
-            else Fraction(line["pieces_back"] + count, line["quantity"])
-            for line, (count, money) in zip(order.lines, now, strict=True)
-        ]
+        return share, lines
 
     def coming_back(self, event: dict[str, Any], order: Order) -> list[tuple[Fraction, int]] | str:
         """Pieces and value by line, or why not."""
@@ -529,8 +575,12 @@ class Model:
         return ""
 
     def taking(self, order: Order, dues: list[int], at: datetime) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-        """From the grant's own lots, pending ones first; what expired goes; then the balance, bought value last."""
-        left = {number: lot["left"] for number, lot in self.lots.items()}
+        """From the grant's own lots, pending ones first; what expired goes; then the balance, bought value last.
+
+        What expired of a lot goes to one return only, whichever purchase it is of.
+        """
+        left = {number: free(lot) for number, lot in self.lots.items()}
+        unclaimed = {number: lot["lapsed"] - lot.get("counted", 0) for number, lot in self.lots.items()}
         takes: list[tuple[int, int]] = []
         shorts: list[int] = []
         lapses: list[int] = []
@@ -548,8 +598,10 @@ class Model:
                 own_stages += [(n, grant["lots"][n]) for n in own]
                 other_stages = [(n, left[n]) for n in ready]
             short = self.take(own_stages, due, left, takes)
-            gone = sum(min(part, self.lots[n]["lapsed"]) for n, part in grant["lots"].items() if n in self.lots)
-            lapse = min(short, max(0, gone - grant["lapsed"]))
+            lapse = 0
+            for number, part in grant["lots"].items():
+                lapse = max(0, min(short, part - grant["lapsed"], unclaimed[number]))
+                unclaimed[number] -= lapse
             lapses.append(lapse)
             shorts.append(self.take(other_stages, short - lapse, left, takes))
         return takes, shorts, lapses

@@ -26,6 +26,7 @@ class Rule:
     kind: str
     asset: str
     group: str
+    rank: int
     priority: int
 
     def toml(self) -> str:
@@ -41,6 +42,7 @@ class Rule:
             f"kind = '{self.kind}'",
             f"asset = '{self.asset}'",
             f"priority = {self.priority}",
+            f"rank = {self.rank}",
         ]
         if self.when == "tea":
             lines.append(
@@ -157,7 +159,7 @@ WINDOWS = st.sampled_from(["lifetime", "30 days", "3 months", "12 months", "cale
 
 
 @st.composite
-def rules(draw: st.DrawFn, name: str) -> Rule:
+def rules(draw: st.DrawFn, name: str, rank: int) -> Rule:
     asset, factors = draw(st.sampled_from([("points", ["1", "0.7", "10"]), ("GBP", ["0.05", "0.013"])]))
     return Rule(
         name=name,
@@ -173,6 +175,7 @@ def rules(draw: st.DrawFn, name: str) -> Rule:
         kind=draw(st.sampled_from(["earned", "bonus"])),
         asset=asset,
         group=draw(st.sampled_from(["", "promo"])),
+        rank=rank,
         priority=draw(st.sampled_from([0, 0, 5])),
     )
 
@@ -196,13 +199,14 @@ def shops(draw: st.DrawFn) -> Shop:
     """Programs with up to three earning rules, perhaps tiers, and every refund policy."""
     policy = draw(st.sampled_from(POLICIES))
     debts = draw(st.sampled_from([("points",), ("points", "GBP")])) if policy == "debt" else ()
+    ranks = draw(st.integers(1, 3).flatmap(lambda count: st.permutations(range(count))))
     return Shop(
         zone=draw(ZONES),
         decimals=draw(st.sampled_from([0, 0, 1])),
         debts=debts,
         window=draw(WINDOWS),
-        rules=tuple(draw(rules(f"r{number}")) for number in range(draw(st.integers(1, 3)))),
-        stacking=draw(st.sampled_from(["sum", "best", "first"])),
+        rules=tuple(draw(rules(f"r{number}", rank)) for number, rank in enumerate(ranks)),
+        stacking=draw(st.sampled_from(["sum", "best", "first", "exclusive"])),
         ladder=draw(st.none() | ladders()),
         points_spent=policy,
         stored_value=draw(st.sampled_from(["proportional", "first", "last"])),
@@ -244,8 +248,9 @@ def purchases(draw: st.DrawFn) -> Event:
         event["amount"] = draw(amounts)
         gross = int(Decimal(event["amount"]) * 100)
     discount = draw(st.sampled_from([0, 0, 0, min(7, gross), gross // 3, gross]))
-    tax = draw(st.sampled_from([0, 0, 13]))
-    event |= {"discount": money(discount), "tax": money(tax), "tax_added": draw(st.booleans())}
+    added = draw(st.booleans())
+    tax = draw(st.sampled_from([0, 0, 13 if added else min(13, gross - discount)]))
+    event |= {"discount": money(discount), "tax": money(tax), "tax_added": added}
     total = gross - discount + (tax if event["tax_added"] else 0)
     stored = draw(st.sampled_from([0, 0, total // 3, min(total, 250), total]))
     if stored:

@@ -20,6 +20,8 @@ COMMANDS = {
     "topup": Known("events:topup", "Pay money in for stored value.", "Events"),
     "spend": Known("events:spend", "Spend stored value or points.", "Events"),
     "adjust": Known("events:adjust", "Grant or take value by hand, for a stated reason.", "Events"),
+    "extend": Known("events:extend", "Make what an account holds good for longer, for a stated reason.", "Events"),
+    "post": Known("events:post", "Post an event of any kind.", "Events"),
     "tick": Known("upkeep:tick", "Post what time has brought: expiries, reviews of tiers.", "Events"),
     "account": Known("accounts:account", "Open, list, show, freeze, unfreeze and close accounts.", "Look up"),
     "statement": Known("statements:statement", "List what happened on an account, in words.", "Look up"),

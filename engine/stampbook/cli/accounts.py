@@ -99,7 +99,11 @@ def list_(run: Run, status: str | None, limit: int, after: str) -> None:
             "opened_at": local(each.opened_at),
             "last_event_at": local(each.clock),
             "available": {code: asset.text(each.balance(code, now)) for code, asset in context.assets.items()},
-            "facts": {name: fact.value for name in sorted(each.facts) if (fact := each.fact(name, now)) and fact.value},
+            "facts": {
+                name: fact.value
+                for name in sorted(each.facts)
+                if name[0] != "_" and (fact := each.fact(name, now)) and fact.value
+            },
         }
         for each in found[:limit]
     ]
@@ -217,6 +221,10 @@ def tell_state(state: AccountState) -> None:
         click.echo()
         for expiring in state.expiring:
             click.echo(f"{expiring}.")
+    if state.progress:
+        click.echo()
+        for progress in state.progress:
+            click.echo(f"{progress}.")
 
 
 def last_moment(end: datetime) -> str:

@@ -1,6 +1,8 @@
-"""topup, spend, adjust: events that an operator sends by hand."""
+"""topup, spend, adjust, extend, and post for every other kind: events that an operator sends by hand."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -77,3 +79,67 @@ def adjust(run: Run, ref: str, amount: str, asset: str | None, reason: str, by: 
     kept for ever and stand in the customer's statement.
     """
     send(run, "adjust", ref, amount=amount, asset=asset, reason=reason, operator=by, expires=expires, **sent)
+
+
+@command(
+    "extend",
+    "extend 1001 points --until 2025-12-31 --reason 'closed for works' --by anna --at 2025-04-20",
+    "extend 1005 points --until 2025-12-24T18:00 --lot 1 --reason 'our mistake' --at 2025-04-20 --json",
+)
+@REF
+@click.argument("asset")
+@click.option("--until", required=True, metavar="TIME", help="Until when; a date means the end of that day.")
+@click.option("--lot", "lots", metavar="N", type=int, multiple=True, help="Only this lot; may be given several times.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; stands in the statement.")
+@_BY
+@event_options
+def extend(
+    run: Run, ref: str, asset: str, until: str, lots: tuple[int, ...], reason: str, by: str, **sent: str
+) -> None:
+    """Make what an account holds good for longer, for a stated reason.
+
+    Lots that end later anyway stay as they are: nothing is ever shortened. What has expired already is gone; grant
+    it again with adjust.
+    """
+    send(run, "extend", ref, asset=asset, until=until, lots=lots, reason=reason, operator=by, **sent)
+
+
+@command(
+    "post",
+    "post purchase 1001 amount=4.90 store=Graben --id till-3-882",
+    'post purchase 1001 \'lines=[{"sku": "TEA", "amount": "3.20"}]\' --at 2025-04-20T10:00 --json',
+)
+@click.argument("kind", metavar="TYPE")
+@REF
+@click.argument("fields", metavar="[KEY=VALUE]...", nargs=-1)
+@event_options
+def post(run: Run, kind: str, ref: str, fields: tuple[str, ...], **sent: Any) -> None:
+    """Post an event of any kind.
+
+    TYPE is a kind of the engine's, of a plugin's, or declared by the program: purchase, transfer, account.merged. Its
+    keys stand in docs/programs.md and in the pages of the plugins. A VALUE is text; true and false, and what begins
+    with [ or {, are read as JSON.
+    """
+    send(run, kind, ref, **dict(map(_field, fields)), **sent)
+
+
+_RESERVED = {"type", "id", "event_id", "source", "account", "at"}
+
+
+def _field(text: str) -> tuple[str, Any]:
+    import orjson
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        message = f"{text!r} is no KEY=VALUE, such as amount=4.90"
+        raise click.UsageError(message)
+    if key in _RESERVED:
+        message = f"{key} has a place of its own: TYPE REF, --id, --source, --at"
+        raise click.UsageError(message)
+    if value in {"true", "false"} or value.startswith(("[", "{")):
+        try:
+            return key, orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            message = f"{key}: what begins with [ or {{ is read as JSON: {error}"
+            raise click.UsageError(message) from None
+    return key, value

@@ -94,7 +94,7 @@ def _tell(summary: ImportSummary) -> None:
         "refused": "refused",
         "malformed": "malformed, not recorded",
         "failed": "failed in a rule of the program, not recorded",
-        "skipped": "skipped by the mapping",
+        "skipped": "skipped",
     }
     for name, what in words.items():
         count = getattr(summary, name)
@@ -132,13 +132,13 @@ def export(run: Run, format: str, output: Path | None, since: str | None, until:
         fail("parquet is not text; name a file: --output books.parquet")
     if run.as_json and output is None:
         fail("--json reports on a written file; name one with --output")
-    last = run.instant(until, end_of_day=True)
+    first, last = run.span(since, until, names="--since and --until")
     with progress(f"exporting to {format}") as show:
         count = exported(
             run.engine,
             sys.stdout if output is None else output,
             format,
-            since=run.instant(since),
+            since=first,
             until=None if last is None else last + 1,
             on_progress=show,
         )

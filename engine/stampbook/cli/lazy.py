@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -18,6 +23,9 @@ class Known(NamedTuple):
     about: str
     heading: str
 
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What standard output answers when it takes no more."""
 
 _BROUGHT = "stampbook.commands_of_plugins"
 
@@ -61,6 +69,21 @@ class LazyGroup(click.Group):
             with formatter.section(heading):
                 formatter.write_dl(rows, col_max=12)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by whoever started us
+                setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.filename is not None or error.errno not in _FULL:
+                raise
+            from stampbook.exporting.target import why_unwritable
+
+            _end_output()
+            click.echo(f"Error: the output was not written: {why_unwritable(error)}", err=True)
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -71,8 +94,18 @@ class LazyGroup(click.Group):
 
             if not isinstance(error, StampbookError):
                 raise
+            _end_output()
             click.echo(f"Error: {error}", err=True)
             ctx.exit(1)
+
+
+def _end_output() -> None:
+    """Write out what is still to be written; where that fails, forget it, lest Python complains once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _commands_of_plugins(ctx: click.Context) -> dict[str, click.Command]:

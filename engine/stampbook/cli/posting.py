@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stampbook.cli.running import Run, refuse
+from stampbook.cli.running import Run, fail, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from stampbook.outcomes import Outcome
 
@@ -27,30 +27,43 @@ def event_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def send(
-    run: Run, kind: str, ref: str, *, event_id: str | None, at: str | None, source: str, **fields: str | None
-) -> None:
+def send(run: Run, kind: str, ref: str, *, event_id: str | None, at: str | None, source: str, **fields: object) -> None:
     """Post an event, say what became of it, and end with the exit code that belongs to it.
 
     Raises:
         EventError: it is malformed, or its id was used with other content; nothing was recorded.
     """
-    event = {"type": kind, "id": event_id or _new_id(run), "source": source, "account": ref}
-    event.update((name, value) for name, value in fields.items() if value)
+    made = None if event_id else _new_id()
+    event: dict[str, Any] = {"type": kind, "id": event_id or made, "source": source, "account": ref}
+    event.update((name, value) for name, value in fields.items() if value or value is False)
     event["at"] = at or _time_of_first_try(run, source, event_id) or _now(run)
-    outcome = run.engine.post(event)
+    outcome = _posted(run, event, made)
+    if made is not None and outcome.accepted:
+        run.note(f"Note: the event has the id {made}. If you have to try again, add --id {made}, lest it counts twice.")
     data = _data(run, outcome)
     run.answer(data, lambda: _tell(run, outcome, data))
     if not outcome.accepted:
         refuse(outcome)
 
 
-def _new_id(run: Run) -> str:
+def _new_id() -> str:
     import secrets
 
-    made = f"cli-{secrets.token_hex(8)}"
-    run.note(f"Note: the event has the id {made}. If you have to try again, add --id {made}, lest it counts twice.")
-    return made
+    return f"cli-{secrets.token_hex(8)}"
+
+
+def _posted(run: Run, event: Mapping[str, Any], made: str | None) -> Outcome:
+    """Post an event; where nobody knows whether it was committed, a made id is told with the error."""
+    from stampbook.errors import StoreError
+
+    engine = run.engine
+    hint = "" if made is None else f"; to try again, add --id {made}, lest it counts twice"
+    try:
+        return engine.post(event)
+    except StoreError as error:
+        fail(f"{error}{hint}")
+    except KeyboardInterrupt:
+        fail(f"stopped before the database had answered{hint}")
 
 
 def _now(run: Run) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from stampbook.states import Sum
+
 _PIPED_WIDTH = 500
 """Where no terminal says how wide it is, a row stays one line."""
+
+_BETWEEN = 3
+_SIDE_BY_SIDE = 16
+"""A column of words that is narrower than this is not read but deciphered."""
 
 
 def print_json(data: object) -> None:
@@ -52,14 +59,20 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PIPED_WIDTH
-    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
+    return Console(
+        stderr=stderr,
+        width=None if stream.isatty() else _PIPED_WIDTH,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",  # with bold it would be half honoured
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
 
 
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), indent: int = 0
 ) -> None:
-    """Print a table.
+    """Print a table; where the terminal is too narrow for one, each row as lines of its own.
 
     Args:
         columns: headings.
@@ -72,14 +85,72 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
+    texts = [["" if cell is None else shown(cell) for cell in row] for row in rows]
+    target = console()
+    widths: Sequence[int | None] = [None] * len(columns)
+    if target.is_terminal:
+        widths = _widths(columns, texts, right, target.width - indent)
+        if not widths:
+            _print_rows(columns, texts, indent, target.width)
+            return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in columns:
+    for heading, width in zip(columns, widths, strict=True):
         is_number = heading in right
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else shown(cell)) for cell in row))
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(heading, justify=justify, no_wrap=is_number, width=width, overflow="fold")
+    for row in texts:
+        table.add_row(*map(Text, row))
     with _without_trailing_blanks() as write:
         write(Padding.indent(table, indent) if indent else table)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], room: int) -> list[int]:
+    """Return the widths of columns in which all words stay whole; none where there is no room for that."""
+    from rich.cells import cell_len
+
+    wanted: list[int] = []
+    widths: list[int] = []
+    for place, heading in enumerate(columns):
+        lines = [line for text in (heading, *(row[place] for row in rows)) for line in text.splitlines()]
+        whole = max(map(cell_len, lines), default=0)
+        words = max((cell_len(word) for line in lines for word in line.split()), default=0)
+        widths.append(whole if heading in right else max(words, min(whole, _SIDE_BY_SIDE)))
+        wanted.append(whole - widths[-1])
+    spare = room - sum(widths) - _BETWEEN * (len(columns) - 1)
+    if spare < 0:
+        return []
+    for others, place in enumerate(sorted(range(len(columns)), key=wanted.__getitem__)):
+        more = min(wanted[place], spare // (len(columns) - others))  # who wants little gets it all
+        widths[place] += more
+        spare -= more
+    return widths
+
+
+def _print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], indent: int, width: int) -> None:
+    for number, row in enumerate(rows):
+        if number:
+            click.echo()
+        _print_lines(dict(zip((name or "state" for name in columns), row, strict=True)), indent, width)
+
+
+def _print_lines(pairs: Mapping[str, str], indent: int, width: int | None) -> None:
+    """Print names with their texts, which are folded at blanks where there is a width."""
+    from rich.cells import cell_len
+
+    name_width = max(map(len, pairs), default=0)
+    room = None if width is None else max(width - indent - name_width - 2, _SIDE_BY_SIDE)
+    for name, text in pairs.items():
+        lines: list[str] = []
+        for line in text.splitlines():
+            lines.append("")
+            for word in line.split(" "):
+                longer = f"{lines[-1]} {word}" if lines[-1] else word
+                if room is not None and lines[-1] and cell_len(longer) > room:
+                    lines.append(word)
+                else:
+                    lines[-1] = longer
+        for number, line in enumerate(lines):
+            click.echo(f"{'':{indent}}{'' if number else name:<{name_width}}  {line}".rstrip())
 
 
 @contextmanager
@@ -100,10 +171,9 @@ def _without_trailing_blanks() -> Iterator[Callable[[Any], None]]:
 
 def print_pairs(pairs: Mapping[str, object]) -> None:
     """Print names with their values, one a line; empty values are left out."""
-    shown_pairs = {name: shown(value) for name, value in pairs.items() if value not in {None, ""}}
-    width = max(map(len, shown_pairs), default=0)
-    for name, text in shown_pairs.items():
-        click.echo(f"{name:<{width}}  {text}")
+    target = console()
+    texts = {name: shown(value) for name, value in pairs.items() if value not in {None, ""}}
+    _print_lines(texts, 0, target.width if target.is_terminal else None)
 
 
 def shown(value: object) -> str:
@@ -127,6 +197,13 @@ def moment(value: datetime | None) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: "1 account", "12,000 accounts"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def one_or_more(amount: Sum) -> str:
+    """Return an amount within a sentence: "2 points", and "1 point" where the asset's name is a plain plural."""
+    name = amount.asset
+    is_plural = name.islower() and name.endswith("s") and not name.endswith(("ss", "us", "is"))
+    return f"1 {name[:-1]}" if is_plural and amount.text == "1" else str(amount)
 
 
 def _show_nothing(done: int, total: int | None = None) -> None:

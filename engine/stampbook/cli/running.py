@@ -65,6 +65,22 @@ class Run:
         is_date = len(text.strip()) <= len("2025-01-31")
         return calendar.start_of(calendar.day(instant) + 1) - 1 if is_date and end_of_day else instant
 
+    def span(self, since: str | None, until: str | None, *, names: str) -> tuple[int | None, int | None]:
+        """Read the two ends of a stretch of time, both of them in it.
+
+        Args:
+            since: its first date or time.
+            until: its last; a date means the end of that day.
+            names: what the two are called, for the line that says that they are the wrong way round.
+
+        Raises:
+            PeriodError: neither a date nor a time.
+        """
+        first, last = self.instant(since), self.instant(until, end_of_day=True)
+        if first is not None and last is not None and first > last:
+            fail(f"{names}: {since} comes after {until}, so nothing lies between them")
+        return first, last
+
 
 def engine_of(db: str | None, *, create: bool = False) -> Engine:
     """Open the ledger of a database: the one given, `STAMPBOOK_DB`, or a file in the current folder."""

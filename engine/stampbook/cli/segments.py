@@ -30,14 +30,18 @@ def segments() -> None:
 )
 @click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
 @_SCHEME
-def run_(run: Run, at: str | None, scheme: str | None) -> None:
+@click.option("--into", metavar="ATTRIBUTE", help="Tell the accounts, as this attribute of the program, for its rules.")
+def run_(run: Run, at: str | None, scheme: str | None, into: str | None) -> None:
     """Put every account that ever bought something into a segment, and keep what was said.
 
     Each scheme of the program in force is run over the whole history up to then. A run that was made before, of the
     same scheme with the same options as of the same instant, is shown as it was kept and changes nothing.
+
+    Segments are for looking at, unless --into names a text of [attributes]: then each account of which something else
+    is known gets the event account.described, and rules can ask for it: account.segment == 'champions'.
     """
     from stampbook.cli.printing import progress
-    from stampbook.segmenting import segment
+    from stampbook.segmenting import declare, segment
 
     with progress("reading the history") as show:
         found, history = segment(
@@ -48,6 +52,10 @@ def run_(run: Run, at: str | None, scheme: str | None) -> None:
         )
     asset = run.engine.registry().context.currency
     data = [_share_data(run, each, asset) for each in found]
+    if into is not None:
+        if len(found) > 1:
+            fail("--into takes one scheme; name it with --scheme")
+        data[0]["told"] = declare(run.engine, found[0].run, into)
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
 
 
@@ -80,6 +88,8 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
     from stampbook.cli.printing import counted, moment, print_table
 
     for made in data:
+        if "told" in made:
+            click.echo(f"{counted(made['told'], 'account')} told of it.")
         again = "" if made["new"] else " (as kept before; nothing changed)"
         click.echo(
             f"{made['scheme']} as of {moment(made['at'])}: {counted(made['accounts'], 'account')}, "
@@ -129,13 +139,22 @@ def show(run: Run, scheme: str | None, segment: str | None, ref: str | None, lim
         return
     kept = runs(run.engine.store, scheme=scheme or "")
     if not kept:
-        of = f" of scheme {scheme}" if scheme else ""
-        fail(f"no segments{of} were made yet; run: stampbook segments run")
+        _check_scheme(run, scheme)
+        fail("no segments were made yet; run: stampbook segments run")
     latest = list({each.scheme: each for each in reversed(kept)}.values())
     if segment is None:
         _show_runs(run, latest)
     else:
         _show_segment(run, latest, segment, limit)
+
+
+def _check_scheme(run: Run, scheme: str | None) -> None:
+    from stampbook.errors import near
+    from stampbook.store.segment_runs import runs
+
+    known = sorted({kept.scheme for kept in runs(run.engine.store)})
+    if scheme and scheme not in known:
+        fail(f"no segments of scheme {scheme} were made yet{near(scheme, known)}; run: stampbook segments run")
 
 
 def _show_runs(run: Run, latest: list[KeptRun]) -> None:
@@ -190,6 +209,7 @@ def _show_account(run: Run, ref: str, scheme: str) -> None:
     from stampbook.store.segment_runs import memberships_of
 
     entries_of(run.engine, ref)  # raises where there is no such account
+    _check_scheme(run, scheme)
     local = run.calendar.local
     data = [
         {"scheme": kept.scheme, "at": local(kept.at), "segment": member.segment, "scores": orjson.loads(member.scores)}

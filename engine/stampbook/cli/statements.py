@@ -38,11 +38,12 @@ def statement(
     """
     from stampbook.statements import statement as made
 
+    first, last = run.span(since, until, names="--from and --until")
     result = made(
         run.engine,
         ref,
-        since=run.instant(since),
-        until=run.instant(until, end_of_day=True),
+        since=first,
+        until=last,
         as_of=run.instant(as_of, end_of_day=True),
         known_at=run.instant(known_at, end_of_day=True),
     )
@@ -101,6 +102,8 @@ def _tell_statement(result: Statement) -> None:
         click.echo("The account holds nothing.")
     for expiring in state.expiring:
         click.echo(f"{expiring}.")
+    for progress in state.progress:
+        click.echo(f"{progress}.")
 
 
 def by_kind(parts: Iterable[Part]) -> str:
@@ -214,11 +217,16 @@ def _tell_transaction(reason: TransactionReason) -> None:
 
 
 def _tell_rule(rule: object) -> None:
+    from stampbook.cli.printing import one_or_more
     from stampbook.reasoning import RuleReason
 
     assert isinstance(rule, RuleReason)  # noqa: S101 - narrows for the type checker
-    result = f"granted {rule.granted}" if rule.granted is not None else rule.result
+    result = "came to nothing" if rule.result == "nothing" else rule.result
+    if rule.granted is not None:
+        result = f"granted {one_or_more(rule.granted)}"
     click.echo(f"  {rule.rule}: {result}{f' (another of its group {rule.group} won)' if rule.group else ''}")
+    for share in rule.shared:
+        click.echo(f"    shared: {share}")
     for name, text in rule.options.items():
         click.echo(f"    {name}: {text}")
     if rule.read:
@@ -245,6 +253,8 @@ def _tell_refund(refund: object) -> None:
         click.echo(f"  purchase {refund.purchase} of {moment(refund.purchase_at)}: {refund.total}")
         click.echo(f"  came back before: {refund.before}; comes back now: {refund.value}")
     click.echo(f"  to stored value: {refund.stored_value}; by other means: {refund.outside}; kept: {refund.deducted}")
+    if refund.points.units:
+        click.echo(f"  {refund.points} of it as the points that had paid")
     if refund.grants:
         print_table(
             ["rule", "granted", "settled before", "settled now", "taken from this rule's postings"],

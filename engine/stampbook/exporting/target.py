@@ -61,16 +61,33 @@ def _mode_of(path: Path) -> int:
 
 @contextmanager
 def text_target(target: Path | TextIO) -> Iterator[TextIO]:
-    """Yield a text stream that becomes the file, or the stream that was given."""
+    """Yield a text stream that becomes the file, or the stream that was given.
+
+    Raises:
+        InputError: it cannot be written, in one line that says why.
+    """
     if not isinstance(target, Path):
-        yield target
+        with _told("the export"):
+            yield target
+            target.flush()
         return
     if target.exists() and not target.is_file() and not target.is_dir():
-        with target.open("w", encoding="utf-8", newline="\n") as device:  # a pipe or a terminal cannot be replaced
+        # a pipe or a terminal cannot be replaced
+        with _told(target), target.open("w", encoding="utf-8", newline="\n") as device:
             yield device
         return
     with target_file(target) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         yield stream
+
+
+@contextmanager
+def _told(name: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever reads has read enough
+    except OSError as error:
+        raise unwritable(error, name) from error
 
 
 def binary_stream(target: TextIO) -> BinaryIO:
@@ -101,5 +118,9 @@ _REASONS = {
 
 def unwritable(error: OSError, path: Path | str) -> InputError:
     """Return the error of a file that cannot be written, in one line that says why."""
-    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-    return InputError(f"{path} was not written: {reason}")
+    return InputError(f"{path} was not written: {why_unwritable(error)}")
+
+
+def why_unwritable(error: OSError) -> str:
+    """Return why something cannot be written, and what to do."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))

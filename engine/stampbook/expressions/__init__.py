@@ -47,10 +47,12 @@ __all__ = [
     "Formula",
     "Function",
     "Kind",
+    "Label",
     "Nameable",
     "Scope",
     "compile_condition",
     "compile_formula",
+    "compile_label",
     "describe",
 ]
 
@@ -63,11 +65,13 @@ class Condition:
         text: as it was written.
         reads: the fields that it names, such as ``order.net``.
         test: evaluates it; takes the `ROOTS` by position.
+        limited: those of the fields that only some kinds of event have.
     """
 
     text: str
     reads: frozenset[str]
     test: Callable[[Any, Any, Any, Any, Any], bool]
+    limited: tuple[tuple[str, Field], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,30 @@ class Formula:
         reads: the fields that it names, such as ``order.net``.
         ratio: evaluates it to a numerator and a positive denominator, not always in lowest terms; takes the
             `ROOTS` by position.
+        limited: those of the fields that only some kinds of event have.
     """
 
     text: str
     reads: frozenset[str]
     ratio: Callable[[Any, Any, Any, Any, Any], tuple[int, int]]
+    limited: tuple[tuple[str, Field], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A compiled expression that is a text.
+
+    Attributes:
+        text: as it was written.
+        reads: the fields that it names, such as ``line.category``.
+        value: evaluates it; takes the `ROOTS` by position.
+        limited: those of the fields that only some kinds of event have.
+    """
+
+    text: str
+    reads: frozenset[str]
+    value: Callable[[Any, Any, Any, Any, Any], str]
+    limited: tuple[tuple[str, Field], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +129,7 @@ def compile_condition(text: str, scope: Scope, calendar: Calendar) -> Condition:
     value = compiler.value
     if value.kind != Kind.TRUTH:
         compiler.fail(f"a condition must be true or false; this is {value.kind.words}")
-    return Condition(text, frozenset(compiler.reads), compiler.function(value.code))
+    return Condition(text, frozenset(compiler.reads), compiler.function(value.code), _limited(compiler))
 
 
 def compile_formula(text: str, scope: Scope, calendar: Calendar) -> Formula:
@@ -119,7 +142,24 @@ def compile_formula(text: str, scope: Scope, calendar: Calendar) -> Formula:
     value = compiler.value
     if not isinstance(value, Number):
         compiler.fail(f"a formula must be a number; this is {value.kind.words}")
-    return Formula(text, frozenset(compiler.reads), compiler.function(exact(value)))
+    return Formula(text, frozenset(compiler.reads), compiler.function(exact(value)), _limited(compiler))
+
+
+def compile_label(text: str, scope: Scope, calendar: Calendar) -> Label:
+    """Compile an expression that must be a text.
+
+    Raises:
+        ExpressionError: the first mistake that was found, with its column.
+    """
+    compiler = Compiler(text, scope, calendar)
+    value = compiler.value
+    if isinstance(value, Number) or value.kind != Kind.TEXT:
+        compiler.fail(f"this must be a text; it is {value.kind.words}")
+    return Label(text, frozenset(compiler.reads), compiler.function(value.code), _limited(compiler))
+
+
+def _limited(compiler: Compiler) -> tuple[tuple[str, Field], ...]:
+    return tuple((name, compiler.limited[name]) for name in sorted(compiler.limited))
 
 
 def describe(scope: Scope) -> tuple[Nameable, ...]:

@@ -52,6 +52,7 @@ class Compiler:
         self._kept: dict[str, frozenset[str]] = {}
         self._calendar = calendar
         self.reads: set[str] = set()
+        self.limited: dict[str, Field] = {}
         self.value: Value = self._compile(self._tree.root)
 
     def function(self, code: str) -> Callable[..., Any]:
@@ -152,6 +153,8 @@ class Compiler:
 
     def _read(self, root: str, name: str, field: Field) -> Value:
         self.reads.add(f"{root}.{name}")
+        if field.only or field.never:
+            self.limited[f"{root}.{name}"] = field
         code = f"({field.code})"
         if field.kind == Kind.NUMBER:
             return Number(code, arithmetic.ONE / 10**field.scale)

@@ -125,6 +125,29 @@ def _days_since(call: Call, instant: Plain) -> Number:
     return _days_between(call, instant, call.event_at())
 
 
+def _years_since(call: Call, instant: Plain) -> Number:
+    return Number(f"_years({instant.code}, {call.event_at().code})")
+
+
+def _is_anniversary(call: Call, instant: Plain) -> Plain:
+    return condition(f"_is_anniversary({instant.code}, {call.event_at().code})")
+
+
+def _is_day(call: Call, text: Plain) -> Plain:
+    _check_month_day(call, text)
+    return condition(f"_is_day({text.code}, {call.event_at().code})")
+
+
+def _is_month(call: Call, text: Plain) -> Plain:
+    _check_month_day(call, text)
+    return condition(f"_is_month({text.code}, {call.event_at().code})")
+
+
+def _check_month_day(call: Call, text: Plain) -> None:
+    if isinstance(text.fixed, str) and month_day(text.fixed) is None:
+        call.fail(0, f"{text.fixed!r} is not a month and a day; write '03-14'")
+
+
 def _date(call: Call, text: Plain) -> Plain:
     if not isinstance(text.fixed, str):
         call.fail(0, "date needs a text that stands here, such as date('2025-01-31')")
@@ -224,6 +247,22 @@ FUNCTIONS: dict[str, Function] = {
             (_INSTANT, _INSTANT),
             _days_between,
         ),
+        Function(
+            "years_since(instant)", "whole years, in local days, between it and the event", (_INSTANT,), _years_since
+        ),
+        Function(
+            "is_anniversary(instant)",
+            "whether the event falls on its day in a later year; 29 February as the program says",
+            (_INSTANT,),
+            _is_anniversary,
+        ),
+        Function(
+            "is_day(text)",
+            "whether the event falls on a month and day such as '03-14'; 29 February as the program says",
+            (_TEXT,),
+            _is_day,
+        ),
+        Function("is_month(text)", "whether the event falls in the month of such a text", (_TEXT,), _is_month),
         Function("lower(text)", "in small letters", (_TEXT,), _lower),
         Function(
             "starts_with(text, text)",
@@ -249,6 +288,10 @@ def runtime(calendar: Calendar) -> dict[str, Any]:
         "_month": calendar.month,
         "_day_of_month": calendar.day_of_month,
         "_year": _year_of_day,
+        "_years": lambda since, at: _years(calendar, since, at),
+        "_is_anniversary": lambda since, at: _is_anniversary_on(calendar, since, at),
+        "_is_day": lambda text, at: _falls_on(calendar, text, at),
+        "_is_month": lambda text, at: (found := month_day(text)) is not None and found[0] == calendar.month(at),
         "_frozenset": frozenset,
         "_len": len,
     }
@@ -256,3 +299,33 @@ def runtime(calendar: Calendar) -> dict[str, Any]:
 
 def _year_of_day(day: int) -> int:
     return date.fromordinal(day).year
+
+
+def month_day(text: str) -> tuple[int, int] | None:
+    """Return the month and day that a text such as ``03-14`` names; None where it names none."""
+    try:
+        found = date.fromisoformat(f"2024-{text}")  # a leap year
+    except ValueError:
+        return None
+    return (found.month, found.day) if text[2:3] == "-" else None
+
+
+def _years(calendar: Calendar, since: int, at: int) -> int:
+    first, today = calendar.day(since), calendar.day(at)
+    years = _year_of_day(today) - _year_of_day(first)
+    return years - 1 if calendar.add_months(first, 12 * years) > today else years
+
+
+def _is_anniversary_on(calendar: Calendar, since: int, at: int) -> bool:
+    first, today = calendar.day(since), calendar.day(at)
+    years = _year_of_day(today) - _year_of_day(first)
+    return years > 0 and calendar.add_months(first, 12 * years) == today
+
+
+def _falls_on(calendar: Calendar, text: str, at: int) -> bool:
+    found = month_day(text)
+    if found is None:
+        return False
+    today = calendar.day(at)
+    leap = date(2024, *found).toordinal()
+    return calendar.add_months(leap, 12 * (_year_of_day(today) - 2024)) == today

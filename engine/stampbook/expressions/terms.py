@@ -45,12 +45,16 @@ class Field:
             it stands: build it from names that you chose, and quote anything else with `repr`.
         scale: for a number, the decimals of the whole number that is read: money in minor units has 2.
         about: one line for docs and editors.
+        only: the kinds of event that have it; empty where all do that have the root.
+        never: the kinds of event that do not have it.
     """
 
     kind: Kind
     code: str
     scale: int = 0
     about: str = ""
+    only: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
 
 
 Scope = Mapping[str, Mapping[str, Field]]
@@ -78,6 +82,10 @@ class Calendar(Protocol):
 
     def day_of_month(self, instant: int) -> int:
         """Return the local day of the month, 1 to 31."""
+        ...
+
+    def add_months(self, day: int, months: int) -> int:
+        """Return the local date months later; 29 February goes where the program says."""
         ...
 
     def parse(self, text: str) -> int:

@@ -73,7 +73,7 @@ def import_file(  # noqa: PLR0913 - the options of a command
     mapping: Path | str | None = None,
     format: str | None = None,  # noqa: A002 - the word that people use
     refused: Path | None = None,
-    batch_size: int = 5000,
+    batch_size: int = 2000,
     on_progress: Callable[[int, int | None], None] | None = None,
     limit: int | None = None,
     as_recorded: bool = False,
@@ -116,8 +116,8 @@ def import_file(  # noqa: PLR0913 - the options of a command
             raise InputError(message)
         rules = read_mapping(mapping, engine.registry().reader.kinds)
     options: dict[str, Any] = {"delimiter": rules.delimiter, "encoding": rules.encoding} if rules else {}
-    if rules is not None and kind == "parquet":
-        options["needed"] = rules.needed
+    if rules is not None:
+        options |= {"needed": rules.needed} if kind == "parquet" else {"keep_digits": True}
     try:
         with quiet_collector(), opened(name, kind, **options) as rows:
             tell = _teller(rows, on_progress)
@@ -163,8 +163,8 @@ def _teller(rows: Rows, on_progress: Callable[[int, int | None], None] | None) -
 def _shaped(rows: Rows, rules: MappingFile | None, name: str) -> Iterator[Shaped]:
     if rules is None:
         return shaped_as_is(rows, name)
-    if rows.columns is not None:
-        rules.check_columns(rows.columns, name)
+    if rows.available is not None:
+        rules.check_columns(rows.available, name)
     return Shaper(rules, rows.columns).shaped(rows)
 
 

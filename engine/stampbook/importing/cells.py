@@ -17,7 +17,7 @@ Getter = Callable[[Any], Any]
 """From the values of a row to the content of a field; None where there is nothing."""
 
 _EXACT = Context(prec=100)
-_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,12})?|[+-]?\.[0-9]{1,12}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{0,30})?|[+-]?\.[0-9]{1,30}", re.ASCII)
 _ENOUGH = 100_000
 _HUGE = 1 << 128
 

@@ -32,9 +32,10 @@ class ParquetRows(Rows):
         self._failures = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
         try:
             self._frame = pl.scan_parquet(path, glob=False)
-            self._columns: Sequence[str] = self._frame.collect_schema().names()
+            self._available: Sequence[str] = self._frame.collect_schema().names()
+            self._columns = self._available
             if needed is not None:
-                self._columns = [name for name in self._columns if name in set(needed)]
+                self._columns = [name for name in self._available if name in set(needed)]
                 self._frame = self._frame.select(self._columns)
             self.total: int | None = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
         except self._failures as error:
@@ -50,6 +51,11 @@ class ParquetRows(Rows):
     def columns(self) -> Sequence[str]:
         """The names of the columns that are read."""
         return self._columns
+
+    @property
+    def available(self) -> Sequence[str]:
+        """The names of all columns of the file."""
+        return self._available
 
     def taken(self) -> int:
         """Return 0: rows of a Parquet file are of a kind."""

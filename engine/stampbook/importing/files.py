@@ -52,6 +52,9 @@ def format_of(path: str, given: str | None) -> str:
     try:
         return _EXTENSIONS[extension]
     except KeyError:
+        if Path(path).is_dir():
+            message = f"{path} is a folder; name a file in it"
+            raise InputError(message) from None
         hint = "write one event a line and name it .jsonl" if extension == ".json" else "or name its format"
         message = f"{path}: the extension says no format; use one of {', '.join(_EXTENSIONS)}, {hint}"
         raise InputError(message) from None
@@ -65,6 +68,7 @@ def opened(
     delimiter: str | None = None,
     encoding: str = "utf-8",
     needed: Sequence[str] | None = None,
+    keep_digits: bool = False,
 ) -> Iterator[Rows]:
     """Open a file (``-`` is standard input) as rows.
 
@@ -74,6 +78,7 @@ def opened(
         delimiter: between the columns of a CSV file; by default a comma, or a tab in ``.tsv``.
         encoding: of a CSV file.
         needed: the columns of a Parquet file that are read; all by default.
+        keep_digits: of JSON, give numbers of more digits than a float has as decimals; else their rows are problems.
 
     Raises:
         InputError: it cannot be read, in one line that says why.
@@ -93,7 +98,7 @@ def opened(
                 raise InputError(message)
             stream: Any = gzip.GzipFile(fileobj=raw) if path.lower().endswith(".gz") else raw
             if kind == "jsonl":
-                rows = JsonRows(path, stream, raw, total)
+                rows = JsonRows(path, stream, raw, total, keep_digits=keep_digits)
             else:
                 if delimiter is None:
                     delimiter = "\t" if ".tsv" in Path(path).suffixes else ","
@@ -136,6 +141,10 @@ class _Watched(Rows):
     @property
     def columns(self) -> Sequence[str] | None:
         return self._rows.columns
+
+    @property
+    def available(self) -> Sequence[str] | None:
+        return self._rows.available
 
     def taken(self) -> int:
         return self._rows.taken()

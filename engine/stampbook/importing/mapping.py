@@ -42,8 +42,9 @@ from pydantic import AfterValidator, BaseModel, Field
 from stampbook.errors import InputError, near
 from stampbook.importing.fields import Cell, Table, Test, Tests, Texts
 from stampbook.loading import read_text
-from stampbook.program import Source
+from stampbook.toml_source import Source
 from stampbook.vocabulary import refuse
+from stampbook.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -190,21 +191,30 @@ def _event_table(
         source.mistake(path, "write [[event]] with two brackets: there may be several")
         return None
     head = source.validated(_EventHead, {key: table[key] for key in ("type", "when") if key in table}, path)
-    if head is None:
-        return None
-    model = kinds.get(head.type)
+    given = {key: table[key] for key in table if key not in _RESERVED}
+    model = _model(source, (*path, "type"), table.get("type"), kinds)
     if model is None:
-        hint = near(head.type, kinds) or f"; one of {', '.join(kinds)}"
-        source.mistake((*path, "type"), f"{head.type!r} is no kind of event{hint}")
+        for name, cell in given.items():
+            source.validated(Cell, _cell(cell), (*path, name))
         return None
     known, line_kinds = field_kinds(model)
-    uses.extend((test.column, _place(source, (*path, "when"))) for test in head.when)
-    fields = _cells(source, path, {key: table[key] for key in table if key not in _RESERVED}, known, uses)
+    fields = _cells(source, path, given, known, uses)
     for name, kind in known.items():
         if kind.required and name not in table:
             source.mistake((*path, name), "missing")
     lines = _lines(source, (*path, "lines"), table.get("lines"), line_kinds, uses)
+    if head is None:
+        return None
+    uses.extend((test.column, _place(source, (*path, "when"))) for test in head.when)
     return EventTable(head.type, head.when, fields, lines, known, line_kinds)
+
+
+def _model(source: Source, path: KeyPath, name: object, kinds: Mapping[str, type[Event]]) -> type[Event] | None:
+    """Return the model of a kind of event; for a misspelt one, which is noted, that of the near one."""
+    if not isinstance(name, str) or name in kinds:
+        return kinds.get(name) if isinstance(name, str) else None
+    source.mistake(path, f"{name!r} is no kind of event{near(name, kinds) or f'; one of {_listed(kinds)}'}")
+    return kinds.get(nearest(name, kinds))
 
 
 def _lines(

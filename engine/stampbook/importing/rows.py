@@ -46,6 +46,11 @@ class Rows(ABC):
         """The names of its columns; None where every row brings its own."""
         return None
 
+    @property
+    def available(self) -> Sequence[str] | None:
+        """The names of all columns of the file, those too that are not read."""
+        return self.columns
+
     total: int | None = None
     """How large it is, in the measure of `done`; None if nobody knows."""
 

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook.errors import StoreError
-from stampbook.store.rows import Row, entry_of, posting_of
+from stampbook.store.programs import KeptProgram
+from stampbook.store.rows import Row, entry_of
 from stampbook.store.session import Session, SqlSession, columns
 
 if TYPE_CHECKING:
@@ -19,17 +20,12 @@ TABLES = ("account", "lot", "hold", "metric", "fact")
 
 
 class Audited(NamedTuple):
-    """All rows of one account.
-
-    `postings_without_entry` are journal positions that postings name in vain, `miscounted` those whose postings are not
-    numbered from 0 on.
-    """
+    """All rows of one account; `unreadable` are positions of entries whose postings are damaged, and left out."""
 
     account_id: int
     entries: list[Entry]
     rows: dict[str, list[Row]]
-    postings_without_entry: list[int]
-    miscounted: list[int]
+    unreadable: list[int]
 
 
 def audited(session: Session) -> Iterator[Audited]:
@@ -40,9 +36,6 @@ def audited(session: Session) -> Iterator[Audited]:
     streams = {
         "journal": _by_account(
             session.stream(f"SELECT {columns('journal')} FROM journal ORDER BY account_id, seq")  # noqa: S608 - table and column names of our own
-        ),
-        "posting": _by_account(
-            session.stream(f"SELECT {columns('posting')} FROM posting ORDER BY account_id, seq, n")  # noqa: S608 - table and column names of our own
         ),
     }
     for table in TABLES:
@@ -66,12 +59,15 @@ def _by_account(rows: Iterable[Row]) -> Iterator[tuple[int, list[Row]]]:
 
 
 def _audited(session: SqlSession, account_id: int, rows: dict[str, list[Row]]) -> Audited:
-    by_entry = {seq: list(group) for seq, group in groupby(rows.get("posting", ()), key=lambda row: row[1])}
-    miscounted = [seq for seq, found in by_entry.items() if [row[2] for row in found] != list(range(len(found)))]
-    postings = {seq: [posting_of(row[3:]) for row in found] for seq, found in by_entry.items()}
-    entries = [entry_of(row[1:], session.programs, postings.pop(row[1], ())) for row in rows.get("journal", ())]
-    derived = {table: rows.get(table, []) for table in TABLES}
-    return Audited(account_id, entries, derived, sorted(postings), miscounted)
+    entries: list[Entry] = []
+    unreadable: list[int] = []
+    for row in rows.get("journal", ()):
+        try:
+            entries.append(entry_of(row[1:], session.programs))
+        except StoreError:
+            unreadable.append(row[1])
+            entries.append(entry_of((*row[1:-1], "[]"), session.programs))
+    return Audited(account_id, entries, {table: rows.get(table, []) for table in TABLES}, unreadable)
 
 
 def counts(session: Session) -> tuple[int, int]:
@@ -96,6 +92,36 @@ def key_mismatches(session: Session) -> list[tuple[str, str]]:
         "WHERE k.source IS NULL LIMIT 1000"
     )
     return [(source, event_id) for source, event_id in found]
+
+
+class PutInForce(NamedTuple):
+    """The programs in the order in which they were put in force, without their texts, and what is wrong with that."""
+
+    programs: list[KeptProgram]
+    problems: list[str]
+
+
+def put_in_force(session: Session) -> PutInForce:
+    """Return which programs were put in force; none may be gone since."""
+    if not isinstance(session, SqlSession):
+        return PutInForce([], [])
+    rows = session.rows(
+        "SELECT f.id, p.hash, p.file, f.effective_from, f.recorded_at "
+        "FROM in_force f LEFT JOIN program p ON p.id = f.program_id ORDER BY f.id"
+    )
+    unused = session.rows(
+        "SELECT p.file, p.hash FROM program p LEFT JOIN in_force f ON f.program_id = p.id "
+        "WHERE f.id IS NULL ORDER BY p.id"
+    )
+    numbers = [row[0] for row in rows]
+    missing = sorted(set(range(1, max(numbers, default=0))) - set(numbers))
+    problems = [f"the program that was put in force as number {number} is gone" for number in missing]
+    problems += [f"number {row[0]} of those put in force is no program that is kept" for row in rows if row[1] is None]
+    problems += [f"program {file} ({digest[:12]}) is kept and was never put in force" for file, digest in unused]
+    return PutInForce(
+        [KeptProgram(digest, file, "", start, at) for _, digest, file, start, at in rows if digest is not None],
+        problems,
+    )
 
 
 def damage(session: Session) -> list[str]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stampbook.store.rows import Row, account_row, fact_row, hold_row, journal_row, lot_row, posting_rows
+from stampbook.store.rows import Row, account_row, fact_row, hold_row, journal_row, lot_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,27 +25,26 @@ class Changes:
     holds: set[tuple[int, int]] = field(default_factory=set)
     facts: set[tuple[int, str]] = field(default_factory=set)
     metrics: dict[tuple[int, str, int], int] = field(default_factory=lambda: defaultdict(int))
+    campaigns: dict[str, int] = field(default_factory=dict)
+    holder: str = ""
 
     def rows(self, program_ids: Mapping[str, int]) -> dict[str, list[Row]]:
         """Return all rows by table, those of hot tables in the order of their keys."""
         journal: list[Row] = []
-        postings: list[Row] = []
         keys: list[Row] = []
         for account, entry in self.entries:
             id_ = account.id
             journal.append(journal_row(id_, program_ids[entry.program], entry))
             keys.append((entry.source, entry.id, id_, entry.seq))
-            if entry.postings:
-                postings.extend(posting_rows(id_, entry))
         accounts = self.accounts
         keys.sort()
         return {
             "journal": journal,
             "event_key": keys,
-            "posting": postings,
             "metric": sorted([(*key, value) for key, value in self.metrics.items()]),
             "lot": [lot_row(id_, accounts[id_].lots[number]) for id_, number in sorted(self.lots)],
             "hold": [hold_row(id_, accounts[id_].holds[number]) for id_, number in sorted(self.holds)],
             "fact": [fact_row(id_, fact) for id_, name in sorted(self.facts) for fact in accounts[id_].facts[name]],
             "account": [account_row(accounts[id_]) for id_ in sorted(accounts)],
+            "campaign_lease": [(name, self.holder, delta) for name, delta in sorted(self.campaigns.items()) if delta],
         }

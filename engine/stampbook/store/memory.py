@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stampbook.ledger import BREAKAGE
+from stampbook.ledger import BREAKAGE, moves_of
 from stampbook.periods import NEVER
-from stampbook.store.rows import Key
+from stampbook.store.campaigns import Lease
+from stampbook.store.rows import Key, lapsed_lots
 from stampbook.store.session import Session, Store
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from stampbook.account import Account
     from stampbook.ledger import Entry
+    from stampbook.store.campaigns import Claim
     from stampbook.store.changes import Changes
     from stampbook.store.programs import KeptProgram
 
@@ -31,6 +34,7 @@ class MemoryStore(Store):
         self.accounts: dict[str, Account] = {}
         self.entries: dict[int, list[Entry]] = defaultdict(list)
         self.keys: dict[tuple[str, str], Key] = {}
+        self.leases: dict[str, Lease] = {}
 
     @contextmanager
     def writer(self) -> Iterator[Session]:
@@ -82,8 +86,9 @@ class MemorySession(Session):
         return {pair: self._store.keys[pair] for pair in wanted if pair in self._store.keys}
 
     def accounts(self, refs: Collection[str]) -> dict[str, Account]:
-        """Return copies of accounts, with all that belongs to them."""
-        return {ref: self._store.accounts[ref].copy() for ref in refs if ref in self._store.accounts}
+        """Return copies of accounts, with all that belongs to them but what expired, which is asked for by itself."""
+        known = self._store.accounts
+        return {ref: replace(known[ref].copy(), expired={}, moves=None) for ref in refs if ref in known}
 
     def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
         """Do nothing: the copies have it all."""
@@ -102,26 +107,38 @@ class MemorySession(Session):
         return found
 
     def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
-        """Return what went from lots by expiry, by account id and lot number."""
+        """Return what went from lots to breakage, less what came back or returns counted, by account id and lot."""
         found: dict[tuple[int, int], int] = defaultdict(int)
         for id_ in accounts:
             for entry in self._store.entries[id_]:
                 for posting in entry.postings:
                     if posting.destination == BREAKAGE and isinstance(posting.source, int):
                         found[id_, posting.source] += posting.amount
+                    if posting.source == BREAKAGE and isinstance(posting.destination, int):
+                        found[id_, posting.destination] -= posting.amount
+                for lot, units in lapsed_lots(entry.effects) if entry.about is not None else ():
+                    found[id_, lot] -= units
         return found
+
+    def moves(self, accounts: Collection[int]) -> dict[int, list[tuple[int, int, int]]]:
+        """Return by account id when something came into a lot or went from it, expiry left out."""
+        return {
+            id_: [move for entry in self._store.entries[id_] for move in moves_of(entry.postings, entry.at)]
+            for id_ in accounts
+        }
 
     def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:
         """Return journal entries by where they stand."""
         return {key: self._store.entries[key.account_id][key.seq - 1] for key in wanted}
 
-    def due(self, until: int, limit: int) -> list[str]:
-        """Return refs of accounts to which time brings something up to an instant, earliest first."""
+    def due(self, until: int, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return ids and refs of accounts to which time brings something up to an instant, those beyond an id."""
         due = [
-            account for account in self._store.accounts.values() if account.due_at <= until and account.due_at < NEVER
+            (account.id, account.ref)
+            for account in self._store.accounts.values()
+            if account.id > after and account.due_at <= until and account.due_at < NEVER
         ]
-        due.sort(key=lambda account: (account.due_at, account.id))
-        return [account.ref for account in due[:limit]]
+        return sorted(due)[:limit]
 
     def refs(self) -> list[str]:
         """Return the refs of all accounts in the order in which they were opened."""
@@ -148,3 +165,15 @@ class MemorySession(Session):
             self._store.keys[entry.source, entry.id] = Key(account.id, entry.seq)
         for account in changes.accounts.values():
             self._store.accounts[account.ref] = account
+        for name, delta in changes.campaigns.items():
+            amount, spent, is_all = self._store.leases.get(name, Lease(0, 0, is_all=False))
+            self._store.leases[name] = Lease(amount, spent + delta, is_all)
+
+    def lease(self, claim: Claim) -> Lease:
+        """Lease all that is left: nobody else writes to these books."""
+        spent = self._store.leases.get(claim.campaign, Lease(0, 0, is_all=False)).spent
+        found = self._store.leases[claim.campaign] = Lease(claim.most, spent, is_all=True)
+        return found
+
+    def end_leases(self, names: Collection[str], holder: str) -> None:
+        """Do nothing: the books end with their holder."""

@@ -45,7 +45,7 @@ def _upsert(table: str) -> str:
     return f"{_from_arrays(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
 
 
-_INSERT = {table: _insert(table) for table in ("journal", "posting", "event_key")}
+_INSERT = {table: _insert(table) for table in ("journal", "event_key")}
 _COPY = {table: f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN" for table in _INSERT}
 _UPSERT = {table: _upsert(table) for table in CHANGING}
 _ADDED = "DO UPDATE SET value = metric.value + excluded.value"
@@ -55,6 +55,7 @@ _ADD = f"{_from_arrays('metric')} ON CONFLICT (account_id, metric, day) {_ADDED}
 class PostgresSession(SqlSession):
     """A transaction on one PostgreSQL connection."""
 
+    for_update = " FOR UPDATE"
     _cursors = count()
 
     def __init__(self, connection: psycopg.Connection[Row], *, locks: bool = True) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+import orjson
+
 from stampbook.errors import StoreError
+from stampbook.periods import NEVER
 from stampbook.store.rows import account_of
 from stampbook.store.session import Session, SqlSession, columns
 
@@ -84,10 +88,11 @@ def refs_like(store: Store, prefix: str, limit: int = 50) -> list[str]:
 def history(session: Session, until: int) -> Iterator[HistoryRow]:
     """Yield the accepted purchases and returns up to an instant, account by account, without holding them all."""
     sql = (
-        "SELECT j.account_id, a.ref, j.seq, j.type, j.source, j.event_id, j.at, j.program_id, j.about, j.payload, "
-        "CASE WHEN j.type = 'return' THEN j.effects ELSE '' END "
+        "SELECT j.account_id, a.ref, j.seq, replace(j.type, 'purchase.cancelled', 'return'), "
+        "j.source, j.event_id, j.at, j.program_id, j.about, j.payload, "
+        "CASE WHEN j.type <> 'purchase' THEN j.effects ELSE '' END "
         "FROM journal j JOIN account a ON a.id = j.account_id "
-        "WHERE j.type IN ('purchase', 'return') AND j.accepted = 1 AND j.at <= ?"
+        "WHERE j.type IN ('purchase', 'return', 'purchase.cancelled') AND j.accepted = 1 AND j.at <= ?"
     )
     programs = session.programs
     for row in sql_session(session).stream(sql, [until]):
@@ -96,11 +101,12 @@ def history(session: Session, until: int) -> Iterator[HistoryRow]:
 
 def book_totals(session: Session) -> list[tuple[str, str, str, int]]:
     """Return the sums of all postings by asset, source and destination; lots are called ``lot``."""
-    rows = sql_session(session).rows(
-        "SELECT asset, coalesce(source_book, 'lot'), coalesce(destination_book, 'lot'), sum(amount) "
-        "FROM posting GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-    )
-    return [(asset, source, destination, int(amount)) for asset, source, destination, amount in rows]
+    totals: dict[tuple[str, str, str], int] = defaultdict(int)
+    for (text,) in sql_session(session).stream("SELECT postings FROM journal WHERE postings <> '[]'"):
+        for asset, amount, source, destination, _ in orjson.loads(text):
+            taken, given = ("lot" if type(end) is int else end for end in (source, destination))
+            totals[asset, taken, given] += amount
+    return [(*key, amount) for key, amount in sorted(totals.items())]
 
 
 def standing(session: Session) -> dict[str, int]:
@@ -118,3 +124,13 @@ def fact_counts(session: Session, name: str, at: int) -> dict[str, int]:
         [name, at, at],
     )
     return {value: int(count) for value, count in rows}
+
+
+def links(session: Session, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the account and the value of every fact of a name that holds without an end, and is not empty."""
+    sql = (
+        "SELECT a.ref, f.value FROM fact f JOIN account a ON a.id = f.account_id "
+        "WHERE f.name = ? AND f.until >= ? AND f.value <> ''"
+    )
+    for row in sql_session(session).stream(sql, [name, NEVER]):
+        yield row[0], row[1]

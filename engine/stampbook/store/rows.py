@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from stampbook.account import Account, Hold
-from stampbook.ledger import Entry, Fact, Posting
+from stampbook.errors import StoreError
+from stampbook.ledger import Entry, Fact, Posting, postings_text
 from stampbook.lots import Lot
-from stampbook.metrics import Counter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,11 +23,7 @@ COLUMNS = {
     ),
     "journal": (
         "account_id", "seq", "type", "source", "event_id", "at", "recorded_at", "program_id", "accepted", "about",
-        "payload", "effects", "trace", "hash",
-    ),
-    "posting": (
-        "account_id", "seq", "n", "asset", "amount", "source_lot", "source_book", "destination_lot",
-        "destination_book", "rule",
+        "payload", "effects", "trace", "hash", "postings",
     ),
     "event_key": ("source", "event_id", "account_id", "seq"),
     "lot": (
@@ -42,8 +38,8 @@ COLUMNS = {
 
 CHANGING = {
     "account": ("status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),
-    "lot": ("remaining", "held"),
-    "hold": ("units", "captured", "voided", "lapsed"),
+    "lot": ("expires_at", "remaining", "held"),
+    "hold": ("amount", "units", "captured", "voided", "lapsed"),
     "fact": ("value", "until", "reason"),
 }
 """The columns that an upsert may change; the rest is fixed when the row begins."""
@@ -104,28 +100,31 @@ def journal_row(account_id: int, program_id: int, entry: Entry) -> Row:
         entry.effects.decode(),
         entry.trace.decode(),
         entry.hash,
+        postings_text(entry.postings).decode(),
     )
 
 
-def posting_rows(account_id: int, entry: Entry) -> list[Row]:
-    """Return the rows of an entry's postings."""
-    rows: list[Row] = []
-    for n, (asset, amount, source, destination, rule) in enumerate(entry.postings):
-        source_lot, source_book = (source, None) if isinstance(source, int) else (None, source)
-        lot, book = (destination, None) if isinstance(destination, int) else (None, destination)
-        rows.append((account_id, entry.seq, n, asset, amount, source_lot, source_book, lot, book, rule))
-    return rows
+def postings_of(text: str) -> tuple[Posting, ...]:
+    """Return the postings that a journal row keeps.
+
+    Raises:
+        StoreError: the text was damaged.
+    """
+    if text == "[]":
+        return ()
+    try:
+        return tuple([Posting(*posting) for posting in orjson.loads(text)])
+    except (TypeError, ValueError):
+        message = f"the journal holds postings that cannot be read: {text[:60]}; run: stampbook verify"
+        raise StoreError(message) from None
 
 
-def posting_of(row: Row) -> Posting:
-    """Return a posting from its columns after `n`."""
-    asset, amount, source_lot, source_book, lot, book, rule = row
-    return Posting(asset, amount, source_book if source_lot is None else source_lot, book if lot is None else lot, rule)
-
-
-def entry_of(row: Row, programs: Mapping[int, str], postings: Iterable[Posting]) -> Entry:
+def entry_of(row: Row, programs: Mapping[int, str]) -> Entry:
     """Return a journal entry from its row after the account's id."""
-    seq, type_, source, event_id, at, recorded_at, program_id, accepted, about, payload, effects, trace, digest = row
+    (
+        seq, type_, source, event_id, at, recorded_at, program_id, accepted, about, payload, effects, trace, digest,
+        postings,
+    ) = row  # fmt: skip
     return Entry(
         seq,
         type_,
@@ -139,7 +138,7 @@ def entry_of(row: Row, programs: Mapping[int, str], postings: Iterable[Posting])
         payload.encode(),
         effects.encode(),
         trace.encode(),
-        tuple(postings),
+        postings_of(postings),
         bytes(digest),
     )
 
@@ -195,9 +194,15 @@ def fill(
     for account_id, metric, day, value in metrics:
         days[account_id, metric][day] = value
     for (account_id, metric), values in days.items():
-        accounts[account_id].metrics.counters[metric] = Counter(values)
+        accounts[account_id].metrics.put(metric, values)
     history: dict[tuple[int, str], list[Fact]] = defaultdict(list)
     for account_id, name, since, value, until, reason in facts:
         history[account_id, name].append(Fact(name, value, since, until, reason))
     for (account_id, name), known in history.items():
         accounts[account_id].facts[name] = tuple(sorted(known, key=lambda fact: fact.since))
+
+
+def lapsed_lots(effects: bytes | str) -> list[tuple[int, int]]:
+    """Return what a return counted as lapsed, as pairs of lot number and amount."""
+    counted = orjson.loads(effects).get("memo", {}).get("lapsed_lots", ())
+    return [(lot, units) for _, lot, units in counted]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from stampbook.errors import SchemaVersionError, StoreError
 
-VERSION = "0001"
+VERSION = "0003"
 """The schema version that this Stampbook reads and writes."""
 
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002", "0003")
 """All versions that it can bring up to this one, oldest first."""
 
 

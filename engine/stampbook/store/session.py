@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from stampbook.ledger import BREAKAGE, Entry, Posting
 from stampbook.periods import NEVER
+from stampbook.store import campaigns
+from stampbook.store.expired import expired_units, moved
 from stampbook.store.programs import KeptProgram, latest_by_start
 from stampbook.store.rows import (
     COLUMNS,
@@ -16,7 +18,6 @@ from stampbook.store.rows import (
     account_of,
     entry_of,
     fill,
-    posting_of,
 )
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from stampbook.account import Account
+    from stampbook.ledger import Entry
+    from stampbook.store.campaigns import Claim, Lease
     from stampbook.store.changes import Changes
 
 
+@cache
 def columns(table: str, *, after: int = 0, of: str = "") -> str:
     """Return a table's columns as SQL, from a position on, under an alias."""
     prefix = f"{of}." if of else ""
@@ -81,7 +85,11 @@ class Session(ABC):
 
     @abstractmethod
     def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
-        """Return what went from lots by expiry, by account id and lot number."""
+        """Return what went from lots to breakage, less what came back or returns counted, by account id and lot."""
+
+    @abstractmethod
+    def moves(self, accounts: Collection[int]) -> dict[int, list[tuple[int, int, int]]]:
+        """Return by account id when something came into a lot or went from it, expiry left out: see `account.Move`."""
 
     @abstractmethod
     def related(self, purchases: Collection[Key]) -> dict[Key, list[Entry]]:
@@ -92,8 +100,15 @@ class Session(ABC):
         """Return journal entries by where they stand."""
 
     @abstractmethod
-    def due(self, until: int, limit: int) -> list[str]:
-        """Return refs of accounts to which time brings something up to an instant, earliest first."""
+    def due(self, until: int, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return ids and refs of accounts to which time brings something up to an instant.
+
+        Args:
+            until: the instant.
+            after: only those of larger ids, in the order of ids: so all of them are found in one walk, and no index has
+                to follow each change of what is due.
+            limit: how many at most.
+        """
 
     @abstractmethod
     def refs(self) -> list[str]:
@@ -108,12 +123,31 @@ class Session(ABC):
         """Return the account's ref and the entry of an event id, for each source that used it (or the one named)."""
 
     @abstractmethod
+    def lease(self, claim: Claim) -> Lease:
+        """Lease more of a campaign's budget; see `stampbook.store.campaigns`."""
+
+    @abstractmethod
+    def end_leases(self, names: Collection[str], holder: str) -> None:
+        """Give back what a holder has not granted of campaigns."""
+
+    @abstractmethod
     def write(self, changes: Changes, program_ids: Mapping[str, int]) -> None:
         """Write a batch: every table once, in bulk."""
 
 
 class SqlSession(Session):
     """A transaction of a SQL database; what differs between databases is left to them."""
+
+    for_update: str = ""
+    """What makes a query lock the rows that it finds."""
+
+    def lease(self, claim: Claim) -> Lease:
+        """Lease more of a campaign's budget."""
+        return campaigns.lease(self, claim)
+
+    def end_leases(self, names: Collection[str], holder: str) -> None:
+        """Give back what a holder has not granted of campaigns."""
+        campaigns.close(self, names, holder)
 
     @abstractmethod
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -183,10 +217,10 @@ class SqlSession(Session):
             (program.effective_from, program.effective_from),
         )
 
-    def due(self, until: int, limit: int) -> list[str]:
-        """Return refs of accounts to which time brings something up to an instant, earliest first."""
-        sql = "SELECT ref FROM account WHERE due_at <= ? AND due_at < ? ORDER BY due_at, id LIMIT ?"
-        return [row[0] for row in self.rows(sql, [until, NEVER, limit])]
+    def due(self, until: int, after: int, limit: int) -> list[tuple[int, str]]:
+        """Return ids and refs of accounts to which time brings something up to an instant, those beyond an id."""
+        sql = "SELECT id, ref FROM account WHERE id > ? AND due_at <= ? AND due_at < ? ORDER BY id LIMIT ?"
+        return [(id_, ref) for id_, ref in self.rows(sql, [after, until, NEVER, limit])]
 
     def find(self, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
         """Return the account's ref and the entry of an event id."""
@@ -204,20 +238,12 @@ class SqlSession(Session):
 
     def journal(self, ref: str) -> list[Entry]:
         """Return the whole journal of an account."""
-        postings: dict[int, list[Posting]] = defaultdict(list)
-        found = self.rows("SELECT id FROM account WHERE ref = ?", [ref])
-        if not found:
-            return []
-        for seq, *row in self.rows(
-            f"SELECT seq, {columns('posting', after=3)} FROM posting WHERE account_id = ? ORDER BY seq, n",  # noqa: S608 - table and column names of our own
-            list(found[0]),
-        ):
-            postings[seq].append(posting_of(tuple(row)))
         rows = self.rows(
-            f"SELECT {columns('journal', after=1)} FROM journal WHERE account_id = ? ORDER BY seq",  # noqa: S608 - table and column names of our own
-            list(found[0]),
+            f"SELECT {columns('journal', after=1, of='j')} FROM account a JOIN journal j ON j.account_id = a.id "  # noqa: S608 - table and column names of our own
+            "WHERE a.ref = ? ORDER BY j.seq",
+            [ref],
         )
-        return [entry_of(row, self.programs, postings[row[0]]) for row in rows]
+        return [entry_of(row, self.programs) for row in rows]
 
     def keys(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Key]:
         """Return where the entries of event ids stand, for those that are known."""
@@ -286,23 +312,19 @@ class SqlSession(Session):
             "WHERE j.account_id = p.a AND j.about = p.b AND j.accepted = 1"
         )
         found = sorted(self.rows(sql, [*parameters, *parameters]), key=lambda row: (row[1], row[0], row[2]))
-        postings = self.postings({(row[1], row[2]) for row in found})
         related: dict[Key, list[Entry]] = defaultdict(list)
         for purchase, account_id, *row in found:
-            entry = entry_of(tuple(row), self.programs, postings.get((account_id, row[0]), ()))
+            entry = entry_of(tuple(row), self.programs)
             related[Key(account_id, purchase)].append(entry)
         return related
 
     def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
-        """Return what went from lots by expiry, by account id and lot number."""
-        sql = (
-            f"SELECT account_id, source_lot, sum(amount) FROM posting WHERE {self.among('account_id')} "  # noqa: S608 - table and column names of our own
-            "AND destination_book = ? AND source_lot IS NOT NULL GROUP BY account_id, source_lot"
-        )
-        return {
-            (account_id, lot): int(amount)
-            for account_id, lot, amount in self.rows(sql, [self.listed(accounts), BREAKAGE])
-        }
+        """Return what went from lots to breakage, less what came back or returns counted, by account id and lot."""
+        return expired_units(self, accounts)
+
+    def moves(self, accounts: Collection[int]) -> dict[int, list[tuple[int, int, int]]]:
+        """Return by account id when something came into a lot or went from it, expiry left out."""
+        return moved(self, accounts)
 
     def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:
         """Return journal entries by where they stand."""
@@ -313,25 +335,10 @@ class SqlSession(Session):
             f"SELECT {columns('journal', of='j')} FROM {table} CROSS JOIN journal j "  # noqa: S608 - own columns
             "WHERE j.account_id = p.a AND j.seq = p.b"
         )
-        postings = self.postings(wanted)
         return {
-            Key(account_id, row[0]): entry_of(tuple(row), self.programs, postings.get((account_id, row[0]), ()))
+            Key(account_id, row[0]): entry_of(tuple(row), self.programs)
             for account_id, *row in self.rows(sql, parameters)
         }
-
-    def postings(self, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], list[Posting]]:
-        """Return the postings of journal entries in their order."""
-        if not wanted:
-            return {}
-        table, parameters = self.pairs(wanted, ("bigint", "bigint"))
-        sql = (
-            f"SELECT q.account_id, q.seq, {columns('posting', after=3, of='q')} FROM {table} "  # noqa: S608 - table and column names of our own
-            "CROSS JOIN posting q WHERE q.account_id = p.a AND q.seq = p.b ORDER BY q.account_id, q.seq, q.n"
-        )
-        found: dict[tuple[int, int], list[Posting]] = defaultdict(list)
-        for account_id, seq, *row in self.rows(sql, parameters):
-            found[account_id, seq].append(posting_of(tuple(row)))
-        return found
 
     def write(self, changes: Changes, program_ids: Mapping[str, int]) -> None:
         """Write a batch: every table once, in bulk, append-only tables first, hot rows last."""
@@ -339,7 +346,7 @@ class SqlSession(Session):
 
     def write_rows(self, tables: Mapping[str, list[Row]]) -> None:
         """Write the rows of a batch by table."""
-        for table in ("journal", "event_key", "posting"):
+        for table in ("journal", "event_key"):
             if tables[table]:
                 self.insert(table, tables[table])
         if tables["metric"]:
@@ -347,6 +354,8 @@ class SqlSession(Session):
         for table in ("lot", "hold", "fact", "account"):
             if tables[table]:
                 self.upsert(table, tables[table])
+        if tables["campaign_lease"]:
+            campaigns.spend(self, tables["campaign_lease"])
 
     def positions(self, ids: Collection[int]) -> dict[int, int]:
         """Return the last journal position of accounts by id; those that are not there are left out."""

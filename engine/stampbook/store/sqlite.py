@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,14 @@ _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA synchronous=FULL",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-131072",
+    "PRAGMA cache_size=-98304",
     "PRAGMA wal_autocheckpoint=20000",
 )
+
+WRITABLE = "mode=rw"
+READ_ONLY = "mode=ro"
+UNCHANGING = "mode=ro&immutable=1"
+"""How a file is opened. The last is for one whose folder takes no files beside it: SQLite then looks for no changes."""
 
 
 def _insert(table: str) -> str:
@@ -36,7 +42,7 @@ def _upsert(table: str) -> str:
     return f"{_insert(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
 
 
-_INSERT = {table: _insert(table) for table in ("journal", "posting", "event_key")}
+_INSERT = {table: _insert(table) for table in ("journal", "event_key")}
 _UPSERT = {table: _upsert(table) for table in CHANGING}
 _ADD = f"{_insert('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = value + excluded.value"
 
@@ -83,7 +89,7 @@ class SqliteSession(SqlSession):
 
     def integrity_problems(self) -> list[str]:
         """Return what SQLite itself finds wrong with the file."""
-        return [row[0] for row in self.rows("PRAGMA integrity_check(20)") if row[0] != "ok"]
+        return [" ".join(row[0].split()) for row in self.rows("PRAGMA integrity_check(20)") if row[0] != "ok"]
 
     def insert(self, table: str, rows: list[Row]) -> None:
         """Append rows."""
@@ -99,13 +105,14 @@ class SqliteSession(SqlSession):
 
 
 class SqliteStore(Store):
-    """A SQLite database file."""
+    """A SQLite database file; one that this process may not write to can still be read."""
 
     def __init__(self, url: str, *, create: bool, busy_seconds: float) -> None:
         self.url = url if url.startswith("sqlite:") else f"sqlite:///{url}"
         self.path = self.url.removeprefix("sqlite:").removeprefix("///")
         self._busy_seconds = busy_seconds
         self._readers: list[sqlite3.Connection] = []
+        self._mode = WRITABLE
         if self.path in {"", "//", ":memory:"}:
             message = f"{url or 'an empty address'} names no file that lasts; name a file: sqlite:///stampbook.db"
             raise StoreError(message)
@@ -113,21 +120,49 @@ class SqliteStore(Store):
             self._open(create=create)
 
     def _open(self, *, create: bool) -> None:
-        if not create and not Path(self.path).is_file():
+        if not create and not _is_file(self.path):
             message = f"there is no database {self.path}; run: stampbook init"
             raise StoreError(message)
         if create:
             upgrade_sqlite(self.path, self.url)
-        self._writer = self._connect()
+        if create or os.access(self.path, os.W_OK):
+            try:
+                self._writer = self._checked()
+            except sqlite3.OperationalError as error:
+                if create or not _is_kept_from_writing(error):
+                    raise
+            else:
+                return
+        self._mode = self._reading_mode()
         try:
-            check_version(_version(self._writer), f"database {self.path}")
-            self._writer.execute("PRAGMA journal_mode=WAL")
+            self._writer = self._checked()
+        except sqlite3.OperationalError as error:
+            if self._mode == UNCHANGING or not _is_kept_from_writing(error) or not os.access(self.path, os.R_OK):
+                raise
+            message = (
+                f"database {self.path} may not be written to, and cannot be read without the changes that lie beside "
+                f"it ({self.path}-…); copy all of these files to a folder that may be written to"
+            )
+            raise StoreError(message) from error
+
+    def _reading_mode(self) -> str:
+        """Return how to open a file that may not be written to: what was committed last may lie beside it."""
+        sizes = [stamp[1] for ending in ("-wal", "-journal") if (stamp := _stamp(f"{self.path}{ending}"))]
+        return READ_ONLY if any(sizes) else UNCHANGING
+
+    def _checked(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            check_version(_version(connection), f"database {self.path}")
+            if self._mode == WRITABLE:
+                connection.execute("PRAGMA journal_mode=WAL")
         except BaseException:
-            self._writer.close()
+            connection.close()
             raise
+        return connection
 
     def _connect(self) -> sqlite3.Connection:
-        address = f"{Path(self.path).absolute().as_uri()}?mode=rw"
+        address = f"{Path(self.path).absolute().as_uri()}?{self._mode}"
         connection = sqlite3.connect(
             address, uri=True, isolation_level=None, timeout=self._busy_seconds, cached_statements=256
         )
@@ -145,6 +180,8 @@ class SqliteStore(Store):
     @contextmanager
     def writer(self) -> Iterator[Session]:
         """Begin at once with the write lock."""
+        if self._mode != WRITABLE:
+            raise StoreError(f"database {self.path} {_NOT_WRITABLE}")
         with self._translated():
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -166,10 +203,18 @@ class SqliteStore(Store):
     @contextmanager
     def reader(self) -> Iterator[Session]:
         """Read one state on a connection of its own, so that writers go on."""
+        if self._mode != WRITABLE:
+            self._mode = self._reading_mode()
+        if self._mode == UNCHANGING:
+            with self._translated(), self._unchanging() as session:
+                yield session
+            return
         with self._translated():
             connection = self._readers.pop() if self._readers else self._connect()
             try:
                 connection.execute("PRAGMA query_only=ON")
+                connection.execute("PRAGMA cache_size=-16384")  # what it keeps is void once somebody else has written
+                connection.execute("PRAGMA temp_store=FILE")  # a sort of the whole journal belongs on the disk
                 connection.execute("BEGIN")
                 yield SqliteSession(connection)
                 connection.execute("COMMIT")
@@ -178,11 +223,46 @@ class SqliteStore(Store):
                 raise
             self._readers.append(connection)
 
+    @contextmanager
+    def _unchanging(self) -> Iterator[Session]:
+        """Read a file without a lock: what was read is worth nothing if somebody else changed it meanwhile."""
+        before = _stamp(self.path)
+        connection = self._connect()
+        try:
+            connection.execute("PRAGMA query_only=ON")
+            yield SqliteSession(connection)
+        finally:
+            connection.close()
+        if _stamp(self.path) != before:
+            message = f"database {self.path} was changed while it was read; try again"
+            raise StoreBusyError(message)
+
     def close(self) -> None:
         """Close all connections."""
         for connection in (self._writer, *self._readers):
             connection.close()
         self._readers.clear()
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError as error:
+        message = f"{path} cannot be opened: {error.strerror}; check the folder and its permissions"
+        raise StoreError(message) from error
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    """Return when a file was changed last and how large it is; None where there is none."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _is_kept_from_writing(error: sqlite3.OperationalError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 
 
 def _version(connection: sqlite3.Connection) -> str | None:
@@ -221,12 +301,13 @@ def upgrade_sqlite(path: str, url: str) -> None:
         raise
 
 
+_NOT_WRITABLE = "may not be written to; nothing was written, check its permissions"
 _REMEDIES = (
     ("locked", "is held by another writer; nothing was written, try again"),
     ("busy", "is held by another writer; nothing was written, try again"),
     ("UNIQUE", "was written by another writer first; nothing was written, try again"),
-    ("readonly", "may not be written to; nothing was written, check its permissions"),
-    ("read-only", "may not be written to; nothing was written, check its permissions"),
+    ("readonly", _NOT_WRITABLE),
+    ("read-only", _NOT_WRITABLE),
     ("full", "is on a disk that is full; nothing was written, make room and try again"),
     ("not a database", "is not a SQLite database"),
     ("unable to open", "cannot be opened; check the folder and its permissions"),

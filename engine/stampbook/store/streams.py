@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from stampbook.periods import NEVER
 from stampbook.store.reading import sql_session
 from stampbook.store.rows import Key
-from stampbook.store.sqlite import SqliteSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,10 +60,7 @@ def count_entries(session: Session, span: Span) -> int:
 
 def first_posted(session: Session) -> int | None:
     """Return the earliest instant at which anything moved; None where nothing did."""
-    sql = (
-        "SELECT min(j.at) FROM journal j "
-        "WHERE EXISTS (SELECT 1 FROM posting q WHERE q.account_id = j.account_id AND q.seq = j.seq)"
-    )
+    sql = "SELECT min(at) FROM journal WHERE postings <> '[]'"
     earliest: int | None = sql_session(session).rows(sql)[0][0]
     return earliest
 
@@ -80,8 +76,6 @@ def journal_stream(session: Session, order: Order, span: Span) -> Iterator[Journ
     """
     sql = f"SELECT account_id, seq FROM journal WHERE at >= ? AND at < ? ORDER BY {_ORDERS[order]}"  # noqa: S608 - own columns
     reader = sql_session(session)
-    if isinstance(reader, SqliteSession):
-        reader.run("PRAGMA temp_store = FILE")  # a sort of the whole journal belongs on the disk
     chunk: list[Key] = []
     for account_id, seq in reader.stream(sql, list(span)):
         chunk.append(Key(account_id, seq))

@@ -69,15 +69,7 @@ class Account(SQLModel, table=True):
     """The state of an account: the fold of its journal. Id 0 keeps refusals of accounts that do not exist."""
 
     __tablename__ = "account"
-    __table_args__: ClassVar[Any] = (
-        Index(
-            "account_due",
-            "due_at",
-            sqlite_where=text("due_at < 9223372036854775807"),
-            postgresql_where=text("due_at < 9223372036854775807"),
-        ),
-        {**_STRICT, **_UPDATED},
-    )
+    __table_args__ = {**_STRICT, **_UPDATED}
     id: int = _number(key=True)
     ref: str = _text(unique=True)
     status: str = _text()
@@ -101,7 +93,10 @@ class Person(SQLModel, table=True):
 
 
 class Journal(SQLModel, table=True):
-    """What was decided, account by account: append-only. JSON is canonical text; `hash` chains the account."""
+    """What was decided, account by account: append-only. JSON is canonical text; `hash` chains the account.
+
+    `postings` are lists of asset, amount, source, destination and rule; the view `posting` shows each as a row.
+    """
 
     __tablename__ = "journal"
     __table_args__: ClassVar[Any] = (
@@ -128,23 +123,7 @@ class Journal(SQLModel, table=True):
     effects: str = _text()
     trace: str = _text()
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-
-
-class Posting(SQLModel, table=True):
-    """Value moved: from a lot or a book to a lot or a book. Append-only."""
-
-    __tablename__ = "posting"
-    __table_args__ = _CLUSTERED
-    account_id: int = _number(key=True)
-    seq: int = _number(key=True)
-    n: int = _small(key=True)
-    asset: str = _text()
-    amount: int = _number()
-    source_lot: int | None = _maybe_number()
-    source_book: str | None = _maybe_text()
-    destination_lot: int | None = _maybe_number()
-    destination_book: str | None = _maybe_text()
-    rule: str = _text()
+    postings: str = _text(server_default="[]")
 
 
 class EventKey(SQLModel, table=True):
@@ -238,6 +217,27 @@ class SegmentMember(SQLModel, table=True):
     run_id: int = _number(key=True)
     segment: str = _text()
     scores: str = _text()
+
+
+class Campaign(SQLModel, table=True):
+    """What the closed leases of a campaign granted."""
+
+    __tablename__ = "campaign"
+    __table_args__ = _CLUSTERED
+    name: str = _text(key=True)
+    spent: int = _number()
+
+
+class CampaignLease(SQLModel, table=True):
+    """What one writer may grant of a campaign until an instant, and has granted."""
+
+    __tablename__ = "campaign_lease"
+    __table_args__ = _CLUSTERED
+    campaign: str = _text(key=True)
+    holder: str = _text(key=True)
+    amount: int = _number()
+    spent: int = _number()
+    until: int = _number()
 
 
 TABLES = SQLModel.metadata

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from stampbook.account import AccountView
+from stampbook.account_view import AccountView
 from stampbook.discovery import checked_class
 from stampbook.errors import ProgramError
 from stampbook.events import CORE_EVENTS
@@ -131,7 +131,7 @@ def _accounts_are_left_alone(subject: Subject) -> None:
         view = AccountView(account, account.clock, ledger.registry.context)
         read = ledger.registry.reader.read(event)
         order = getattr(read, "order_in", lambda _: None)(ledger.registry.context.currency.code)
-        ledger.registry.reward(read, order, view)
+        ledger.registry.reward(read, order, view, [])
         list(ledger.registry.assess(view, account.clock, read))
         ledger.registry.due(view, NEVER)
         _must(_fingerprint(account) == before, f"a hook changed account {account.ref} at {read.id}")

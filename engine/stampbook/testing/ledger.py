@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stampbook.account import AccountView
+from stampbook.account_view import AccountView
 from stampbook.loading import load
 from stampbook.periods import HOUR
 from stampbook.registry import Registry

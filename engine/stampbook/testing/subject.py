@@ -121,14 +121,25 @@ def sample_events() -> tuple[dict[str, Any], ...]:
         {"type": "return", "purchase": "a17"},
         {"type": "account.closed"},
         {"type": "adjust", "amount": "-2.50", "reason": "correction"},
+        {"type": "hold.authorised", "amount": "12.00"},
+        {"type": "hold.changed", "hold": "a21", "amount": "9.00"},
+        {"type": "hold.captured", "hold": "a21", "amount": "3.00", "final": False},
+        {"type": "extend", "asset": "points", "until": "2099-12-31", "reason": "goodwill"},
+        {"type": "hold.voided", "hold": "a21"},
+        {"type": "purchase", "amount": "12.00"},
+        {"type": "purchase.completed", "purchase": "a26"},
+        {"type": "purchase", "lines": [wine, pears]},
+        {"type": "purchase.cancelled", "purchase": "a28"},
+        {"type": "account.described", "attributes": {"note": "likes pears"}},
     ]
     start = moment_of(FIRST_DAY * DAY)
     made: list[dict[str, Any]] = []
     for number, event in enumerate(events, 1):
-        at = start + timedelta(days=3 * number, hours=number)
+        at = start + timedelta(days=61 * number // len(events), hours=number % len(events))
         for ref in ("a", "b"):
             mine = {**event, "id": f"{ref}{number}", "source": "sample", "account": ref, "at": at.isoformat()}
-            if "purchase" in event:
-                mine["purchase"] = ref + event["purchase"][1:]
+            for key in ("purchase", "hold"):
+                if key in event:
+                    mine[key] = ref + event[key][1:]
             made.append(mine)
     return tuple(made)

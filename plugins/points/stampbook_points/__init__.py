@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from stampbook import NEVER, Award, ExpressionError, Note, Plugin, PluginError, Rounding, hookimpl
-from stampbook_points.config import PointsConfig, Rule
-from stampbook_points.rules import earned_by_lines, earned_by_order
+from stampbook import (
+    NEVER,
+    Award,
+    ExpressionError,
+    Limit,
+    Multiplier,
+    Note,
+    Plugin,
+    PluginError,
+    Rounding,
+    Stake,
+    Window,
+    hookimpl,
+)
+from stampbook_points.bases import Choice
+from stampbook_points.config import MultiplierRule, PointsConfig, Rule
+from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms
+from stampbook_points.rules import earned_by_lines, earned_by_order, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stampbook import AccountView, Event, Multiplier, Order
+    from stampbook import AccountView, Calendar, Due, Event, Extension, Fact, Order
+    from stampbook_points.expiry import End
 
-__all__ = ["Points"]
+__all__ = ["Points", "PointsExpiring", "PointsTerms"]
 
 
 class _Ready(NamedTuple):
@@ -26,10 +42,33 @@ class _Ready(NamedTuple):
     per_line: bool
     rounding: Rounding
     kind: str
-    pending: Callable[[int], int] | None
-    expires: Callable[[int], int] | None
+    matures: Callable[[int], int] | None
+    expires: End | None
     priority: int
     group: str
+    rank: int
+    per_unit: bool
+    on_completion: bool
+    choice: Choice
+    reads: frozenset[str]
+
+
+class _Factor(NamedTuple):
+    """A multiplier with what is worked out once."""
+
+    when: Callable[..., bool] | None
+    wish: Multiplier
+
+
+def _maturing(rule: Rule, calendar: Calendar) -> Callable[[int], int] | None:
+    """Return a function from the instant of earning to that from which what is earned can be spent."""
+    pending = None if rule.pending is None else rule.pending.ends(calendar)
+    start = -NEVER if rule.usable_from is None else rule.usable_from
+    if pending is None and rule.matures is not None:
+        return lambda _: NEVER
+    if pending is None:
+        return None if rule.usable_from is None else lambda at: max(at, start)
+    return lambda at: max(pending(at), start)
 
 
 class Points(Plugin[PointsConfig]):
@@ -39,67 +78,161 @@ class Points(Plugin[PointsConfig]):
 
     def prepare(self) -> None:
         """Sort the rules by the kind of event that they judge."""
+        self._expiry = Expiry(self.name, self.config, self.program.calendar)
+        self._extending, self.idle = self._expiry.extending, self._expiry.idle
         self._by_kind: dict[str, list[_Ready]] = {}
         reads: dict[str, set[str]] = {}
         for rule in self.config.rules:
             ready = self._ready(rule)
-            names = rule.earn.reads | (rule.when.reads if rule.when is not None else frozenset())
             for kind in rule.on:
                 self._by_kind.setdefault(kind, []).append(ready)
-                reads.setdefault(kind, set()).update(names)
-        self.kinds = frozenset(self._by_kind)
+                reads.setdefault(kind, set()).update(ready.reads)
+        self._factors: dict[str, list[_Factor]] = {}
+        for multiplier in self.config.multipliers:
+            factor = self._factor(multiplier)
+            for kind in multiplier.on:
+                self._factors.setdefault(kind, []).append(factor)
+                reads.setdefault(kind, set()).update(() if multiplier.when is None else multiplier.when.reads)
+        self.kinds = frozenset(self._by_kind) | frozenset(self._factors) | self._extending
+        self.stakes = (*map(self._stake, self.config.rules), *map(self._stake_of_factor, self.config.multipliers))
+        self.limits = tuple(
+            Limit(
+                f"{self.name}.{rule.name}",
+                "account",
+                rule.asset or self.config.asset,
+                1,
+                "awards",
+                (f"{self.name}.{rule.name}",),
+                Window(days=1),
+                "refuse award",
+            )
+            for rule in self.config.rules
+            if rule.per == "visit"
+        )
         self._readers = {kind: self.program.reader(names) for kind, names in reads.items()}
+        rules = [ready for of_kind in self._by_kind.values() for ready in of_kind]
+        self._readers_of_parts = {ready.name: self.program.reader(ready.reads) for ready in rules}
 
-    def _ready(self, rule: Rule) -> _Ready:
+    def _check(self, rule: Rule | MultiplierRule) -> str:
+        """Return the asset of a rule, which the program has, as it has its group."""
         asset = rule.asset or self.config.asset
+        what = "rule" if isinstance(rule, Rule) else "multiplier"
         if asset not in self.program.assets:
             known = ", ".join(self.program.assets)
-            message = f"rule {rule.name!r} grants {asset!r}, which is not an asset of the program ({known})"
+            message = f"{what} {rule.name!r} grants {asset!r}, which is not an asset of the program ({known})"
             raise PluginError(message)
         if rule.group and rule.group not in self.program.stacking:
-            message = f"rule {rule.name!r} names the group {rule.group!r}, which [stacking] does not have"
+            message = f"{what} {rule.name!r} names the group {rule.group!r}, which [stacking] does not have"
             raise PluginError(message)
+        return asset
+
+    def _factor(self, rule: MultiplierRule) -> _Factor:
+        asset = self._check(rule)
+        whole, _, fraction = rule.by.partition(".")
+        wish = Multiplier(
+            f"{self.name}.{rule.name}",
+            asset,
+            int(whole + fraction),
+            10 ** len(fraction),
+            tuple([f"{self.name}.{name}" for name in rule.rules]),
+            rule.group,
+            rule.rank,
+        )
+        return _Factor(None if rule.when is None else rule.when.test, wish)
+
+    def _stake(self, rule: Rule) -> Stake:
+        lot = (rule.kind, rule.expires, rule.pending, rule.matures, rule.usable_from, rule.priority, rule.rounding)
+        terms = " ".join(map(str, lot))
+        asset = rule.asset or self.config.asset
+        return Stake(f"{self.name}.{rule.name}", asset, "award", rule.group, rule.rank, terms)
+
+    def _stake_of_factor(self, rule: MultiplierRule) -> Stake:
+        asset = rule.asset or self.config.asset
+        return Stake(f"{self.name}.{rule.name}", asset, "multiplier", rule.group, rule.rank, ",".join(rule.rules))
+
+    def _ready(self, rule: Rule) -> _Ready:
+        asset = self._check(rule)
         calendar = self.program.calendar
-        validity = self.config.expires if rule.expires is None else rule.expires
         return _Ready(
             f"{self.name}.{rule.name}",
             asset,
             None if rule.when is None else rule.when.test,
-            rule.earn.ratio,
-            rule.per == "line",
+            rule.formula.ratio,
+            rule.by_line,
             rule.rounding,
             rule.kind,
-            None if rule.pending is None else rule.pending.ends(calendar),
-            None if isinstance(validity, str) else validity.ends(calendar),
+            _maturing(rule, calendar),
+            self._expiry.end(rule.expires),
             rule.priority,
             rule.group,
+            rule.rank,
+            rule.per == "unit",
+            rule.matures is not None,
+            Choice((self.config.only, rule.only), (self.config.without, rule.without)),
+            rule.formula.reads | (rule.when.reads if rule.when is not None else frozenset()),
         )
 
     @hookimpl
-    def reward(self, event: Event, order: Order | None, account: AccountView) -> list[Award | Multiplier | Note]:
-        """Return an award for each rule that applies, and the numbers that all of them read."""
-        rules = self._by_kind.get(event.type)
-        if rules is None:
-            return []
+    def register_events(self) -> list[type[Event]]:
+        """Bring what time brings to points: that they are about to expire, and that a program changed their terms."""
+        return [PointsExpiring, PointsTerms]
+
+    @hookimpl
+    def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
+        """Note the terms under which the account stands, where a change of them matters."""
+        return self._expiry.assess(account, at, event)
+
+    @hookimpl
+    def due(self, account: AccountView) -> list[Due]:
+        """Announce what is about to expire, and bring a new program's better terms."""
+        return self._expiry.due(account)
+
+    @hookimpl
+    def reward(
+        self, event: Event, order: Order | None, account: AccountView
+    ) -> list[Award | Multiplier | Note | Extension]:
+        """Return an award for each rule that applies, the numbers that they read, and what is good for longer."""
+        wanted: list[Award | Multiplier | Note | Extension] = []
+        if event.type in self._extending:
+            wanted.extend(self._expiry.extensions(event, order, account))
+        rules, factors = self._by_kind.get(event.type, ()), self._factors.get(event.type, ())
+        if not rules and not factors:
+            return wanted
         at = event.at
+        is_plain = order is None or not [1 for line in order.lines if line.kind != "goods"]
         read = self._readers[event.type](event, order, None, account)
-        wanted: list[Award | Multiplier | Note] = [Note(self.name, read)]
-        for name, asset, when, earn, per_line, rounding, kind, pending, expires, priority, group in rules:
+        wanted.append(Note(self.name, read))
+        wanted.extend(
+            [wish for holds, wish in factors if holds is None or holds(event, order, None, account, None)]
+            if factors
+            else ()
+        )
+        for rule in rules:
+            name, asset, when, earn, per_line, rounding, kind, matures, expires, priority, group = rule[:11]
+            part = order
+            if order is not None and not (is_plain and rule.choice.of_kinds_only):
+                part = rule.choice.narrowed(order)
+                if part is None:
+                    continue
+                if part is not order:
+                    wanted.append(Note(name, self._readers_of_parts[name](event, part, None, account)))
             try:
-                if per_line and order is not None:
-                    earned = earned_by_lines(when, earn, event, order, account)
+                if per_line and part is not None:
+                    earned = earned_by_lines(when, earn, event, part, account, per_unit=rule.per_unit)
                 else:
-                    earned = earned_by_order(when, earn, event, order, account)
+                    earned = earned_by_order(when, earn, event, part, account)
             except ExpressionError as error:
                 message = f"rule {name} fails on event {event.id!r}: {error}"
                 raise PluginError(message) from error
             if earned is None:
                 continue
             numerator, denominator, lines = earned
+            if part is not order and part is not None and not lines:
+                lines = weights_of(part)
             if numerator <= 0:
                 continue
-            effective_at = at if pending is None else pending(at)
-            expires_at = NEVER if expires is None else expires(at)
+            effective_at = at if matures is None else matures(at)
+            expires_at = NEVER if expires is None else expires(at, account)
             wanted.append(
                 Award(
                     name,
@@ -113,6 +246,8 @@ class Points(Plugin[PointsConfig]):
                     priority,
                     group,
                     lines,
+                    rule.rank,
+                    rule.on_completion,
                 )
             )
         return wanted

@@ -26,13 +26,26 @@ def earned_by_order(
     return numerator, denominator, ()
 
 
-def earned_by_lines(when: Test | None, earn: Ratio, event: Event, order: Order, account: AccountView) -> Earned | None:
-    """Return the exact sum of what a rule earns on the lines of an order, or None where no line counts."""
+def weights_of(order: Order) -> tuple[tuple[int, int], ...]:
+    """Return by line the weights of what a part of an order earned as a whole, so that a return knows its share."""
+    weights = [(line.number, line.net) for line in order.lines]
+    return tuple(weights if any(weight for _, weight in weights) else [(line.number, 1) for line in order.lines])
+
+
+def earned_by_lines(
+    when: Test | None, earn: Ratio, event: Event, order: Order, account: AccountView, *, per_unit: bool = False
+) -> Earned | None:
+    """Return the exact sum of what a rule earns on the lines of an order, or None where no line counts.
+
+    With `per_unit` a line earns so much for each piece, or part of one.
+    """
     parts: list[tuple[int, int, int]] = []
     denominator = 1
     for line in order.lines:
         if when is None or when(event, order, line, account, None):
             top, bottom = earn(event, order, line, account, None)
+            if per_unit:
+                top, bottom = top * line.quantity, bottom * 10**6
             parts.append((line.number, top, bottom))
             if denominator % bottom:
                 denominator *= bottom

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook import Objection, Plugin, PluginError, Posting, RefundPlan, divide, hookimpl, settle_share
+from stampbook import Objection, Plugin, PluginError, Posting, RefundPlan, divide, hookimpl, portion, settle_share
 from stampbook_refunds.config import RefundsConfig
 from stampbook_refunds.rules import put_back, stored_part, take_from
 
 if TYPE_CHECKING:
-    from stampbook import AccountView, Granted, Lot, RefundRequest
+    from stampbook import AccountView, Granted, Lot, Paid, RefundRequest
 
 __all__ = ["Refunds"]
 
@@ -38,17 +38,35 @@ class Refunds(Plugin[RefundsConfig]):
     def refund(self, request: RefundRequest, account: AccountView) -> RefundPlan:
         """Return the plan: stored value to the lots that paid, grants taken back, the rest outside."""
         plan = RefundPlan()
+        taken: dict[int, int] = {}
+        value, total_left = request.value, request.total - request.before
+        for paid in request.paid:
+            part = self._give_back(paid, value, total_left, plan, taken)
+            value, total_left = value - part, total_left - (paid.value - paid.back)
         stored_left = sum(use.amount - use.restored for use in request.drawn)
-        total_left = request.total - request.before
-        plan.stored_value = stored_part(request.value, total_left, stored_left, self.config.stored_value)
+        plan.stored_value = stored_part(value, total_left, stored_left, self.config.stored_value)
         currency = request.order.currency
         for lot, amount in put_back(request.drawn, plan.stored_value):
             plan.postings.append(Posting(currency, amount, "sales", lot, self.name))
-        plan.outside = request.value - plan.stored_value
-        taken: dict[int, int] = {}
+        plan.outside = value - plan.stored_value
         for grant in request.granted:
             self._take(grant, request, account, plan, taken)
         return plan
+
+    def _give_back(self, paid: Paid, value: int, total_left: int, plan: RefundPlan, taken: dict[int, int]) -> int:
+        """Put points that paid back into their lots, and return the money that they stood for.
+
+        Units are rounded cumulatively, so that the last return gives back every one.
+        """
+        part = stored_part(value, total_left, paid.value - paid.back, self.config.paid_points)
+        before = sum(use.restored for use in paid.drawn)
+        units = portion(paid.amount, paid.back + part, paid.value, before)
+        if part:
+            plan.paid[paid.asset] = part
+        for lot, amount in put_back(paid.drawn, units):
+            plan.postings.append(Posting(paid.asset, amount, "sales", lot, self.name))
+            taken[lot] = taken.get(lot, 0) - amount  # what comes back may be what is to be taken
+        return part
 
     def _take(
         self, grant: Granted, request: RefundRequest, account: AccountView, plan: RefundPlan, taken: dict[int, int]
@@ -58,7 +76,7 @@ class Refunds(Plugin[RefundsConfig]):
             return
         plan.settled[grant.rule] = due
         short = due
-        own, others = self._sources(grant, account)
+        own, others = self._sources(grant, account, taken)
         for lots in own:
             short -= self._post(grant, take_from(lots, taken, short, dict(grant.lots)), plan)
         lapsed = min(short, grant.lapsed)
@@ -74,11 +92,15 @@ class Refunds(Plugin[RefundsConfig]):
         plan.postings.extend(Posting(grant.asset, amount, lot, "promotion", grant.rule) for lot, amount in parts)
         return sum(amount for _, amount in parts)
 
-    def _sources(self, grant: Granted, account: AccountView) -> tuple[list[list[Lot]], list[Lot]]:
+    def _sources(
+        self, grant: Granted, account: AccountView, taken: dict[int, int]
+    ) -> tuple[list[list[Lot]], list[Lot]]:
         """Return where to take from: the grant's own lots, pending ones first, and then the rest of the balance."""
         own = {lot for lot, _ in grant.lots}
         at = account.at
-        lots = [lot for lot in account.lots if lot.asset == grant.asset and lot.kind != "debt" and at < lot.expires_at]
+        refilled = [lot for number in taken if (lot := account.known_lot(number)) is not None and not lot.remaining]
+        lots = [*account.lots, *refilled]
+        lots = [lot for lot in lots if lot.asset == grant.asset and lot.kind != "debt" and at < lot.expires_at]
         lots.sort(key=lambda lot: (lot.kind == "paid", lot.priority, lot.expires_at, lot.number))
         pending = [lot for lot in lots if lot.number in own and lot.effective_at > at]
         if self.config.points_spent == "pending_only":

@@ -30,6 +30,14 @@ class RefundsConfig(PluginConfig):
         Field(description="of a purchase paid in part from stored value: which part a return gives back"),
     ] = "proportional"
 
+    paid_points: Annotated[
+        Literal["proportional", "first", "last"],
+        Field(
+            description="of a purchase paid in part with points: which part a return gives back; "
+            "last: points come back when all else has"
+        ),
+    ] = "proportional"
+
     @model_validator(mode="after")
     def _valued(self) -> RefundsConfig:
         if (self.points_spent == "deduct_from_refund") != bool(self.unit_values):

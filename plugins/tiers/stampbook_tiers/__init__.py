@@ -1,117 +1,176 @@
-"""Tiers: a ladder of levels by a metric; up at once, down at a review."""
+"""Tiers: ladders of levels by what accounts do, with reviews, grants by hand, benefits and progress."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from stampbook import NEVER, AmountError, Due, Event, Fact, Multiplier, Plugin, PluginError, hookimpl
+from stampbook import NEVER, Due, Event, Fact, Objection, Plugin, PluginError, Progress, hookimpl
+from stampbook_tiers.benefits import Benefits
+from stampbook_tiers.by_hand import BY_HAND, ByHand
 from stampbook_tiers.config import TiersConfig
-from stampbook_tiers.rules import Step, reached, reviewed
+from stampbook_tiers.events import (
+    KINDS,
+    TierDue,
+    TierGranted,
+    TierInvited,
+    TierLocked,
+    TierLowered,
+    TierRaised,
+    TierReview,
+    TierUnlocked,
+)
+from stampbook_tiers.judging import Judge
+from stampbook_tiers.measures import Measures
+from stampbook_tiers.periods import Review
+from stampbook_tiers.rules import Step
 
 if TYPE_CHECKING:
-    from stampbook import AccountView
+    from collections.abc import Sequence
 
-__all__ = ["TierReview", "Tiers"]
+    from stampbook import AccountView, Entitlement, GoodUntil, Multiplier
+    from stampbook_tiers.config import Level
 
-MOST_DAYS = 50_000
+__all__ = [
+    "TierDue",
+    "TierGranted",
+    "TierInvited",
+    "TierLocked",
+    "TierLowered",
+    "TierRaised",
+    "TierReview",
+    "TierUnlocked",
+    "Tiers",
+]
 
-
-class TierReview(Event):
-    """A tier period ended."""
-
-    brought_by_time: ClassVar[bool] = True
-
-    type: Literal["tier.review"] = "tier.review"
+_OF_TIME = (TierReview, TierDue)
+_CHANGED = (TierRaised, TierLowered)
+_LADDERS: WeakKeyDictionary[object, WeakValueDictionary[str, Tiers]] = WeakKeyDictionary()
+"""The ladders of each program by their fact: an event of operators names one, and one table answers for all."""
 
 
 class Tiers(Plugin[TiersConfig]):
-    """Keeps the fact of an account's level and multiplies what its purchases earn."""
+    """Keeps the fact of an account's level, and gives what the level gives."""
 
     Config = TiersConfig
 
     def prepare(self) -> None:
-        """Read the thresholds in the metric's own units."""
-        places = self.program.metric_decimals.get(self.config.metric)
-        if places is None:
-            known = ", ".join(self.program.metric_decimals) or "none"
-            message = f"metric {self.config.metric!r} is not declared under [metrics], which has {known}"
+        """Read the thresholds in the metrics' own units."""
+        ladders = _LADDERS.setdefault(self.program, WeakValueDictionary())
+        before = ladders.get(self.config.fact)
+        if before is not None and before.name != self.name:
+            message = f"ladder {before.name!r} keeps the fact {self.config.fact!r} already; give this one its own: fact"
             raise PluginError(message)
-        if self.config.asset not in self.program.assets:
-            message = f"asset {self.config.asset!r} is not an asset of the program"
-            raise PluginError(message)
-        self._units = self.program.metric_asset(self.config.metric)
+        ladders[self.config.fact] = self
+        self._review = None if self.config.review is None else Review.parse(self.config.review)
+        measures = Measures(self, self._review)
         steps: list[Step] = []
         for level in self.config.levels:
-            try:
-                reach = self._units.units(level.reach)
-                keep = reach if level.keep is None else self._units.units(level.keep)
-            except AmountError as error:
-                message = f"level {level.name!r}: {error}"
-                raise PluginError(message) from None
-            if steps and reach <= steps[-1].reach:
+            step = _step(level, measures)
+            if steps and _is_below(step, steps[-1]):
                 message = f"level {level.name!r} is not above {steps[-1].name!r}; list levels from lowest to highest"
                 raise PluginError(message)
-            whole, _, fraction = level.multiplier.partition(".")
-            steps.append(Step(level.name, reach, keep, int(whole + fraction), 10 ** len(fraction)))
+            steps.append(step)
         self.steps = tuple(steps)
         self._rank = {step.name: rank for rank, step in enumerate(steps)}
-        self._multipliers = [
-            [Multiplier(f"{self.name}.{step.name}", self.config.asset, step.numerator, step.denominator)]
-            if step.numerator != step.denominator
-            else []
-            for step in steps
-        ]
-        self._reviews: dict[int, tuple[int, int]] = {}
+        self._benefits = Benefits(self, self.steps)
+        self._by_hand = ByHand(self.config.fact, self._rank)
+        self._judge = Judge(self, self.steps, measures, self._by_hand, self._review, self._benefits.each_period)
+        self._announces = self.config.announce or self._benefits.has_gifts
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:
-        """Bring the review."""
-        return [TierReview]
+        """Bring what time brings, what follows a change, and what operators do."""
+        return [*_OF_TIME, *_CHANGED, *BY_HAND]
+
+    @hookimpl
+    def propose(self, event: Event, account: AccountView) -> list[Objection]:
+        """Object to what operators want of a ladder or level that there is not."""
+        scheme = getattr(event, "scheme", None)
+        if scheme is None:
+            return []
+        ladders = _LADDERS[self.program]
+        ladder = ladders.get(scheme)
+        if ladder is None:
+            known = ", ".join(ladders)
+            return [Objection("unknown_scheme", f"no ladder of this program keeps {scheme!r}; there are {known}")]
+        return ladder.objections(event, account)
+
+    def objections(self, event: Event, account: AccountView) -> list[Objection]:
+        """Return what is wrong with an event of operators that is about this ladder."""
+        return [*self._by_hand.objections(event, account)] if isinstance(event, BY_HAND) else []
 
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
-        """Raise the level as soon as the metric reaches it; lower it only at a review."""
-        rank = self._rank.get(account.text(self.config.fact), -1)
-        if event.type == "tier.review":
-            if not event.id.startswith(f"{self.name}:"):
+        """Raise the level when it is reached; lower it at a review; do what operators want."""
+        if type(event) not in KINDS:
+            return self._judge.facts(account, at, event, ())
+        facts: list[Fact] = []
+        if isinstance(event, BY_HAND):
+            if event.scheme != self.config.fact:
                 return []
-            value = account.metric_on(self.config.metric, account.day - 1)
-            after = reviewed(self.steps, rank, value, self.config.downgrade)
-        else:
-            value = account.metric(self.config.metric)
-            after = max(rank, reached(self.steps, value))
-        if after == rank:
+            facts = self._by_hand.facts(event, account, at)
+        elif isinstance(event, _CHANGED) or (isinstance(event, _OF_TIME) and not self._is_own(event)):
             return []
-        name = self.steps[after].name if after >= 0 else ""
-        border = self.steps[after].reach if after > rank else self.steps[rank].keep
-        reason = f"{self.config.metric} {self._units.text(value)} {'reached' if after > rank else 'is below'} "
-        return [Fact(self.config.fact, name, at, NEVER, reason + self._units.text(border))]
+        return [*facts, *self._judge.facts(account, at, event, facts)]
+
+    def _is_own(self, event: Event) -> bool:
+        return bool(event.id.startswith(f"{self.name}:"))
 
     @hookimpl
-    def reward(self, event: Event, account: AccountView) -> list[Multiplier]:
-        """Multiply what the event earns."""
-        rank = self._rank.get(account.text(self.config.fact), -1)
-        if rank < 0 or event.type == "tier.review":
-            return []
-        return self._multipliers[rank]
+    def reward(self, event: Event, account: AccountView) -> Sequence[Entitlement | Multiplier | GoodUntil]:
+        """Multiply what an event earns and make it last; give a level's gifts, or take back what a return undid."""
+        if type(event) not in KINDS:
+            rank = self._rank.get(account.text(self.config.fact), -1)
+            return () if rank < 0 else self._benefits.of_level(rank, event.at)
+        if isinstance(event, _CHANGED) and event.scheme == self.config.fact:
+            return self._benefits.of_event(event, account)
+        return self._benefits.of_event(event, account) if isinstance(event, TierReview) and self._is_own(event) else ()
 
     @hookimpl
     def due(self, account: AccountView) -> list[Due]:
-        """Review a level that can be lost at the end of each period."""
-        if self.config.review is None:
-            return []
-        rank = self._rank.get(account.text(self.config.fact), -1)
-        if rank < 0 or (rank == 0 and not self.steps[0].keep):
-            return []
-        day, start = self._next_review(account.day)
-        return [Due(start, "tier.review", f"{self.name}:{account.ref}:{day}")]
+        """Review a level that can be lost at the end of each period; end grants and locks; note a tenure."""
+        return self._judge.due(account)
 
-    def _next_review(self, today: int) -> tuple[int, int]:
-        """Return the day and instant of the next review; days repeat, so they are remembered."""
-        found = self._reviews.get(today)
-        if found is None and self.config.review is not None:
-            if len(self._reviews) > MOST_DAYS:
-                self._reviews.clear()
-            day = self.config.review.next_start(today, self.program.calendar)
-            found = self._reviews[today] = (day, self.program.calendar.start_of(day))
-        return found or (0, NEVER)
+    @hookimpl
+    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> list[Due]:
+        """Announce a level that was entered or left."""
+        if not self._announces:
+            return []
+        dues = []
+        for fact in facts:
+            before = account.text(self.config.fact)
+            if fact.name != self.config.fact or fact.value == before:
+                continue
+            up = self._rank.get(fact.value, -1) > self._rank.get(before, -1)
+            kind = "tier.raised" if up else "tier.lowered"
+            details = {"scheme": fact.name, "before": before, "after": fact.value, "cause": event.type}
+            dues.append(Due(fact.since, kind, f"{self.name}:{account.ref}:{'up' if up else 'down'}", details))
+        return dues
+
+    @hookimpl
+    def progress(self, account: AccountView) -> list[Progress]:
+        """Tell how far the next level is, and whether this one will be kept."""
+        return self._judge.progress(account)
+
+    @hookimpl
+    def standing(self, account: AccountView) -> list[Fact]:
+        """Tell which level the account would have after a review today."""
+        return [Fact(self.config.fact, self._judge.standing(account), account.at, NEVER, "judged anew")]
+
+
+def _step(level: Level, measures: Measures) -> Step:
+    reach = measures.goal(level, level.reach)
+    keep = reach if level.keep is None else measures.goal(level, level.keep)
+    whole, _, fraction = level.multiplier.partition(".")
+    return Step(level.name, reach, keep, level.invitation, int(whole + fraction), 10 ** len(fraction))
+
+
+def _is_below(step: Step, last: Step) -> bool:
+    """Whether a level is reached by what does not exceed the one below it, in the metrics that both name."""
+    if step.invitation or last.invitation:
+        return False
+    wanted = {want.metric: want.units for want in last.reach.wants if want.tenure is None}
+    common = [(want.units, wanted[want.metric]) for want in step.reach.wants if want.metric in wanted]
+    only = len(step.reach.wants) == len(common) == len(last.reach.wants)
+    return only and all(units <= before for units, before in common) if common else step.reach.free

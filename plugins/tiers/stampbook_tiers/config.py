@@ -4,50 +4,164 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from stampbook import PluginConfig, WindowText, refuse
+from stampbook import PeriodError, PeriodText, PluginConfig, refuse
+from stampbook_tiers.periods import Count, Review
 
 _DECIMAL = r"^\d{1,12}(\.\d{1,6})?$"
+_Decimal = Annotated[str, Field(pattern=_DECIMAL)]
+
+
+def _review(text: str) -> str:
+    try:
+        Review.parse(text)
+    except PeriodError as error:
+        refuse(str(error))
+    return text
+
+
+def _count(text: str) -> str:
+    try:
+        Count.parse(text)
+    except PeriodError as error:
+        refuse(str(error))
+    return text
+
+
+class Gift(PluginConfig):
+    """What a level gives to those who enter it, or to those who have it at the beginning of each period."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="unique in the level")]
+    amount: Annotated[str, Field(pattern=_DECIMAL, description="how much, in whole units of the asset")]
+    asset: Annotated[str | None, Field(description="asset to grant; the table's where absent")] = None
+    given: Annotated[
+        Literal["entry", "each period"],
+        Field(description="on entering the level from below, or then and at each review that leaves the level"),
+    ] = "entry"
+    once: Annotated[bool, Field(strict=True, description="only the first time that the account enters the level")] = (
+        False
+    )
+    expires: Annotated[
+        PeriodText | Literal["never"], Field(description="how long it is good, from the day on which it is given")
+    ] = "never"
+    pending: Annotated[PeriodText | None, Field(description="how long until it can be spent")] = None
+    take_back: Annotated[
+        bool,
+        Field(strict=True, description="taken back, as far as it is there, when a return undoes the level at once"),
+    ] = False
 
 
 class Level(PluginConfig):
     """One level of the ladder."""
 
     name: Annotated[str, Field(min_length=1, max_length=64, description="as customers know it")]
-    reach: Annotated[str, Field(pattern=_DECIMAL, description="value of the metric from which it is reached")] = "0"
+    reach: Annotated[
+        _Decimal | dict[str, str],
+        Field(
+            description="value of the metric from which it is reached; or a table of values by metric, with "
+            "tenure = '2 years' for the time since the account was opened"
+        ),
+    ] = "0"
     keep: Annotated[
-        str | None,
-        Field(pattern=_DECIMAL, description="value from which a review keeps it; that of reach where absent"),
+        _Decimal | dict[str, str] | None,
+        Field(description="value from which a review keeps it, or a table; that of reach where absent"),
     ] = None
+    match: Annotated[
+        Literal["all", "any"], Field(description="of several metrics: all have to be there, or any one will do")
+    ] = "all"
+    invitation: Annotated[
+        bool, Field(strict=True, description="whether only those who are invited can reach it; reviews keep it as any")
+    ] = False
     multiplier: Annotated[str, Field(pattern=_DECIMAL, description="by which earning is multiplied")] = "1"
+    expires: Annotated[
+        PeriodText | Literal["never"] | None,
+        Field(description="how long what is earned at this level is good at least; the rule's own terms where absent"),
+    ] = None
+    gifts: Annotated[
+        tuple[Gift, ...], Field(alias="gift", description="what the level gives on entry, or each period")
+    ] = ()
+
+    @model_validator(mode="after")
+    def _named(self) -> Level:
+        for table in (self.reach, self.keep):
+            if table == {}:
+                refuse("name a metric, as in { stays = '6', nights = '30' }, or write one value")
+        names = [gift.name for gift in self.gifts]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            refuse(f"two gifts are named {name!r}; give one of them another name")
+        return self
 
 
 class TiersConfig(PluginConfig):
-    """A ladder of levels by one metric: up at once, down only at a review."""
+    """A ladder of levels by one metric or several: separate rules to reach a level and to keep it."""
 
-    metric: Annotated[str, Field(description="metric of the program; its window says which days count")]
+    metric: Annotated[
+        str | None,
+        Field(description="metric of the program that a plain `reach` or `keep` means; a table names its own"),
+    ] = None
     levels: Annotated[tuple[Level, ...], Field(alias="level", min_length=1, description="from lowest to highest")]
     asset: Annotated[str, Field(description="asset whose awards are multiplied")] = "points"
-    review: Annotated[
-        WindowText | None,
+    period: Annotated[
+        Annotated[str, AfterValidator(_count)] | None,
         Field(
-            description="calendar unit at whose end levels are reviewed; never where absent",
-            examples=["calendar month", "calendar year"],
+            description="which days count: a window, 'membership year', or 'since last change' of the level; the "
+            "metric's own window where absent. The metric's window has to be as long",
+            examples=["calendar year", "membership year", "since last change"],
         ),
     ] = None
+    review: Annotated[
+        Annotated[str, AfterValidator(_review)] | None,
+        Field(
+            description="when levels can fall: at the end of a calendar unit or of the membership year, after having "
+            "been held so long, or at once on the day that no longer keeps them; never where absent",
+            examples=["calendar year", "membership year, end of month", "12 months, end of month", "at once"],
+        ),
+    ] = None
+    grace: Annotated[
+        PeriodText | None, Field(description="how long after the end of a period a level that is not kept is left")
+    ] = None
+    upgrade: Annotated[
+        Literal["at once", "at review"], Field(description="when a level that is reached is entered")
+    ] = "at once"
     downgrade: Annotated[
         Literal["matching", "one step", "none"], Field(description="how far a review takes a level down")
     ] = "matching"
-    fact: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="name of the fact that it keeps")] = (
+    returns: Annotated[
+        Literal["at review", "at once", "never"],
+        Field(
+            description="a return undoes what reached the level: the next review sees it; the level falls at once to "
+            "what is left; or it is forgiven, at the next review too"
+        ),
+    ] = "at review"
+    announce: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="whether the events tier.raised and tier.lowered follow a change, for rules to react to; a "
+            "ladder with gifts always has them",
+        ),
+    ] = False
+    fact: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,50}$", description="name of the fact that it keeps")] = (
         "tier"
     )
 
     @model_validator(mode="after")
     def _rising(self) -> TiersConfig:
         names = [level.name for level in self.levels]
-        if len(set(names)) < len(names):
-            refuse("two levels have the same name")
-        if self.review is not None and not self.review.calendar_months:
-            refuse("review: write a calendar unit such as 'calendar year'")
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            refuse(f"two levels are named {name!r}; give one of them another name")
+        at_once = self.review == "at once"
+        if self.upgrade == "at review" and (self.review is None or at_once):
+            refuse("upgrade: 'at review' needs a review at the end of a period")
+        if self.grace is not None and (self.review is None or at_once):
+            refuse("grace: it follows the end of a period; name one with review")
+        if self.downgrade == "one step" and at_once:
+            refuse("downgrade: 'one step' is a step a period; with review = 'at once' there is none")
+        if self.returns == "never" and at_once:
+            refuse("returns: 'never' forgives until the next review; with review = 'at once' there is none")
+        if self.returns == "at once" and self.period == "since last change":
+            refuse("returns: what counts since the last change cannot be undone at once; write 'at review'")
+        if self.review is None and any(gift.given == "each period" for level in self.levels for gift in level.gifts):
+            refuse("gift: 'each period' needs a review at the end of a period")
         return self

@@ -1,37 +1,64 @@
-"""Pure arithmetic of tiers: which level a value reaches, and where a review leaves it."""
+"""Pure arithmetic of tiers: which level an account reaches, and where a review leaves it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from stampbook import Period
+
+    Met = Callable[["Goal"], bool]
+
+
+class Want(NamedTuple):
+    """What one measure has to come to: a metric in its smallest units, or a tenure."""
+
+    metric: str
+    units: int = 0
+    tenure: Period | None = None
+
+
+class Goal(NamedTuple):
+    """What is wanted: all of it, or any one."""
+
+    wants: tuple[Want, ...]
+    any_one: bool = False
+
+    @property
+    def free(self) -> bool:
+        """Whether it asks for nothing."""
+        return all(want.tenure is None and not want.units for want in self.wants)
 
 
 class Step(NamedTuple):
-    """A level with its thresholds in the metric's smallest units and its multiplier as a ratio."""
+    """A level with what reaches and what keeps it, and its multiplier as a ratio."""
 
     name: str
-    reach: int
-    keep: int
+    reach: Goal
+    keep: Goal
+    invitation: bool = False
     numerator: int = 1
     denominator: int = 1
 
 
-def reached(steps: Sequence[Step], value: int) -> int:
-    """Return the position of the highest level that a value reaches, or -1."""
-    rank = -1
-    for place, step in enumerate(steps):
-        if value >= step.reach:
-            rank = place
-    return rank
+def reached(steps: Sequence[Step], met: Met, invited: str, above: int = -1) -> int:
+    """Return the position of the highest level that is reached, or `above` where none beyond it is."""
+    for place in range(len(steps) - 1, above, -1):
+        step = steps[place]
+        if (not step.invitation or step.name == invited) and met(step.reach):
+            return place
+    return above
 
 
-def reviewed(steps: Sequence[Step], rank: int, value: int, downgrade: str) -> int:
-    """Return the position at which a review leaves a level, given the value of the period that ended."""
-    if rank < 0 or downgrade == "none" or value >= steps[rank].keep:
-        return max(rank, reached(steps, value))
-    if downgrade == "one step":
-        return max(rank - 1, reached(steps, value))
-    kept = max((place for place in range(rank) if value >= steps[place].keep), default=-1)
-    return max(kept, reached(steps, value))
+def kept(steps: Sequence[Step], met: Met, highest: int) -> int:
+    """Return the position of the highest level, up to one, that is kept, or -1."""
+    return next((place for place in range(highest, -1, -1) if met(steps[place].keep)), -1)
+
+
+def lowered(steps: Sequence[Step], rank: int, met: Met, downgrade: str) -> int:
+    """Return the position to which a review takes a level down, where nothing higher is reached."""
+    if rank < 0 or downgrade == "none" or met(steps[rank].keep):
+        return rank
+    return rank - 1 if downgrade == "one step" else kept(steps, met, rank - 1)

@@ -1,0 +1,278 @@
+"""What plugins and expressions see of an account at one instant."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from stampbook.lots import DEFAULT_ORDER, Lot, draw, takeable
+from stampbook.metrics import SEPARATOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stampbook.account import Account
+    from stampbook.events import Event
+    from stampbook.ledger import Fact, Posting
+    from stampbook.vocabulary import Context
+
+
+LAST_DAY = 4_000_000
+"""Beyond the last day of any calendar."""
+
+
+class AccountView:
+    """What plugins and expressions see of an account at one instant: read-only, with windows applied.
+
+    Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
+    the event's own contribution counts. `named` is the journal position of the event of the account that the event at
+    hand names, if any: that which set something aside, say.
+    """
+
+    __slots__ = ("_account", "_day", "_learned", "_pending", "_postings", "_program", "at", "named")
+
+    def __init__(
+        self,
+        account: Account,
+        at: int,
+        program: Context,
+        pending: Iterable[tuple[str, int, int]] = (),
+        learned: Iterable[Fact] = (),
+        postings: Sequence[Posting] = (),
+        named: int | None = None,
+    ) -> None:
+        self._account = account
+        self._program = program
+        self._pending = pending
+        self._learned = learned
+        self._postings = postings
+        self.at = at
+        self.named = named
+        self._day = 0
+
+    @property
+    def day(self) -> int:
+        """The local date of the instant, as an ordinal."""
+        if not self._day:
+            self._day = self._program.calendar.day(self.at)
+        return self._day
+
+    @property
+    def ref(self) -> str:
+        """The operator's name for the account."""
+        return self._account.ref
+
+    @property
+    def status(self) -> str:
+        """``open``, ``frozen`` or ``closed``."""
+        return self._account.status
+
+    @property
+    def opened_at(self) -> int:
+        """The instant at which the account was opened."""
+        return self._account.opened_at
+
+    @property
+    def late(self) -> bool:
+        """Whether something that happened later is decided already."""
+        return self.at < self._account.clock
+
+    @property
+    def position(self) -> int:
+        """The journal position of the event at hand: the `origin` of the lots that it opens."""
+        return self._account.seq + 1
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The names of all metrics that ever counted something, those of different values as ``metric:value``."""
+        return tuple(sorted(self._account.metrics.counters))
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything is set aside."""
+        return any(hold.left for hold in self._account.holds.values())
+
+    @property
+    def lots(self) -> tuple[Lot, ...]:
+        """All lots that hold something, or owe it, in the order in which they were opened."""
+        return tuple([lot for _, lot in sorted(self._account.lots.items()) if lot.remaining])
+
+    def lot(self, number: int) -> Lot | None:
+        """Return one lot that holds something by its number."""
+        lot = self._account.lots.get(number)
+        return lot if lot is not None and lot.remaining else None
+
+    def known_lot(self, number: int) -> Lot | None:
+        """Return one lot by its number, empty or not: of those that an earlier event moved which the event names."""
+        return self._account.lots.get(number)
+
+    def derive(self, text: str) -> int:
+        """Return a number of 256 bits that depends on the account's journal up to here, and on `text`.
+
+        Decided again it is the same; nobody can foresee it who does not have the books.
+        """
+        return int.from_bytes(hmac.digest(self._account.head, text.encode(), "sha256"))
+
+    def draw(
+        self, asset: str, amount: int, taken: Mapping[int, int] | None = None, opened: Iterable[Lot] = ()
+    ) -> tuple[list[tuple[int, int]], int]:
+        """Choose what would be spent now, in the program's order; late news uses nothing that came later.
+
+        Args:
+            asset: what is spent.
+            amount: how much, in smallest units.
+            taken: what is taken already, by lot.
+            opened: lots that are not the account's yet.
+
+        Returns:
+            pairs of lot number and amount, and what is short of `amount`.
+        """
+        order = self._program.spend_orders.get(asset) or DEFAULT_ORDER
+        if self.late:
+            taken = dict(taken or {})
+            for number, units in self._account.later(self.at).items():
+                taken[number] = taken.get(number, 0) - units
+        lots: Iterable[Lot] = self._account.lots.values()
+        if opened:
+            lots = [*lots, *opened]
+        left = [lot.moved(-taken.get(lot.number, 0)) for lot in lots] if taken else lots
+        return draw(left, asset, amount, self.at, order)
+
+    def balance(self, asset: str) -> int:
+        """Return what may be spent of an asset now: not held, expired or pending."""
+        return self._account.balance(asset, self.at)
+
+    def pending(self, asset: str) -> int:
+        """Return what is granted of an asset but not yet effective."""
+        return self._account.pending(asset, self.at)
+
+    def owed(self, asset: str) -> int:
+        """Return the debt in an asset, zero or more."""
+        return self._account.owed(asset)
+
+    def amount_of(self, event: Event) -> int:
+        """Return an event's own amount, in the finest units of the program's assets; 0 where it has none."""
+        amount = getattr(event, "amount", None)
+        if not amount:
+            return 0
+        code = getattr(event, type(event).asset_field, None) or self._program.currency.code
+        return int(amount * self._program.finest[code])
+
+    @property
+    def currency_balance(self) -> int:
+        """What may be spent now in the program's currency."""
+        return self._account.balance(self._program.currency.code, self.at)
+
+    def fact(self, name: str) -> Fact | None:
+        """Return the fact of a name that holds now."""
+        for fact in self._learned:
+            if fact.name == name and fact.since <= self.at < fact.until:
+                return fact
+        return self._account.fact(name, self.at)
+
+    @property
+    def learned(self) -> tuple[Fact, ...]:
+        """The facts that the event at hand changed, whatever their instants."""
+        return tuple(self._learned)
+
+    def facts(self, name: str) -> tuple[Fact, ...]:
+        """Return all that was concluded under a name, in the order of time, as it was before the event at hand."""
+        return self._account.facts.get(name, ())
+
+    def text(self, name: str) -> str:
+        """Return the value of a fact, or an empty text where there is none."""
+        fact = self.fact(name)
+        return "" if fact is None else fact.value
+
+    def metric(self, name: str) -> int:
+        """Return a metric over its window up to today, in the metric's smallest units."""
+        return self.metric_on(name, self.day)
+
+    def metric_on(self, name: str, day: int) -> int:
+        """Return a metric over its window as it ends on another local day."""
+        first = self._program.first_day(name, day)
+        if self._pending and name in self._program.distinct:
+            return len({value for _, values in self.metric_values(name, first, last=day) for value in values})
+        total = self._account.metrics.total(name, first, day)
+        for metric, on, delta in self._pending:
+            if metric == name and first <= on <= day:
+                total += delta
+        return total
+
+    def metric_between(self, name: str, first: int, last: int, *, before: bool = False) -> int:
+        """Return a metric over local days of the caller's own, both included, in the metric's smallest units.
+
+        Only the days of the metric's own window are at hand, as it ends on the day before the instant or later. So a
+        plugin that asks for more refuses, in `prepare`, a program whose metric counts over less.
+
+        Args:
+            name: the metric.
+            first: the first day.
+            last: the last day.
+            before: leave out what the event at hand adds.
+        """
+        total = self._account.metrics.total(name, first, last)
+        if not before:
+            for metric, day, delta in self._pending:
+                if metric == name and first <= day <= last:
+                    total += delta
+        return total
+
+    def metric_days(self, name: str, first: int, *, before: bool = False) -> list[tuple[int, int]]:
+        """Return what a metric counts day by day from a day on, in order; the bounds of `metric_between` hold.
+
+        Args:
+            name: the metric.
+            first: the first day.
+            before: leave out what the event at hand adds.
+        """
+        days: dict[int, int] = {}
+        pending = () if before else self._pending
+        for day, delta in (*self._days(name), *(each[1:] for each in pending if each[0] == name)):
+            if day >= first:
+                days[day] = days.get(day, 0) + delta
+        return sorted(days.items())
+
+    def metric_values(
+        self, name: str, first: int, *, last: int = LAST_DAY, before: bool = False
+    ) -> list[tuple[int, frozenset[str]]]:
+        """Return the different values that a metric of `distinct` counts, day by day, in order.
+
+        Args:
+            name: the metric.
+            first: the first day.
+            last: the last day.
+            before: leave out what the event at hand adds.
+        """
+        counts = {
+            (day, value): count
+            for value, counter in self._account.metrics.values(name).items()
+            for day, count in counter.days.items()
+            if first <= day <= last
+        }
+        for metric, day, delta in () if before else self._pending:
+            home, _, value = metric.partition(SEPARATOR)
+            if home == name and value and first <= day <= last:
+                counts[day, value] = counts.get((day, value), 0) + delta
+        days: dict[int, set[str]] = {}
+        for (day, value), count in counts.items():
+            if count > 0:
+                days.setdefault(day, set()).add(value)
+        return [(day, frozenset(values)) for day, values in sorted(days.items())]
+
+    @property
+    def counted(self) -> frozenset[str]:
+        """The metrics that the event at hand changes, where the engine asks for an assessment."""
+        return frozenset([metric.partition(SEPARATOR)[0] for metric, _, _ in self._pending])
+
+    def takeable(self, asset: str) -> int:
+        """Return how much of an asset can be taken back, after what the event at hand moves itself.
+
+        Paid value and what is held are not counted. Only where the engine asks for an assessment are the event's own
+        movements known.
+        """
+        return sum([units for _, units in takeable(self._account.lots.values(), self._postings, asset, self.at)])
+
+    def _days(self, name: str) -> Iterable[tuple[int, int]]:
+        counter = self._account.metrics.counters.get(name)
+        return () if counter is None else counter.days.items()

@@ -1,0 +1,52 @@
+"""What an account came to be entitled to, or no longer is: granted exactly, or taken back within what can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.amounts import LARGEST
+from stampbook.errors import PluginError
+from stampbook.ledger import PROMOTION, Posting
+from stampbook.lots import DEBT, PAID, takeable
+from stampbook.periods import NEVER
+
+if TYPE_CHECKING:
+    from stampbook.draft import Draft
+    from stampbook.hookspecs import Entitlement
+    from stampbook.lots import Lot
+
+
+def entitle(draft: Draft, wish: Entitlement) -> None:
+    """Post an entitlement.
+
+    Raises:
+        PluginError: its terms are none that a lot can have.
+    """
+    rule, asset, units, kind, effective_at, expires_at, priority = wish
+    if asset not in draft.registry.context.assets:
+        message = f"rule {rule} grants {asset!r}, which is not an asset of the program"
+        raise PluginError(message)
+    if type(units) is not int or abs(units) > LARGEST or kind in {PAID, DEBT} or not kind.isprintable():
+        message = f"rule {rule} grants {wish}, which is no amount of a lot that rewards may open"
+        raise PluginError(message)
+    if not (-NEVER <= effective_at <= NEVER and -NEVER <= expires_at <= NEVER):
+        message = f"rule {rule} grants at times that cannot be kept"
+        raise PluginError(message)
+    if units > 0:
+        draft.grant((asset, kind, effective_at, expires_at, priority), units, PROMOTION, rule)
+    else:
+        at, left = max(draft.account.clock, draft.event.at), -units
+        free_lots = takeable(draft.account.lots.values(), draft.postings, asset, at)
+        free_lots.sort(key=lambda each: _terms(draft.account.lots[each[0]]) != (kind, expires_at, priority))
+        for lot, free in free_lots:
+            part = min(free, left)
+            if part:
+                draft.postings.append(Posting(asset, part, lot, PROMOTION, rule))
+                left -= part
+        units += left
+    if units:
+        draft.trace.setdefault("entitled", []).append((rule, asset, units))
+
+
+def _terms(lot: Lot) -> tuple[str, int, int]:
+    return lot.kind, lot.expires_at, lot.priority

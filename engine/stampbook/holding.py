@@ -1,0 +1,153 @@
+"""Holds: setting value aside, capturing it whole or in parts, raising, lowering and releasing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.amounts import amount_text
+from stampbook.events import HoldAuthorised, HoldCaptured, HoldChanged, HoldLapsed, HoldVoided, Purchase
+from stampbook.ledger import SALES, HoldChange, Posting
+
+if TYPE_CHECKING:
+    from stampbook.account import Hold
+    from stampbook.draft import Draft
+    from stampbook.refunding import Past
+
+Units = tuple[tuple[int, int], ...]
+"""Pairs of lot number and amount."""
+
+
+def authorised(draft: Draft, _: Past | None) -> None:
+    """Set an amount aside, by lot, in the order in which it would be spent. The hold's number is its event's place."""
+    event = draft.event
+    assert isinstance(event, HoldAuthorised)  # noqa: S101 - narrows for the type checker
+    asset = event.asset or draft.registry.context.currency.code
+    number = draft.account.seq + 1
+    units = draft.choose(asset, event.amount)
+    if units:
+        draft.holds.append(HoldChange(number, "authorise", asset, units, event.lapses_at or 0))
+
+
+def captured(draft: Draft, _: Past | None) -> None:
+    """Take what was set aside, whole or in part; unless more is to come, the rest is released."""
+    event = draft.event
+    assert isinstance(event, HoldCaptured)  # noqa: S101 - narrows for the type checker
+    hold = named(draft, event.asset)
+    if hold is not None:
+        take(draft, hold, hold.remaining if event.amount is None else event.amount, "capture", final=event.final)
+
+
+def voided(draft: Draft, _: Past | None) -> None:
+    """Release what is set aside, or part of it: what would have been used last is released first."""
+    event = draft.event
+    assert isinstance(event, HoldVoided)  # noqa: S101 - narrows for the type checker
+    hold = named(draft, event.asset)
+    if hold is None:
+        return
+    amount = hold.remaining if event.amount is None else event.amount
+    if amount > hold.remaining:
+        _object_to(draft, hold, amount, "over_void")
+        return
+    draft.holds.append(HoldChange(hold.number, "void", hold.asset, _part(tuple(reversed(hold.left)), amount)))
+
+
+def changed(draft: Draft, _: Past | None) -> None:
+    """Raise or lower what is set aside to an amount; what was captured does not count."""
+    event = draft.event
+    assert isinstance(event, HoldChanged)  # noqa: S101 - narrows for the type checker
+    hold = named(draft, event.asset)
+    if hold is None:
+        return
+    more = event.amount - hold.remaining
+    if more > 0:
+        units = draft.choose(hold.asset, more)
+        if units:
+            draft.holds.append(HoldChange(hold.number, "raise", hold.asset, units))
+    elif more < 0:
+        draft.holds.append(HoldChange(hold.number, "void", hold.asset, _part(tuple(reversed(hold.left)), -more)))
+
+
+def lapsed(draft: Draft, _: Past | None) -> None:
+    """Release what is still set aside when its time is over."""
+    event = draft.event
+    assert isinstance(event, HoldLapsed)  # noqa: S101 - narrows for the type checker
+    hold = draft.account.holds[event.hold]
+    draft.holds.append(HoldChange(hold.number, "lapse", hold.asset, hold.left))
+
+
+def pay(draft: Draft, asset: str, amount: int, book: str, rule: str) -> None:
+    """Take what an event costs: from the hold that it names, where that is of the asset, else in the spend order."""
+    if getattr(draft.event, "hold", None) is not None:
+        hold = None if draft.about is None else draft.account.holds.get(draft.about)
+        if hold is not None and hold.left and hold.asset == asset:
+            take(draft, hold, amount, rule, final=True, book=book)
+            return
+    draft.draw(asset, amount, book, rule)
+
+
+def check_used(draft: Draft) -> None:
+    """Object where an event names a hold and took nothing from it."""
+    if getattr(draft.event, "hold", None) is not None and not draft.holds and not draft.objections:
+        hold = None if draft.about is None else draft.account.holds.get(draft.about)
+        if named(draft, hold.asset if hold is not None else None) is not None and hold is not None:
+            draft.object("wrong_asset", f"nothing of it is to be paid in {hold.asset}, which was set aside")
+
+
+def take(draft: Draft, hold: Hold, amount: int, rule: str, *, final: bool, book: str = SALES) -> None:
+    """Capture an amount of a hold lot by lot; release the rest where nothing more is to come."""
+    if amount > hold.remaining:
+        _object_to(draft, hold, amount, "over_capture")
+        return
+    units = _part(hold.left, amount)
+    if units:
+        draft.holds.append(HoldChange(hold.number, "capture", hold.asset, units))
+    draft.postings.extend(Posting(hold.asset, taken, lot, book, rule) for lot, taken in units)
+    if final and amount < hold.remaining:
+        gone = dict(units)
+        rest = tuple((lot, held - gone.get(lot, 0)) for lot, held in hold.left if held > gone.get(lot, 0))
+        draft.holds.append(HoldChange(hold.number, "void", hold.asset, rest))
+
+
+def named(draft: Draft, asset: str | None) -> Hold | None:
+    """Return the open hold that the event names, or object.
+
+    Args:
+        draft: whose event names a hold.
+        asset: the asset in which the event counts; the program's currency where absent.
+    """
+    event = draft.event
+    source, id_ = event.names or ("", "")
+    hold = None if draft.about is None else draft.account.holds.get(draft.about)
+    code = asset or draft.registry.context.currency.code
+    if draft.about is None:
+        draft.object("unknown_hold", f"this account has no hold {id_!r} of source {source!r}")
+    elif hold is None or not hold.left:
+        draft.object("hold_ended", f"nothing is set aside under {id_!r} any more: it was captured, released or lapsed")
+    elif hold.asset != code:
+        draft.object("wrong_asset", f"hold {id_!r} is of {hold.asset}, not of {code}")
+    else:
+        return hold
+    return None
+
+
+def is_hold_event(event: object) -> bool:
+    """Whether an event names a hold."""
+    return isinstance(event, (HoldCaptured, HoldVoided, HoldChanged)) or (
+        isinstance(event, Purchase) and event.hold is not None
+    )
+
+
+def _object_to(draft: Draft, hold: Hold, amount: int, code: str) -> None:
+    asset = draft.registry.context.assets[hold.asset]
+    draft.object(code, f"{amount_text(amount, asset)} is more than the {amount_text(hold.remaining, asset)} set aside")
+
+
+def _part(left: Units, amount: int) -> Units:
+    """Return the first units of what is held, up to an amount."""
+    part: list[tuple[int, int]] = []
+    for lot, held in left:
+        taken = min(held, amount)
+        if taken:
+            part.append((lot, taken))
+            amount -= taken
+    return tuple(part)

@@ -1,0 +1,77 @@
+"""What matures when a purchase is completed, and what is noted of accounts that are described."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.events import AccountDescribed, AccountOpened, PurchaseCompleted
+from stampbook.expressions.functions import month_day
+from stampbook.ledger import Fact
+from stampbook.periods import NEVER
+from stampbook.returns import line_values
+
+if TYPE_CHECKING:
+    from stampbook.draft import Draft
+    from stampbook.refunding import Past
+
+
+def completed(draft: Draft, past: Past | None) -> None:
+    """Let mature what waits for the completion of a purchase, save what came back of it."""
+    event = draft.event
+    assert isinstance(event, PurchaseCompleted)  # noqa: S101 - narrows for the type checker
+    if past is None:
+        draft.object("unknown_purchase", f"the account has no purchase {event.purchase!r} to complete")
+        return
+    draft.about = past.purchase.seq
+    if event.at < past.purchase.at:
+        draft.object("before_purchase", "it is completed before it was bought")
+        return
+    if is_completed(past):
+        draft.object("completed", "that purchase was completed before")
+        return
+    total = sum(line_values(past.order))
+    came = sum(value for back in past.returns for _, _, value in back.memo.get("came", ()))
+    if past.returns and came >= total:
+        draft.object("returned", "all of that purchase came back; nothing of it matures")
+        return
+    waiting = past.purchase.memo.get("awaits", ())
+    matured: list[tuple[str, int, int, int]] = []
+    for grant in past.granted():
+        left = grant.amount - grant.settled
+        for number, part in grant.lots if grant.rule in waiting else ():
+            lot = draft.account.lots.get(number)
+            if lot is None or lot.effective_at <= event.at or lot.expires_at <= event.at:
+                continue
+            units = min(left, part, lot.free - sum(moved for _, source, _, moved in matured if source == number))
+            if units <= 0:
+                continue
+            terms = (lot.asset, lot.kind, event.at, lot.expires_at, lot.priority)
+            for into, moved in draft.grant(terms, units, number, grant.rule):
+                matured.append((grant.rule, number, into, moved))
+            left -= units
+    draft.memo["matured"] = matured
+
+
+def is_completed(past: Past) -> bool:
+    """Whether a purchase was completed."""
+    return any("matured" in later.memo for later in past.returns)
+
+
+def described(draft: Draft) -> None:
+    """Note what an event says of an account as facts, or object to what the program does not know."""
+    event = draft.event
+    assert isinstance(event, (AccountDescribed, AccountOpened))  # noqa: S101 - narrows for the type checker
+    known = draft.registry.context.attributes
+    for name, value in event.attributes.items():
+        kind = known.get(name)
+        if kind is None:
+            there = ", ".join(known) or "none"
+            draft.object("unknown_attribute", f"{name!r} is no attribute of this program, which has {there}")
+        elif kind == "month and day" and value and month_day(value) is None:
+            draft.object("bad_attribute", f"{name} is a month and a day such as '03-14', without a year, not {value!r}")
+        else:
+            history = draft.account.facts.get(name, ())
+            until = min((fact.since for fact in history if fact.since > event.at), default=NEVER)
+            held = draft.account.fact(name, event.at)
+            if held is None or held.value != value:
+                draft.facts.append(Fact(name, value, event.at, until, "as was declared"))

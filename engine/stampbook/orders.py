@@ -1,0 +1,149 @@
+"""The order inside a purchase, as rules see it: lines, shares of discount, tax and tenders, and parts of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stampbook.amounts import divide, split
+
+
+class Line(NamedTuple):
+    """One line of an order as rules see it, with its share of the order's discount."""
+
+    number: int
+    sku: str
+    category: str
+    quantity: int
+    unit_price: int
+    amount: int
+    discount: int
+    net: int
+    kind: str = "goods"
+    labels: tuple[str, ...] = ()
+
+
+class Order:
+    """A purchase as rules see it; all money in smallest units of `currency`."""
+
+    __slots__ = (
+        "_categories", "_labels", "_shares", "_skus", "channel", "currency", "discount", "gross", "line_taxes", "lines",
+        "net", "paid_by_points", "quantity", "store", "stored_value", "tax", "tenders", "total",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913 - all that an order has, by name
+        self,
+        currency: str,
+        lines: tuple[Line, ...],
+        *,
+        gross: int,
+        discount: int,
+        net: int,
+        tax: int,
+        total: int,
+        quantity: int,
+        stored_value: int,
+        channel: str,
+        store: str,
+        paid_by_points: int = 0,
+        tenders: tuple[str, ...] = (),
+        line_taxes: tuple[int, ...] | None = None,
+    ) -> None:
+        self.currency = currency
+        self.lines = lines
+        self.gross = gross
+        self.discount = discount
+        self.net = net
+        self.tax = tax
+        self.total = total
+        self.quantity = quantity
+        self.stored_value = stored_value
+        self.channel = channel
+        self.store = store
+        self.paid_by_points = paid_by_points
+        self.tenders = tenders
+        self.line_taxes = line_taxes
+        self._skus: frozenset[str] | None = None
+        self._categories: frozenset[str] | None = None
+        self._labels: frozenset[str] | None = None
+        self._shares: tuple[dict[int, int], dict[int, int]] | None = None
+
+    @property
+    def line_count(self) -> int:
+        """How many lines."""
+        return len(self.lines)
+
+    @property
+    def skus(self) -> frozenset[str]:
+        """The skus of all lines."""
+        if self._skus is None:
+            self._skus = frozenset([line.sku for line in self.lines])
+        return self._skus
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The categories of all lines."""
+        if self._categories is None:
+            self._categories = frozenset([line.category for line in self.lines])
+        return self._categories
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The labels of all lines."""
+        if self._labels is None:
+            self._labels = frozenset([label for line in self.lines for label in line.labels])
+        return self._labels
+
+    @property
+    def net_of_tax(self) -> int:
+        """What was paid for the order, less the tax in it or on top of it."""
+        return self.total - self.tax
+
+    @property
+    def paid_outside(self) -> int:
+        """The part that neither stored value nor points paid."""
+        return self.total - self.stored_value - self.paid_by_points
+
+    def net_of_tax_of(self, line: Line) -> int:
+        """Return what a line costs after its share of the discount, less its tax."""
+        return line.net if self.total != self.net else line.net - self._shared()[0][line.number]
+
+    def paid_outside_of(self, line: Line) -> int:
+        """Return a line's share of what neither stored value nor points paid."""
+        return self._shared()[1][line.number]
+
+    def _shared(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Return each line's share of the tax and of what was paid outside."""
+        if self._shares is None:
+            numbers = [line.number for line in self.lines]
+            weights = [line.net for line in self.lines]
+            weights = weights if any(weights) else [1] * len(weights)
+            taxes = split(self.tax, weights) if self.line_taxes is None else self.line_taxes
+            outside = split(self.paid_outside, weights)
+            self._shares = dict(zip(numbers, taxes, strict=True)), dict(zip(numbers, outside, strict=True))
+        return self._shares
+
+    def narrowed(self, lines: tuple[Line, ...]) -> Order:
+        """Return the order as if only some of its lines had been bought; what was paid for them is their share."""
+        taxes, outside = self._shared()
+        net = sum([line.net for line in lines])
+        tax = sum([taxes[line.number] for line in lines])
+        total = net + tax if self.total != self.net else net
+        inside = total - sum([outside[line.number] for line in lines])
+        paid = self.stored_value + self.paid_by_points
+        points = divide(inside * self.paid_by_points, paid, "floor") if paid else 0
+        return Order(
+            self.currency,
+            lines,
+            gross=sum([line.amount for line in lines]),
+            discount=sum([line.discount for line in lines]),
+            net=net,
+            tax=tax,
+            total=total,
+            quantity=sum([line.quantity for line in lines]),
+            stored_value=inside - points,
+            channel=self.channel,
+            store=self.store,
+            paid_by_points=points,
+            tenders=self.tenders,
+            line_taxes=tuple([taxes[line.number] for line in lines]),
+        )

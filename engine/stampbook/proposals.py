@@ -1,0 +1,91 @@
+"""What plugins propose besides moving value: debts, holds, counts, a status; and what accounts share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stampbook.periods import NEVER
+
+if TYPE_CHECKING:
+    from stampbook.ledger import Message, Objection
+
+
+class Debt(NamedTuple):
+    """What a plugin's event has the account owe from now on, out of a book; the asset allows debt.
+
+    `amount` is in smallest units.
+    """
+
+    asset: str
+    amount: int
+    book: str
+    rule: str = ""
+
+
+class Tally(NamedTuple):
+    """What a plugin's event adds to a metric on a local day (that of the event where it is 0).
+
+    `units` are smallest units of the metric, of either sign. The metric is one of the program's, a value of one that
+    counts different values (``metric:value``), one that a plugin declared with `Context.declare_counter`, or the
+    `Limit.metric` of one of its limits, of scope ``account`` or ``campaign``. With `full` it counts against that limit:
+    where less than `units` is left of it, the event is refused with this objection.
+    """
+
+    metric: str
+    units: int
+    day: int = 0
+    full: Objection | None = None
+
+
+class GiveBack(NamedTuple):
+    """Takes back from limits and metrics what the earlier event counted that the event at hand names."""
+
+
+class SetAside(NamedTuple):
+    """Sets an amount of an asset aside until it is taken, released, or lapses; the hold is the event's own."""
+
+    asset: str
+    amount: int
+    lapses_at: int = NEVER
+
+
+class Remember(NamedTuple):
+    """A text that the entry keeps under a name, for who asks what became of the event, and for later events."""
+
+    name: str
+    value: str
+
+
+class StatusChange(NamedTuple):
+    """What a plugin's event makes of the account: ``closed``, once nothing is left in it, or ``open`` again."""
+
+    status: str
+
+
+class Earned(NamedTuple):
+    """What one rule is about to grant on an event, after stacking, multipliers, rounding and limits.
+
+    `units` are smallest units, `lines` pairs of line number and units (empty: the whole order). With `waits` it matures
+    when its purchase is completed.
+    """
+
+    rule: str
+    asset: str
+    units: int
+    kind: str
+    effective_at: int
+    expires_at: int
+    priority: int
+    lines: tuple[tuple[int, int], ...] = ()
+    waits: bool = False
+
+
+class Share(NamedTuple):
+    """The part of what a rule grants that goes to another account instead: `units`, which `message` brings there.
+
+    The account that earned keeps the rest. Where the grant has lines, the message's `by_line` says what comes of each.
+    """
+
+    rule: str
+    units: int
+    message: Message

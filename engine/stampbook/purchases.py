@@ -1,0 +1,261 @@
+"""Purchases, what becomes of them, and their returns, as events."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import lru_cache
+from itertools import repeat
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, model_validator
+
+from stampbook.amounts import LARGEST, divide, split
+from stampbook.event_base import Event, Part
+from stampbook.event_fields import (
+    QUANTITY_DECIMALS,
+    Amount,
+    Name,
+    PositiveAmount,
+    Quantity,
+    Text,
+    fail,
+    money,
+)
+from stampbook.orders import Line, Order
+
+
+class OrderLine(Part):
+    """One line of an order. `amount` is what the line costs after its own discounts, `tax` its part of the order's."""
+
+    sku: Annotated[str, Field(max_length=255)] = ""
+    category: Annotated[str, Field(max_length=255)] = ""
+    quantity: Quantity = 10**QUANTITY_DECIMALS
+    unit_price: Amount | None = None
+    amount: Amount | None = None
+    kind: Literal["goods", "gift_card", "topup"] = "goods"
+    labels: tuple[Name, ...] = ()
+    tax: Amount | None = None
+
+    @property
+    def total(self) -> int:
+        """`amount`, or quantity times unit price rounded half up."""
+        if self.amount is not None:
+            return self.amount
+        return divide(self.quantity * (self.unit_price or 0), 10**QUANTITY_DECIMALS, "half_up")
+
+
+class Tender(Part):
+    """One means by which an order was paid; `stored_value` is drawn from the account's lots."""
+
+    kind: Name
+    amount: Amount
+
+
+def _gross(lines: tuple[OrderLine, ...]) -> int:
+    """Return what lines cost; it is here that they are checked, since a validator of each would cost more."""
+    gross = 0
+    for number, line in enumerate(lines, 1):
+        if line.amount is None and line.unit_price is None:
+            fail(f"lines.{number}: a line needs its amount or its unit_price")
+        total = line.total
+        if total > LARGEST:
+            fail(f"lines.{number}: quantity times unit_price is larger than any amount that is kept")
+        gross += total
+    return gross
+
+
+_MOVING = ("stored_value", "points")
+"""Kinds of tender that mean something to the books; shops name the others as they like."""
+
+
+@lru_cache(maxsize=1_000)
+def _nearly(kind: str) -> str:
+    """Return the kind that a misspelt one is meant to be, or an empty text."""
+    plain = re.sub(r"[^a-z]+", "_", kind.casefold())
+    return next(iter(get_close_matches(plain, _MOVING, n=1, cutoff=0.85)), "")
+
+
+def _check_kinds(tenders: tuple[Tender, ...]) -> None:
+    """Check that stored value which a misspelt tender pays with is not simply left where it is."""
+    for number, tender in enumerate(tenders, 1):
+        meant = _nearly(tender.kind)
+        if meant and meant != tender.kind:
+            fail(f"tenders.{number}.kind: {tender.kind!r} is nearly {meant!r}; write that, or name it less like it")
+
+
+_NUMBERS = range(1, 1_000_000)
+
+
+class Purchase(Event):
+    """Goods or services were bought. Prices include tax unless `tax_added` says that `tax` came on top."""
+
+    type: Literal["purchase"] = "purchase"
+    currency: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+    amount: Amount | None = None
+    discount: Amount = 0
+    tax: Amount = 0
+    tax_added: bool = False
+    total: Amount | None = None
+    channel: Annotated[str, Field(max_length=255)] = ""
+    store: Annotated[str, Field(max_length=255)] = ""
+    tenders: tuple[Tender, ...] = ()
+    hold: Name | None = None
+    hold_source: Name | None = None
+
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The source and id of the hold from which its stored value is captured."""
+        return None if self.hold is None else (self.hold_source or self.source, self.hold)
+
+    @model_validator(mode="after")
+    def _adds_up(self, info: ValidationInfo) -> Purchase:
+        lines, gross = self.lines, self.amount
+        if (gross is None) == (not lines):
+            fail("a purchase has either lines or one amount")
+        if gross is None:
+            gross = _gross(lines)
+        if self.discount > gross:
+            fail("the discount is larger than the order")
+        if self.tax and not self.tax_added and self.tax > gross - self.discount:
+            fail(f"the tax is larger than the order, which is {money(gross - self.discount, info)} with it")
+        if lines and any(line.tax is not None for line in lines):
+            self._check_taxes(info)
+        total = gross - self.discount + (self.tax if self.tax_added else 0)
+        if total > LARGEST:
+            fail("the order is larger than any amount that is kept")
+        if self.total is not None and self.total != total:
+            what = f"lines - discount{' + tax' if self.tax_added else ''}"
+            fail(f"the total is not {what}, which is {money(total, info)}")
+        if self.tenders:
+            _check_kinds(self.tenders)
+            paid = sum([tender.amount for tender in self.tenders])
+            if paid != total:
+                fail(f"the tenders sum to {money(paid, info)}, not to the total of {money(total, info)}")
+        elif self.hold is not None:
+            fail("a purchase that names a hold has a tender of kind 'stored_value', or 'points', to capture from it")
+        return self
+
+    def _check_taxes(self, info: ValidationInfo) -> None:
+        taxes = [line.tax for line in self.lines if line.tax is not None]
+        if len(taxes) < len(self.lines):
+            fail("either every line says its tax, or none does")
+        if sum(taxes) != self.tax:
+            fail(f"the taxes of the lines sum to {money(sum(taxes), info)}, not to the tax of the order")
+
+    def order_in(self, currency: str) -> Order:
+        """Return the order, in `currency` unless the event names one."""
+        if self.currency is not None:
+            currency = self.currency
+        if self.lines:
+            amounts = [line.total for line in self.lines]
+            gross = sum(amounts)
+            shares = split(self.discount, amounts) if self.discount else repeat(0)
+            lines = tuple(
+                [
+                    Line(
+                        n,
+                        line.sku,
+                        line.category,
+                        line.quantity,
+                        line.unit_price or 0,
+                        amount,
+                        share,
+                        amount - share,
+                        line.kind,
+                        line.labels,
+                    )
+                    for n, line, amount, share in zip(_NUMBERS, self.lines, amounts, shares, strict=False)
+                ]
+            )
+        else:
+            gross = self.amount or 0
+            lines = (Line(1, "", "", 10**QUANTITY_DECIMALS, gross, gross, self.discount, gross - self.discount),)
+        net = gross - self.discount
+        tenders = self.tenders
+        taxes = self.tax and self.lines and self.lines[0].tax is not None
+        return Order(
+            currency,
+            lines,
+            gross=gross,
+            discount=self.discount,
+            net=net,
+            tax=self.tax,
+            total=net + self.tax if self.tax_added else net,
+            quantity=sum([line.quantity for line in lines]),
+            stored_value=sum([tender.amount for tender in tenders if tender.kind == "stored_value"]) if tenders else 0,
+            channel=self.channel,
+            store=self.store,
+            paid_by_points=sum([tender.amount for tender in tenders if tender.kind == "points"]) if tenders else 0,
+            tenders=tuple([tender.kind for tender in tenders]) if tenders else (),
+            line_taxes=tuple([line.tax or 0 for line in self.lines]) if taxes else None,
+        )
+
+
+class ReturnLine(Part):
+    """One line of a return: by its number in the purchase or by sku; all that remains of it unless counted."""
+
+    line: Annotated[int, Field(ge=1)] | None = None
+    sku: str | None = None
+    quantity: Quantity | None = None
+    amount: PositiveAmount | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> ReturnLine:
+        if (self.line is None) == (self.sku is None):
+            fail("a returned line is named by either line or sku")
+        if self.quantity is not None and self.amount is not None:
+            fail("a returned line is counted by either quantity or amount")
+        return self
+
+
+class Return(Event):
+    """Goods came back: named lines, an amount, or, where neither is given, all that remains of the purchase."""
+
+    type: Literal["return"] = "return"
+    currency: str | None = None
+    purchase: Name | None = None
+    purchase_source: Name | None = None
+    lines: tuple[ReturnLine, ...] = ()
+    amount: PositiveAmount | None = None
+    reason: Text = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Return:
+        if self.lines and self.amount is not None:
+            fail("a return has either lines or one amount")
+        if self.purchase is None and self.amount is None:
+            fail("a return names its purchase, or has an amount")
+        return self
+
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The source and id of the purchase that it names."""
+        return None if self.purchase is None else (self.purchase_source or self.source, self.purchase)
+
+
+class PurchaseCancelled(Return):
+    """A purchase is off before it was completed: all of it is undone, as a return of all of it would."""
+
+    type: Literal["purchase.cancelled"] = "purchase.cancelled"  # type: ignore[assignment]  # a return by another name
+
+    @model_validator(mode="after")
+    def _whole(self) -> PurchaseCancelled:
+        if self.purchase is None or self.lines or self.amount is not None:
+            fail("a purchase is named and cancelled whole; what is a part of one is a return")
+        return self
+
+
+class PurchaseCompleted(Event):
+    """A purchase was delivered, or the guest checked out: what was to mature on it does, save what came back."""
+
+    type: Literal["purchase.completed"] = "purchase.completed"
+    purchase: Name
+    purchase_source: Name | None = None
+    reason: Text = ""
+
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The source and id of the purchase."""
+        return self.purchase_source or self.source, self.purchase

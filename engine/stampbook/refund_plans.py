@@ -1,0 +1,114 @@
+"""What a refund plugin is asked about a return, and the plan with which it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stampbook.ledger import Objection, Posting
+    from stampbook.orders import Order
+    from stampbook.purchases import Return
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What one rule granted for a purchase, and how much of it earlier returns have settled.
+
+    `lots` are pairs of lot number and amount; `by_line` pairs of line number and amount (empty: the whole
+    order). `settled` was taken back, waived or deducted before. `lapsed` has expired since and cannot be taken back:
+    it was not spent. `short` is what earlier returns could not take.
+    """
+
+    rule: str
+    asset: str
+    amount: int
+    lots: tuple[tuple[int, int], ...]
+    by_line: tuple[tuple[int, int], ...] = ()
+    settled: int = 0
+    lapsed: int = 0
+    short: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Value of the account that paid for a purchase: per lot what was drawn and what returns put back since."""
+
+    lot: int
+    amount: int
+    restored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """An asset besides money that paid for a part of a purchase: `amount` units stood for `value` of its money.
+
+    `back` is the part of the value that earlier returns gave back, `drawn` the lots that paid.
+    """
+
+    asset: str
+    amount: int
+    value: int
+    back: int
+    drawn: tuple[Drawn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedLine:
+    """One line of the purchase: its value, what came back before, and what comes back now, in money units.
+
+    ``part / whole`` is the share of the line that has come back in all: of its value, or of its quantity where
+    it cost nothing.
+    """
+
+    line: int
+    value: int
+    before: int
+    now: int
+    part: int
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """A return and all that is known of its purchase; money in smallest units of the order's currency.
+
+    `value` is what comes back now, `before` what came back earlier, of `total`; ``part / whole`` is the share of
+    the order that has come back in all. `drawn` is the stored value that paid, `paid` what else of the account did.
+    """
+
+    event: Return
+    order: Order
+    value: int
+    before: int
+    total: int
+    part: int
+    whole: int
+    lines: tuple[ReturnedLine, ...]
+    granted: tuple[Granted, ...]
+    drawn: tuple[Drawn, ...]
+    paid: tuple[Paid, ...] = ()
+
+
+@dataclass(slots=True)
+class RefundPlan:
+    """What a return does: postings, what is settled by rule, and how the money goes back.
+
+    `settled` maps a rule to what this return settles of its grant, whether taken, waived or deducted.
+    `lapsed` maps a rule to what of that had expired before, `short` to what could not be taken.
+    `outside` is the money to give back by other means than stored value, `deducted` what was kept of it for
+    points that are gone. `paid` is the part of it by asset that goes back in what paid: the postings put the units
+    back into their lots. `notes` go into the trace.
+    """
+
+    postings: list[Posting] = field(default_factory=list)
+    settled: dict[str, int] = field(default_factory=dict)
+    lapsed: dict[str, int] = field(default_factory=dict)
+    short: dict[str, int] = field(default_factory=dict)
+    outside: int = 0
+    stored_value: int = 0
+    deducted: int = 0
+    debts: dict[str, int] = field(default_factory=dict)
+    objections: list[Objection] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    paid: dict[str, int] = field(default_factory=dict)

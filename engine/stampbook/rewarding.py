@@ -1,0 +1,129 @@
+"""What an event earns: the wishes of plugins carried out on the draft."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stampbook.awards import settle
+from stampbook.entitling import entitle
+from stampbook.errors import PluginError
+from stampbook.event_base import OWN_SOURCE
+from stampbook.hookspecs import Entitlement, Extension
+from stampbook.ledger import PROMOTION
+from stampbook.periods import NEVER
+from stampbook.proposals import Earned
+from stampbook.proposing import checked_message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stampbook.awards import Grant
+    from stampbook.draft import Draft
+    from stampbook.hookspecs import Award, GoodUntil, Multiplier, Note
+
+
+def _extend(draft: Draft, wish: Extension) -> None:
+    lot = draft.account.lots.get(wish.lot)
+    if lot is None or type(wish.expires_at) is not int or wish.expires_at > NEVER:
+        message = f"rule {wish.rule} extends {wish}, which is no lot of the account until an instant"
+        raise PluginError(message)
+    draft.extend(wish.lot, wish.expires_at, wish.rule)
+
+
+def reward(
+    draft: Draft,
+    wanted: list[Award | Multiplier | Note | GoodUntil | Extension | Entitlement],
+    budgets: Mapping[str, int] | None,
+) -> None:
+    """Grant what an event earns, after stacking, limits and budgets; or object where a limit says so."""
+    if wanted:
+        _granted(draft, wanted, budgets)
+    if draft.messages:
+        sent = [(each.to, each.on_return, each.data, each.by_line) for each in draft.messages if each.on_return]
+        if sent:
+            draft.memo["sent"] = sent
+
+
+def _granted(
+    draft: Draft,
+    wanted: list[Award | Multiplier | Note | GoodUntil | Extension | Entitlement],
+    budgets: Mapping[str, int] | None,
+) -> None:
+    awarded: list[Award | Multiplier | Note | GoodUntil] = []
+    for wish in wanted:
+        if isinstance(wish, Extension):  # before what is granted now, which may share the lot
+            _extend(draft, wish)
+        elif isinstance(wish, Entitlement):
+            entitle(draft, wish)
+        else:
+            awarded.append(wish)
+    file = draft.registry.file
+    settled = settle(
+        awarded,
+        assets=draft.registry.context.assets,
+        stacking=file.stacking,
+        multipliers=file.multipliers,
+        limits=draft.registry.limits,
+        account=draft.view,
+        budgets=budgets,
+        can_refuse=draft.event.source != OWN_SOURCE,
+    )
+    draft.trace.update(settled.trace)
+    draft.objections.extend(settled.objections)
+    if draft.objections:
+        return
+    granted: list[Any] = []
+    lines = draft.order.line_count if draft.order is not None else 0
+    shared = _shared(draft, settled.grants) if draft.registry.has_sharers and settled.grants else {}
+    for award, units, by_line in settled.grants:
+        if shared and award.rule in shared:
+            units, by_line = shared[award.rule]  # noqa: PLW2901 - what the account keeps
+            if not units:
+                continue
+        if by_line and not all(0 < line <= lines for line, _ in by_line):
+            message = f"rule {award.rule} awards to lines that the order has not"
+            raise PluginError(message)
+        _, asset, _, _, _, kind, effective_at, expires_at, priority = award[:9]
+        parts = draft.grant((asset, kind, effective_at, expires_at, priority), units, PROMOTION, award.rule)
+        granted.append((award.rule, asset, units, parts, by_line))
+        if award.on_completion:
+            draft.memo.setdefault("awaits", []).append(award.rule)
+    if granted:
+        draft.memo["granted"] = granted
+    if settled.counts:
+        draft.metrics = [*draft.metrics, *[change for change, _ in settled.counts]]
+        draft.memo["caps"] = [(change.metric, change.day, parts) for change, parts in settled.counts]
+
+
+_Kept = tuple[int, tuple[tuple[int, int], ...]]
+
+
+def _shared(draft: Draft, grants: list[Grant]) -> dict[str, _Kept]:
+    """Send the parts of grants that go to other accounts, and return what the account keeps, by rule.
+
+    Raises:
+        PluginError: a share is none of a grant, or more than it.
+    """
+    earned = [
+        Earned(award.rule, award.asset, units, *award[5:9], by_line, award.on_completion)
+        for award, units, by_line in grants
+    ]
+    kept: dict[str, _Kept] = {each.rule: (each.units, each.lines) for each in earned}
+    shared: list[tuple[str, str, int]] = []
+    for plugin, share in draft.registry.share(draft.event, earned, draft.view):
+        if share.rule not in kept:
+            message = f"plugin {plugin!r} shares {share!r}, which is no part of what was earned"
+            raise PluginError(message)
+        units, lines = kept[share.rule]
+        gone = dict(share.message.by_line)
+        rest = tuple((line, part - gone.pop(line, 0)) for line, part in lines)
+        sound = not gone and (not lines or sum(part for _, part in rest) == units - share.units)
+        if not 0 < share.units <= units or not sound or min([0, *dict(rest).values()]) < 0:
+            message = f"plugin {plugin!r} shares {share.units!r} of {units} that {share.rule} grants, or of other lines"
+            raise PluginError(message)
+        kept[share.rule] = (units - share.units, rest)
+        draft.messages.append(checked_message(plugin, share.message))
+        shared.append((share.rule, share.message.to, share.units))
+    if shared:
+        draft.trace["shared"] = shared
+    return {rule: kept[rule] for rule, _, _ in shared}

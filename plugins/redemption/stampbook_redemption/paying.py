@@ -1,0 +1,92 @@
+"""Points as money: what a tender in points costs, and why it may not be."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil, floor
+from typing import TYPE_CHECKING, Any
+
+from stampbook import AmountError, Objection, Payment, PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stampbook import AccountView, Asset, Context, Event, Order
+    from stampbook_redemption.config import Pay
+
+
+class Paying:
+    """The rate and the bounds of points as money, in smallest units."""
+
+    def __init__(self, name: str, pay: Pay, asset: str, program: Context) -> None:
+        self._rule = f"{name}.pay"
+        self._pay = pay
+        self._program = program
+        self.code = pay.asset or asset
+        if self.code not in program.assets or self.code == program.currency.code:
+            known = ", ".join(code for code in program.assets if code != program.currency.code) or "none"
+            message = f"pay: {self.code!r} is no asset besides the currency; there are {known}"
+            raise PluginError(message)
+        self._asset, self._money = program.asset(self.code), program.currency
+        points, money = _units("points", pay.points, self._asset), _units("value", pay.value, self._money)
+        self._rate = Fraction(points, money)
+        self._minimum = 0 if pay.minimum is None else _units("minimum", pay.minimum, self._asset)
+        self._step = 1 if pay.step is None else _units("step", pay.step, self._asset)
+        self._share = None if pay.most_share is None else Fraction(pay.most_share.removesuffix("%")) / 100
+        self._most = None if pay.most is None else _units("most", pay.most, self._money)
+
+    def payments(self, event: Any, order: Order, account: AccountView) -> Iterator[Payment | Objection]:
+        """Yield what the tenders in points of a purchase take, or why they may not."""
+        value = sum(tender.amount for tender in event.tenders if tender.kind == "points")
+        if not value:
+            return
+        objections = list(self._objections(event, value, order, account))
+        yield from objections
+        if not objections:
+            yield Payment(self.code, self.units_for(value), value, self._rule, self._pay.same_order == "yes")
+
+    def units_for(self, value: int) -> int:
+        """Return the points that so much money costs, rounded up to a whole smallest unit."""
+        return ceil(value * self._rate)
+
+    def most_for(self, total: int) -> int:
+        """Return the most money of an order's total that points may pay."""
+        bounds = [total]
+        if self._share is not None:
+            bounds.append(floor(total * self._share))
+        if self._most is not None:
+            bounds.append(self._most)
+        return min(bounds)
+
+    def _objections(self, event: Event, value: int, order: Order, account: AccountView) -> Iterator[Objection]:
+        if order.currency != self._money.code:
+            yield Objection("points_currency", f"points pay in {self._money.code}, not in {order.currency}")
+            return
+        if self._pay.when is not None and not self._pay.when.test(event, order, None, account, None):
+            yield Objection("points_not_allowed", f"points may pay only where {self._pay.when.text}")
+        units, most = self.units_for(value), self.most_for(order.total)
+        if value > most:
+            told = f"{self._text(value)} is more than the {self._text(most)} of this order that points may pay"
+            yield Objection("points_share", told)
+        if units < self._minimum:
+            told = f"{self._told(units)} are fewer than the {self._told(self._minimum)} that are used at least"
+            yield Objection("points_minimum", told)
+        if units % self._step:
+            told = f"{self._told(units)} are no multiple of {self._told(self._step)}"
+            less = units - units % self._step
+            near = f"; {self._text(floor(less / self._rate))} would be {self._told(less)}" if less else ""
+            yield Objection("points_step", told + near)
+
+    def _text(self, money: int) -> str:
+        return f"{self._money.text(money)} {self._money.code}"
+
+    def _told(self, units: int) -> str:
+        return f"{self._asset.text(units)} {self.code}"
+
+
+def _units(key: str, text: str, asset: Asset) -> int:
+    try:
+        return asset.units(text)
+    except AmountError as error:
+        message = f"pay.{key}: {error}"
+        raise PluginError(message) from None

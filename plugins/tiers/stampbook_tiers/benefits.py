@@ -1,0 +1,146 @@
+"""What a level gives: a multiplier, a longer life for what is earned, and gifts on entry or each period."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stampbook import NEVER, AmountError, Entitlement, GoodUntil, Multiplier, PluginError
+from stampbook_tiers.events import UNDOING, TierLowered, TierRaised, TierReview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stampbook import AccountView, Plugin
+    from stampbook_tiers.config import Gift, Level, TiersConfig
+    from stampbook_tiers.events import TierDue
+    from stampbook_tiers.rules import Step
+
+    Changed = TierRaised | TierLowered
+    OfTime = TierReview | TierDue
+
+
+class _Gift(NamedTuple):
+    """A gift with what is worked out once; `units` are smallest units."""
+
+    rule: str
+    asset: str
+    units: int
+    each_period: bool
+    once: bool
+    take_back: bool
+    ends: Callable[[int], int] | None
+    begins: Callable[[int], int] | None
+
+
+class Benefits:
+    """The benefits of each level of a ladder.
+
+    Raises:
+        PluginError: an asset is not there, or an amount has more decimals than it.
+    """
+
+    def __init__(self, plugin: Plugin[TiersConfig], steps: tuple[Step, ...]) -> None:
+        config = plugin.config
+        self._plugin = plugin
+        self._fact = config.fact
+        self._asset = config.asset
+        self._check_asset(config.asset)
+        calendar = plugin.program.calendar
+        self._multipliers = [
+            [Multiplier(f"{plugin.name}.{step.name}", config.asset, step.numerator, step.denominator)]
+            if step.numerator != step.denominator
+            else []
+            for step in steps
+        ]
+        self._lives: dict[int, tuple[str, Callable[[int], int] | None]] = {
+            rank: (
+                f"{plugin.name}.{level.name}",
+                None if isinstance(level.expires, str) else level.expires.ends(calendar),
+            )
+            for rank, level in enumerate(config.levels)
+            if level.expires is not None
+        }
+        self._gifts = {level.name: [self._gift(level, gift) for gift in level.gifts] for level in config.levels}
+        self.has_gifts = any(self._gifts.values())
+        self.each_period = frozenset(
+            name for name, gifts in self._gifts.items() if any(gift.each_period for gift in gifts)
+        )
+
+    def _check_asset(self, asset: str) -> None:
+        if asset not in self._plugin.program.assets:
+            message = f"asset {asset!r} is not an asset of the program"
+            raise PluginError(message)
+
+    def _gift(self, level: Level, gift: Gift) -> _Gift:
+        code, calendar = gift.asset or self._asset, self._plugin.program.calendar
+        self._check_asset(code)
+        asset = self._plugin.program.assets[code]
+        try:
+            units = asset.units(gift.amount)
+        except AmountError as error:
+            message = f"level {level.name!r}: gift {gift.name!r}: {error}"
+            raise PluginError(message) from None
+        return _Gift(
+            f"{self._plugin.name}.{level.name}.{gift.name}",
+            code,
+            units,
+            gift.given == "each period",
+            gift.once,
+            gift.take_back,
+            None if isinstance(gift.expires, str) else gift.expires.ends(calendar),
+            None if gift.pending is None else gift.pending.ends(calendar),
+        )
+
+    def of_level(self, rank: int, at: int) -> list[Multiplier | GoodUntil]:
+        """Return what a level does for whatever is earned on an event."""
+        if not self._lives:
+            return self._multipliers[rank]  # type: ignore[return-value]  # a list that nobody changes
+        wishes: list[Multiplier | GoodUntil] = [*self._multipliers[rank]]
+        if rank in self._lives:
+            rule, ends = self._lives[rank]
+            wishes.append(GoodUntil(rule, self._asset, NEVER if ends is None else ends(at)))
+        return wishes
+
+    def of_event(self, event: Changed | TierReview, account: AccountView) -> list[Entitlement]:
+        """Return the gifts for a level that was entered, or kept over a review; or what goes back of them.
+
+        A gift is exactly its amount: nothing multiplies, stacks or limits it, so that as much can be taken back.
+        """
+        if isinstance(event, TierReview):
+            held = account.fact(self._fact)
+            if held is None or held.since >= event.at:
+                return []
+            return [self._given(gift, event.at) for gift in self._gifts.get(held.value, ()) if gift.each_period]
+        if isinstance(event, TierRaised):
+            again = sum(fact.value == event.after for fact in account.facts(self._fact)) > 1
+            gifts = [gift for gift in self._gifts.get(event.after, ()) if not (gift.once and again)]
+        elif event.cause in UNDOING:
+            return [self._given(gift, at, sign=-1) for gift, at in self._undone(event, account)]
+        else:
+            at_review = event.cause == "tier.review"
+            gifts = [gift for gift in self._gifts.get(event.after, ()) if gift.each_period and at_review]
+        return [self._given(gift, event.at) for gift in gifts]
+
+    def _given(self, gift: _Gift, at: int, sign: int = 1) -> Entitlement:
+        return Entitlement(
+            gift.rule,
+            gift.asset,
+            sign * gift.units,
+            "bonus",
+            at if gift.begins is None else gift.begins(at),
+            NEVER if gift.ends is None else gift.ends(at),
+        )
+
+    def _undone(self, event: TierLowered, account: AccountView) -> Iterator[tuple[_Gift, int]]:
+        """Yield the gifts of levels that are no longer reached, each with the instant at which it was given."""
+        past = [(fact.value, fact.since) for fact in account.facts(self._fact) if fact.since < event.at]
+        if not past or past[-1][0] != event.before:
+            past.append((event.before, event.at))  # entered and left within one instant
+        for place in range(len(past) - 1, -1, -1):
+            name, since = past[place]
+            if name == event.after or not name:
+                return
+            again = name in {before for before, _ in past[:place]}
+            for gift in self._gifts.get(name, ()):
+                if gift.take_back and not (gift.once and again):
+                    yield gift, since

@@ -1,0 +1,156 @@
+"""Merging in numbers: how a debt that comes along is settled, and what can go back of what an account brought."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stampbook import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stampbook import AccountView, Lot
+
+LotTerms = tuple[str, int, str, int, int, int]
+"""Units with their terms: asset, amount, kind, effective at, expires at, priority."""
+
+
+class Out(NamedTuple):
+    """How debts that come along are settled: triples of asset, lot and units that pay, and what is owed on."""
+
+    paid: list[tuple[str, int, int]]
+    owed: list[tuple[str, int]]
+
+
+def taken_out(debts: Iterable[tuple[str, int]], account: AccountView) -> Out:
+    """Pay debts from what the account can spend before anything arrives; the rest is owed on."""
+    out = Out([], [])
+    for asset, units in debts:
+        chosen, short = account.draw(asset, units)
+        out.paid.extend((asset, lot, part) for lot, part in chosen)
+        if short:
+            out.owed.append((asset, short))
+    return out
+
+
+class Back(NamedTuple):
+    """What goes back, and what becomes of debts.
+
+    `taken` are triples of asset, lot and units, `lots` the same units with their terms; `owed_again` is what the
+    account owed before and paid with what was brought, `owed_here` what it owes since and owes no more, `debts` what
+    goes back.
+    """
+
+    taken: list[tuple[str, int, int]]
+    lots: list[LotTerms]
+    owed_again: list[tuple[str, int]]
+    owed_here: list[tuple[str, int]]
+    debts: list[tuple[str, int]]
+
+
+class Brought(NamedTuple):
+    """What an account brought to another, as that one remembers it.
+
+    `paid` are the units that paid for debts that came along, `owed` the rest of those debts, `covered` what the account
+    itself owed and was paid by what came; `facts` are names, values and ends as they were before.
+    """
+
+    lots: Sequence[LotTerms]
+    metrics: Sequence[tuple[str, int, int]]
+    paid: Sequence[LotTerms]
+    owed: Sequence[tuple[str, int]]
+    covered: Mapping[str, int]
+    facts: Sequence[tuple[str, str, int]]
+
+    @classmethod
+    def of(
+        cls,
+        lots: Sequence[LotTerms],
+        metrics: Sequence[tuple[str, int, int]],
+        out: Out,
+        account: AccountView,
+        names: Iterable[str],
+    ) -> Brought:
+        """Return what is brought to an account as it was before.
+
+        Args:
+            lots: what comes.
+            metrics: what counts from now on.
+            out: how debts that come along are settled.
+            account: before.
+            names: of facts that may change.
+        """
+        sums: dict[str, int] = {}
+        for asset, units, *_ in lots:
+            sums[asset] = sums.get(asset, 0) + units
+        covered = {asset: min(units, account.owed(asset)) for asset, units in sums.items() if account.owed(asset)}
+        paid = [(asset, units, *_terms(account, lot)) for asset, lot, units in out.paid]
+        facts = []
+        for name in names:
+            held = [fact for fact in account.facts(name) if fact.since <= account.at < fact.until]
+            facts.append((name, held[-1].value, held[-1].until) if held else (name, "", NEVER))
+        return cls(lots, metrics, paid, out.owed, covered, facts)
+
+    @classmethod
+    def read(cls, text: str) -> Brought:
+        """Read what `plain` made, as JSON."""
+        lots, metrics, paid, owed, covered, facts = json.loads(text)
+        lots, metrics, paid, owed, facts = ([tuple(row) for row in rows] for rows in (lots, metrics, paid, owed, facts))
+        return cls(lots, metrics, paid, owed, covered, facts)
+
+    def plain(self) -> list[Any]:
+        """Return it as plain data."""
+        return [list(self.lots), list(self.metrics), list(self.paid), list(self.owed), self.covered, list(self.facts)]
+
+    def given_back(self, account: AccountView, may_owe: Mapping[str, bool]) -> Back:
+        """Return what can go back now: of each lot at most what is still free in lots of its terms."""
+        back = Back([], [], [], [], [])
+        left = {lot.number: lot.free for lot in account.lots if lot.free > 0}
+        lots = {lot.number: lot for lot in account.lots}
+        covered = dict(self.covered)
+        for lot in self.lots:
+            asset, units, kind, effective_at, expires_at, priority = lot
+            for number in _alike(lots, left, lot, account.at):
+                part = min(units, left[number])
+                if part > 0:
+                    left[number] -= part
+                    units -= part
+                    back.taken.append((asset, number, part))
+                    ends_at = max(expires_at, lots[number].expires_at)
+                    back.lots.append((asset, part, kind, effective_at, ends_at, priority))
+            again = min(units, covered.get(asset, 0)) if may_owe.get(asset) else 0
+            if again and expires_at > account.at:
+                covered[asset] -= again
+                back.owed_again.append((asset, again))
+                back.lots.append((asset, again, kind, effective_at, expires_at, priority))
+        debts: dict[str, int] = {}
+        for asset, units in self.owed:
+            still = min(units, account.owed(asset))
+            if still:
+                back.owed_here.append((asset, still))
+                debts[asset] = debts.get(asset, 0) + still
+        for asset, units, *_ in self.paid:
+            debts[asset] = debts.get(asset, 0) + units
+        back.debts.extend(debts.items())
+        return back
+
+
+def _terms(account: AccountView, number: int) -> tuple[str, int, int, int]:
+    lot = account.lot(number)
+    assert lot is not None  # noqa: S101 - it was drawn from
+    return (lot.kind, lot.effective_at, lot.expires_at, lot.priority)
+
+
+def _alike(lots: Mapping[int, Lot], left: Mapping[int, int], brought: LotTerms, at: int) -> list[int]:
+    """Return lots that may hold what came under some terms: those of the same terms first, then those put off since."""
+    asset, _, kind, effective_at, expires_at, priority = brought
+    found = [
+        lot
+        for lot in (lots[number] for number in left)
+        if (lot.asset, lot.kind, lot.priority) == (asset, kind, priority)
+        and lot.expires_at >= expires_at
+        and (lot.effective_at == effective_at or lot.effective_at <= at >= effective_at)
+    ]
+    found.sort(key=lambda lot: (lot.expires_at, lot.effective_at != effective_at, -lot.number))
+    return [lot.number for lot in found]

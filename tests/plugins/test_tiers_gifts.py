@@ -1,0 +1,84 @@
+"""Gifts of levels beside limits, multipliers and points of other terms: exactly their amount, from their own lot."""
+
+from __future__ import annotations
+
+import pytest
+
+from stampbook.testing import Ledger
+
+PROGRAM = """
+[program]
+name = "Gifts"
+currency = "GBP"
+open_accounts = "on first event"
+[assets.points]
+{limit}
+[metrics.spend]
+sum = "order.net"
+[[plugin]]
+use = "points"
+expires = "3 months"
+warn = ["7 days"]
+[[plugin.rule]]
+name = "base"
+earn = "order.net"
+[[plugin.rule]]
+name = "comeback"
+on = ["points.expiring"]
+earn = "30"
+[[plugin.multiplier]]
+name = "always"
+by = "2"
+when = "account.status == 'open'"
+[[plugin]]
+use = "refunds"
+[[plugin]]
+use = "tiers"
+metric = "spend"
+returns = "at once"
+[[plugin.level]]
+name = "blue"
+[[plugin.level]]
+name = "gold"
+reach = "50"
+[[plugin.level.gift]]
+name = "welcome"
+amount = "9"
+take_back = true
+{gift}
+"""
+
+
+def shop(limit: str = "", gift: str = "") -> Ledger:
+    return Ledger(PROGRAM.format(limit=limit, gift=gift))
+
+
+def test_what_time_brings_is_never_refused_by_a_limit() -> None:
+    ledger = shop("[limits.most]\nmax = '15'\nover = 'refuse event'\n")
+    assert not ledger.post(type="purchase", amount="10.00", at="2025-01-10").accepted
+    assert ledger.post(type="purchase", amount="7.00", at="2025-01-10").accepted
+    ledger.tick("2025-05-01")  # the warning would earn 30, which are left out: the account goes on
+    assert ledger.balance("points") == "0"
+    assert [entry.type for entry in ledger.journal()][-2:] == ["points.expiring", "expiry"]
+    assert ledger.post(type="purchase", amount="0.50", at="2025-05-02").accepted
+
+
+@pytest.mark.parametrize("limit", ["", "[limits.each]\nmax = '1'\nper = 'transaction'\n"])
+def test_a_gift_is_exactly_its_amount_and_goes_back_whole(limit: str) -> None:
+    ledger = shop(limit)
+    ledger.post(type="purchase", amount="1.00", at="2025-01-10")
+    own = int(ledger.balance("points"))
+    ledger.post(type="purchase", id="p", amount="60.00", at="2025-01-11")
+    assert int(ledger.balance("points")) == own + 9 + (1 if limit else 120)
+    ledger.post(type="return", purchase="p", at="2025-01-12")
+    assert (ledger.balance("points"), ledger.fact("tier")) == (str(own), "blue")
+
+
+@pytest.mark.parametrize("gift", ["", "expires = '10 days'", "pending = '14 days'"])
+def test_a_gift_goes_back_from_its_own_lot(gift: str) -> None:
+    ledger = shop(gift=gift)
+    ledger.post(type="purchase", amount="2.00", at="2025-01-10")
+    ledger.post(type="purchase", id="p", amount="60.00", at="2025-01-11")
+    ledger.post(type="purchase.cancelled", purchase="p", at="2025-01-12")
+    for day, points in (("2025-01-12", "4"), ("2025-04-01", "4"), ("2025-04-12", "30")):  # 30 for the warning
+        assert (ledger.balance("points", at=day), ledger.pending("points", at=day)) == (points, "0")

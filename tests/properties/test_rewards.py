@@ -1,0 +1,204 @@
+"""What rewards promise whatever a program says: no order of tables, batches or ticks decides; returns undo it all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stampbook import Registry, load_program
+from stampbook.account_view import AccountView
+from stampbook.engine import Engine
+from stampbook.ledger import PROMOTION
+from stampbook.replay import brought_up
+from stampbook.testing import Ledger
+from stampbook.verifying import verify
+from stampbook_achievements import Achievements
+from stampbook_points import Points
+from stampbook_refunds import Refunds
+from stampbook_tiers import Tiers
+from tests.properties import reward_programs as some
+
+Event = dict[str, Any]
+PLUGINS = {"points": Points, "tiers": Tiers, "refunds": Refunds, "achievements": Achievements}
+
+
+@lru_cache(maxsize=64)
+def built(text: str) -> Registry:
+    return load_program(text)
+
+
+def played(registry: Registry, events: list[Event]) -> Ledger:
+    ledger = Ledger(registry)
+    for event in events:
+        ledger.engine.post(event)
+    return ledger
+
+
+def refs_of(events: list[Event]) -> list[str]:
+    return sorted({event["account"] for event in events})
+
+
+def granted(ledger: Ledger, ref: str) -> list[Any]:
+    """Return of each entry what it was, and what each rule granted or had taken from it."""
+    found = []
+    for entry in ledger.engine.entries(ref):
+        by_rule: dict[tuple[str, str], int] = {}
+        for posting in entry.postings:
+            sign = (posting.source == PROMOTION) - (posting.destination == PROMOTION)
+            key = (posting.rule, posting.asset)
+            by_rule[key] = by_rule.get(key, 0) + sign * posting.amount
+        codes = [code for code, *_ in orjson.loads(entry.trace).get("objections", ())]
+        found.append((entry.type, entry.at, entry.accepted, codes, by_rule))
+    return found
+
+
+def holdings(ledger: Ledger, ref: str, at: datetime, days: tuple[int, ...] = (0, 5, 20, 40, 100, 400)) -> Event:
+    """Return what an account has, counts and is, and what it will have left on later days."""
+    account = ledger.engine.account(ref)
+    balances: list[tuple[int, int, int, int]] = []
+    for later in days:
+        instant = ledger.registry.context.calendar.parse((at + timedelta(days=later)).isoformat())
+        view = AccountView(
+            brought_up(ledger.engine, ledger.engine.account(ref), instant), instant, ledger.registry.context
+        )
+        balances.append((view.balance("points"), view.pending("points"), view.owed("points"), view.balance("stamps")))
+    return {
+        "balances": balances,
+        "metrics": list(account.metrics),
+        "facts": {name: facts[-1].value for name, facts in account.facts.items() if facts[-1].value not in {"", "0"}},
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.programs(), some.histories(), st.data())
+def test_the_order_of_tables_decides_nothing(program: some.Program, events: list[Event], data: st.DataObject) -> None:
+    tables = data.draw(st.permutations(range(len(program.tables) + 1)))
+    rules = data.draw(st.permutations(range(len(program.rules) + len(program.multipliers))))
+    as_written, shuffled = built(program.text()), built(program.text(tables, rules))
+    one, other = played(as_written, events), played(shuffled, events)
+    at = datetime.fromisoformat(events[-1]["at"])
+    for ref in refs_of(events):
+        assert granted(one, ref) == granted(other, ref)
+        assert holdings(one, ref, at) == holdings(other, ref, at)
+
+
+@settings(max_examples=30, deadline=None)
+@given(some.programs(), some.histories(most=8), st.permutations(list(PLUGINS)))
+def test_the_order_in_which_plugins_were_found_decides_nothing(
+    program: some.Program, events: list[Event], order: list[str]
+) -> None:
+    found = load_program(program.text(), plugins={name: PLUGINS[name] for name in order})
+    one, other = played(built(program.text()), events), played(found, events)
+    for ref in refs_of(events):
+        assert [entry.hash for entry in one.engine.entries(ref)] == [entry.hash for entry in other.engine.entries(ref)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.programs(), some.histories(), st.lists(st.sampled_from(["", "", "end", "end and tick"]), max_size=12))
+def test_batches_and_ticks_make_no_difference(program: some.Program, events: list[Event], ends: list[str]) -> None:
+    registry = built(program.text())
+    single, batched = played(registry, events), Ledger(registry)
+    waiting: list[Event] = []
+    for place, event in enumerate(events):
+        waiting.append(event)
+        end = ends[place] if place < len(ends) else ""
+        if end:
+            batched.engine.process(waiting)
+            waiting = []
+        if end == "end and tick":
+            at = datetime.fromisoformat(event["at"])
+            later = datetime.fromisoformat(events[min(place + 1, len(events) - 1)]["at"])
+            batched.tick((at + (later - at) / 2).isoformat())
+            batched.tick(later.isoformat())
+    batched.engine.process(waiting)
+    last = events[-1]["at"]
+    single.tick(last)
+    batched.tick(last)
+    for ref in refs_of(events):
+        one, other = (
+            [(entry.id, entry.at, entry.accepted, entry.postings, entry.effects, entry.trace) for entry in entries]
+            for entries in (single.engine.entries(ref), batched.engine.entries(ref))
+        )
+        assert one == other
+
+
+@settings(max_examples=80, deadline=None)
+@given(some.programs(), some.histories(most=8), st.lists(some.purchase(), min_size=1, max_size=4), st.data())
+def test_a_return_of_everything_restores_what_there_was(
+    program: some.Program, events: list[Event], bought: list[Event], data: st.DataObject
+) -> None:
+    registry = built(program.text())
+    before, after = played(registry, events), played(registry, events)
+    at = datetime.fromisoformat(events[-1]["at"])
+    stamped = {"source": "test", "at": at.isoformat()}
+    made: list[Event] = []
+    for number, event in enumerate(bought):
+        told = {**stamped, "id": f"p{number}", **event}
+        for ledger in (before, after):  # an account that was opened by a purchase stays open
+            opening = {**stamped, "type": "account.opened", "id": f"o{number}", "account": event["account"]}
+            ledger.engine.post(opening)
+        if after.engine.post(told).accepted:
+            made.append(told)
+    for number, event in enumerate(data.draw(st.permutations(made))):
+        back = {**stamped, "type": "return", "account": event["account"], "purchase": event["id"]}
+        if data.draw(st.booleans()):
+            after.engine.post({**back, "id": f"part-{number}", "lines": [{"line": 1}]})
+        outcome = after.engine.post({**back, "id": f"rest-{number}"})
+        assert outcome.accepted or [objection.code for objection in outcome.objections] == ["nothing_left"]
+    for ref in refs_of([*events, *bought]):
+        assert holdings(after, ref, at) == holdings(before, ref, at)
+
+
+@settings(max_examples=15, deadline=None)
+@given(program=some.programs(), events=some.histories())
+def test_the_books_prove_themselves(program: some.Program, events: list[Event], tmp_path_factory: Any) -> None:
+    database = tmp_path_factory.mktemp("books") / "a.db"
+    with Engine.open(f"sqlite:///{database}", create=True) as engine:
+        engine.put_text_in_force(program.text())
+        engine.process(events)
+        assert verify(engine).findings == ()
+
+
+MANY = """
+import json, sys
+for name in sys.argv[1:]:
+    __import__(f"stampbook_{name}")
+from stampbook.testing import Ledger
+given = json.load(sys.stdin)
+ledger = Ledger(given["program"])
+for event in given["events"]:
+    ledger.engine.post(event)
+print(ledger.engine.entries("ann")[-1].hash.hex())
+"""
+
+
+@pytest.mark.parametrize("order", [list(PLUGINS), [*reversed(PLUGINS)]])
+def test_the_order_of_import_decides_nothing(order: list[str]) -> None:
+    rules = [f"[[plugin.rule]]\nname = 'r{n}'\n{base}\nrank = {n}\n" for n, base in enumerate(some.BASES)]
+    head = some.HEAD.format(debt="true", awards="best", factors="sum")
+    limits = "[limits.month]\nmax = '90'\nwindow = 'calendar month'\n"
+    plugins = "".join((some.SPEND.format(downgrade="matching", gift=some.GIFT), some.VISITS, some.STAMPS))
+    refunds = some.REFUNDS.format(spent="debt")
+    program = f"{head}{limits}[[plugin]]\nuse = 'points'\n{''.join(rules)}{plugins}{refunds}"
+    lines = [{"sku": "a", "category": "tea", "quantity": "2", "amount": "33.33"}, {"sku": "b", "amount": "7.00"}]
+    events = [
+        {"type": "purchase", "id": f"p{n}", "account": "ann", "at": f"2025-01-0{n}T10:00", "lines": lines}
+        for n in range(1, 6)
+    ]
+    events.append({"type": "return", "id": "r", "account": "ann", "at": "2025-01-09", "purchase": "p2"})
+    given_ = json.dumps({"program": program, "events": events})
+    done = subprocess.run(
+        [sys.executable, "-c", MANY, *order], input=given_, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    ledger = played(built(program), events)
+    assert done.stdout.strip() == ledger.engine.entries("ann")[-1].hash.hex()

@@ -24,7 +24,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("ci", settings.get_profile("dev"), max_examples=200)
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=200, derandomize=True)
 settings.register_profile("heavy", settings.get_profile("dev"), max_examples=5_000, stateful_step_count=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 

@@ -290,6 +290,8 @@ def judge(
             handler(draft, past)
         elif event.type in registry.own_events:
             propose(draft, past if isinstance(past, Earlier) else None, budgets)
+    if draft.status == CLOSED and any(when > event.at for when, _, _ in account.moves or ()):
+        draft.object("later_news", f"account {account.ref} was used since; it cannot have been closed before that")
     if draft.objections:
         return _refused(draft)
     counted = _count(draft)

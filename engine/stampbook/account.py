@@ -72,7 +72,7 @@ class Account:
     hash, `due_at` the earliest instant at which time brings something. `expired` is what went from each lot to
     breakage, and did not come back since, and no return has counted as lapsed; out of a database it is loaded only
     for those events that ask for it: returns, and late spending. `moves` is what else came and went, lot by lot; it
-    is kept only where late spending may ask for it.
+    is kept only where late spending may ask for it. `metrics_from` is the first day of which metrics are at hand.
     """
 
     ref: str
@@ -92,6 +92,7 @@ class Account:
     facts: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
     expired: dict[int, int] = field(default_factory=dict)
     moves: list[Move] | None = None
+    metrics_from: int = -NEVER
 
     def copy(self) -> Account:
         """Return an independent copy."""
@@ -137,12 +138,26 @@ class Account:
                 least[lot] = min(least.get(lot, 0), before)
         return least
 
-    def forget_the_empty(self) -> None:
-        """Let go of lots and holds in which nothing is left; they stay in the books."""
-        if not all(lot.remaining for lot in self.lots.values()):
-            self.lots = {number: lot for number, lot in self.lots.items() if lot.remaining or lot.held}
+    def is_at(self, other: Account) -> bool:
+        """Whether another state of this account is the same: of the same history, and due at the same time."""
+        same = self.id == other.id and self.seq == other.seq and self.due_at == other.due_at
+        return same and self.head == other.head and self.status == other.status
+
+    def settle(self) -> None:
+        """Be as one that was just read from the books: let go of what is empty, and of what only some events ask for."""
+        numbers = [number for number, lot in self.lots.items() if lot.remaining or lot.held]
+        if len(numbers) < len(self.lots) or numbers != sorted(numbers):
+            self.lots = {number: self.lots[number] for number in sorted(numbers)}
         if self.holds:
             self.holds = {number: hold for number, hold in self.holds.items() if hold.left}
+        if self.expired:
+            self.expired = {}
+        self.moves = None
+
+    def size(self) -> int:
+        """Return how many lots, holds, facts and days of metrics it has."""
+        days = sum([len(counter.days) for counter in self.metrics.counters.values()])
+        return len(self.lots) + len(self.holds) + len(self.facts) + days
 
     def balance(self, asset: str, at: int) -> int:
         """Return what may be spent of an asset at an instant: not held, expired or pending."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stampbook.in_force import InForce
     from stampbook.refunding import Past
     from stampbook.registry import Registry
+    from stampbook.remembering import Remembered
 
 log = logging.getLogger("stampbook")
 
@@ -46,6 +47,7 @@ class Batch:
         latest: int = NEVER,
         new_ids: Callable[[Any, int], list[int]] | None = None,
         purse: Purse | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         self.session = session
         self.programs = programs
@@ -64,6 +66,7 @@ class Batch:
         self._allotted = 0
         self._latest = latest
         self._told: list[tuple[Registry, Decision, Account]] = []
+        self._remembered = remembered
         self.purse = purse or Purse("", {}, frozenset())
         self.changes.holder = self.purse.holder
         self.changes.campaigns = self.purse.spent
@@ -92,7 +95,9 @@ class Batch:
         self.session.lock(refs)
         found = self.session.accounts(refs)
         first = min([earliest, *(account.due_at for account in found.values())])
-        self.session.fill(found.values(), self.programs.first_metric_day(first))
+        first_day = self.programs.first_metric_day(first)
+        unknown = list(found.values()) if self._remembered is None else self._remembered.recall(found, first_day)
+        self.session.fill(unknown, first_day)
         self.accounts.update(found)
         self.by_id.update((account.id, account) for account in found.values())
         self.positions.update((account.id, account.seq) for account in found.values())
@@ -381,7 +386,7 @@ class Batch:
             self.session.write(self.changes, self.programs.ids)
 
     def finish(self) -> None:
-        """Tell the plugins that listen: after the commit."""
+        """Tell the plugins that listen, and remember the accounts: after the commit."""
         for registry, decision, account in self._told:
             if decision.transaction is None:
                 continue
@@ -390,3 +395,5 @@ class Batch:
                 log.error(
                     "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
                 )
+        if self._remembered is not None:
+            self._remembered.keep(account for account in self.by_id.values() if account.id and account.seq)

@@ -23,6 +23,7 @@ from stampbook.leasing import LEASE_SECONDS, Leases, LeaseShortError
 from stampbook.loading import load, load_file
 from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
 from stampbook.periods import DAY, NEVER
+from stampbook.remembering import Remembered
 from stampbook.store import Session, Store, open_store
 from stampbook.store.programs import KeptProgram, latest_by_start
 
@@ -88,6 +89,7 @@ class Engine:
         self._cached: InForce | None = None
         self._built: dict[str, Registry] = {}
         self.leases = Leases(store, clock, lease_seconds)
+        self.remembered = None if store.in_memory else Remembered()
 
     @classmethod
     def open(cls, url: str, *, create: bool = False, **options: Any) -> Engine:
@@ -275,7 +277,8 @@ class Engine:
         ahead = DAY if self._ahead is None and self.clock is system_clock else self._ahead
         latest = NEVER if ahead is None else now + ahead
         programs = self._programs(session)
-        return Batch(session, programs, now, latest=latest, purse=self.leases.purse(programs, now), **options)
+        purse = self.leases.purse(programs, now)
+        return Batch(session, programs, now, latest=latest, purse=purse, remembered=self.remembered, **options)
 
     def tick(self, at: int | None = None, *, batch_size: int = 1000) -> Iterator[int]:
         """Bring every account up to an instant (now): yield how many events time brought, batch by batch.

@@ -261,6 +261,9 @@ class Entry(NamedTuple):
     hash: bytes
 
 
+_SHA256 = sha256()
+"""Copied for each hash: to make a new one costs as much as all the hashing."""
+
 _HEAD = "%s\x00%d\x00%s\x00%s\x00%s\x00%d\x00%d\x00%s\x00%d\x00%d\x00"
 
 
@@ -305,7 +308,9 @@ def digest_of(  # noqa: PLR0913, PLR0917 - every field of an entry
     Fields are joined by NUL, which no field contains: names and refs refuse it and JSON escapes it.
     """
     head = _HEAD % (ref, seq, type, source, id, at, recorded_at, program, accepted, about or 0)
-    return sha256(b"\x00".join((previous, head.encode(), payload, effects, trace, postings_text(postings)))).digest()
+    hashed = _SHA256.copy()
+    hashed.update(b"\x00".join((previous, head.encode(), payload, effects, trace, postings_text(postings))))
+    return hashed.digest()
 
 
 def postings_text(postings: tuple[Posting, ...]) -> bytes:

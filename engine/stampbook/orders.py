@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stampbook.amounts import divide, split
+from stampbook.event_fields import QUANTITY_DECIMALS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PIECE = 10**QUANTITY_DECIMALS
 
 
 class Line(NamedTuple):
@@ -147,3 +153,80 @@ class Order:
             tenders=self.tenders,
             line_taxes=tuple([taxes[line.number] for line in lines]),
         )
+
+
+def line_amounts(lines: Sequence[Any]) -> list[int]:
+    """Return what each line of a purchase costs: its amount, or quantity times unit price rounded half up.
+
+    Args:
+        lines: as they are read (`purchases.OrderLine`); -1 stands for one that says neither.
+    """
+    amounts: list[int] = []
+    for line in lines:
+        fields: dict[str, Any] = line.__dict__
+        amount, price = fields["amount"], fields["unit_price"]
+        if amount is None:
+            amount = -1 if price is None else divide(fields["quantity"] * price, _PIECE, "half_up")
+        amounts.append(amount)
+    return amounts
+
+
+def order_of(purchase: Any, currency: str) -> Order:
+    """Return the order in a purchase (`purchases.Purchase`).
+
+    Args:
+        purchase: as it is read; its fields are looked up as a whole, since a model answers slowly for each.
+        currency: what its amounts are in.
+    """
+    fields: dict[str, Any] = purchase.__dict__
+    read: tuple[Any, ...] = fields["lines"]
+    discount: int = fields["discount"]
+    tax: int = fields["tax"]
+    lines: list[Line] = []
+    gross = quantity = 0
+    if read:
+        amounts = line_amounts(read)
+        gross = sum(amounts)
+        shares = split(discount, amounts) if discount else None
+        for place, line in enumerate(read):
+            parts: dict[str, Any] = line.__dict__
+            amount = amounts[place]
+            share = 0 if shares is None else shares[place]
+            pieces: int = parts["quantity"]
+            quantity += pieces
+            lines.append(
+                Line(
+                    place + 1,
+                    parts["sku"],
+                    parts["category"],
+                    pieces,
+                    parts["unit_price"] or 0,
+                    amount,
+                    share,
+                    amount - share,
+                    parts["kind"],
+                    parts["labels"],
+                )
+            )
+    else:
+        gross, quantity = fields["amount"] or 0, _PIECE
+        lines.append(Line(1, "", "", _PIECE, gross, gross, discount, gross - discount))
+    net = gross - discount
+    tenders = [tender.__dict__ for tender in fields["tenders"]]
+    taxes = tuple([line.tax or 0 for line in read]) if tax and read and read[0].tax is not None else None
+    return Order(
+        currency,
+        tuple(lines),
+        gross=gross,
+        discount=discount,
+        net=net,
+        tax=tax,
+        total=net + tax if fields["tax_added"] else net,
+        quantity=quantity,
+        stored_value=sum([tender["amount"] for tender in tenders if tender["kind"] == "stored_value"]),
+        channel=fields["channel"],
+        store=fields["store"],
+        paid_by_points=sum([tender["amount"] for tender in tenders if tender["kind"] == "points"]),
+        tenders=tuple([tender["kind"] for tender in tenders]),
+        line_taxes=taxes,
+    )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from functools import lru_cache
-from itertools import repeat
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from stampbook.amounts import LARGEST, divide, split
+from stampbook.amounts import LARGEST
 from stampbook.event_base import Event, Part
 from stampbook.event_fields import (
     QUANTITY_DECIMALS,
@@ -22,7 +21,7 @@ from stampbook.event_fields import (
     fail,
     money,
 )
-from stampbook.orders import Line, Order
+from stampbook.orders import Order, line_amounts, order_of
 
 
 class OrderLine(Part):
@@ -37,13 +36,6 @@ class OrderLine(Part):
     labels: tuple[Name, ...] = ()
     tax: Amount | None = None
 
-    @property
-    def total(self) -> int:
-        """`amount`, or quantity times unit price rounded half up."""
-        if self.amount is not None:
-            return self.amount
-        return divide(self.quantity * (self.unit_price or 0), 10**QUANTITY_DECIMALS, "half_up")
-
 
 class Tender(Part):
     """One means by which an order was paid; `stored_value` is drawn from the account's lots."""
@@ -54,15 +46,13 @@ class Tender(Part):
 
 def _gross(lines: tuple[OrderLine, ...]) -> int:
     """Return what lines cost; it is here that they are checked, since a validator of each would cost more."""
-    gross = 0
-    for number, line in enumerate(lines, 1):
-        if line.amount is None and line.unit_price is None:
+    amounts = line_amounts(lines)
+    for number, amount in enumerate(amounts, 1):
+        if amount < 0:
             fail(f"lines.{number}: a line needs its amount or its unit_price")
-        total = line.total
-        if total > LARGEST:
+        if amount > LARGEST:
             fail(f"lines.{number}: quantity times unit_price is larger than any amount that is kept")
-        gross += total
-    return gross
+    return sum(amounts)
 
 
 _MOVING = ("stored_value", "points")
@@ -82,9 +72,6 @@ def _check_kinds(tenders: tuple[Tender, ...]) -> None:
         meant = _nearly(tender.kind)
         if meant and meant != tender.kind:
             fail(f"tenders.{number}.kind: {tender.kind!r} is nearly {meant!r}; write that, or name it less like it")
-
-
-_NUMBERS = range(1, 1_000_000)
 
 
 class Purchase(Event):
@@ -146,51 +133,7 @@ class Purchase(Event):
 
     def order_in(self, currency: str) -> Order:
         """Return the order, in `currency` unless the event names one."""
-        if self.currency is not None:
-            currency = self.currency
-        if self.lines:
-            amounts = [line.total for line in self.lines]
-            gross = sum(amounts)
-            shares = split(self.discount, amounts) if self.discount else repeat(0)
-            lines = tuple(
-                [
-                    Line(
-                        n,
-                        line.sku,
-                        line.category,
-                        line.quantity,
-                        line.unit_price or 0,
-                        amount,
-                        share,
-                        amount - share,
-                        line.kind,
-                        line.labels,
-                    )
-                    for n, line, amount, share in zip(_NUMBERS, self.lines, amounts, shares, strict=False)
-                ]
-            )
-        else:
-            gross = self.amount or 0
-            lines = (Line(1, "", "", 10**QUANTITY_DECIMALS, gross, gross, self.discount, gross - self.discount),)
-        net = gross - self.discount
-        tenders = self.tenders
-        taxes = self.tax and self.lines and self.lines[0].tax is not None
-        return Order(
-            currency,
-            lines,
-            gross=gross,
-            discount=self.discount,
-            net=net,
-            tax=self.tax,
-            total=net + self.tax if self.tax_added else net,
-            quantity=sum([line.quantity for line in lines]),
-            stored_value=sum([tender.amount for tender in tenders if tender.kind == "stored_value"]) if tenders else 0,
-            channel=self.channel,
-            store=self.store,
-            paid_by_points=sum([tender.amount for tender in tenders if tender.kind == "points"]) if tenders else 0,
-            tenders=tuple([tender.kind for tender in tenders]) if tenders else (),
-            line_taxes=tuple([line.tax or 0 for line in self.lines]) if taxes else None,
-        )
+        return order_of(self, currency if self.currency is None else self.currency)
 
 
 class ReturnLine(Part):

@@ -23,7 +23,8 @@ from stampbook.importing.mapping import MappingFile, read_mapping
 from stampbook.importing.refused import RefusedFile
 from stampbook.importing.restoring import restore
 from stampbook.importing.shaping import Shaped, Shaper, shaped_as_is
-from stampbook.parallel import can_run_in_parallel, process_in_parallel, quiet_collector
+from stampbook.parallel import can_run_in_parallel, process_in_parallel
+from stampbook.worker import quiet_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -25,13 +25,14 @@ def database_url(given: str | None, environment: Mapping[str, str]) -> str:
     return given or environment.get("STAMPBOOK_DB") or DEFAULT_URL
 
 
-def open_store(url: str, *, create: bool = False, busy_seconds: float = 10.0) -> Store:
+def open_store(url: str, *, create: bool = False, busy_seconds: float = 10.0, writers: int = 1) -> Store:
     """Open a database.
 
     Args:
         url: its address.
         create: make the tables, or bring them up to this version.
         busy_seconds: how long to wait for another writer.
+        writers: how many processes of one job write to it, which share the memory for what is read again.
 
     Raises:
         StoreError: it cannot be opened, has no Stampbook tables, or has those of another version.
@@ -46,4 +47,4 @@ def open_store(url: str, *, create: bool = False, busy_seconds: float = 10.0) ->
         raise StoreError(message)
     from stampbook.store.sqlite import SqliteStore
 
-    return SqliteStore(url, create=create, busy_seconds=busy_seconds)
+    return SqliteStore(url, create=create, busy_seconds=busy_seconds, writers=writers)

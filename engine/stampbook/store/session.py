@@ -269,6 +269,8 @@ class SqlSession(Session):
         by_id = {account.id: account for account in accounts}
         if not by_id:
             return
+        for account in by_id.values():
+            account.metrics_from = NEVER if first_day is None else first_day
         ids = [self.listed(by_id)]
         mine = self.among("account_id")
         fill(

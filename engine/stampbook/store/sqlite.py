@@ -23,9 +23,10 @@ _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA synchronous=FULL",
     "PRAGMA temp_store=MEMORY",
-    "PRAGMA cache_size=-98304",
     "PRAGMA wal_autocheckpoint=20000",
 )
+
+WRITERS_CACHE_KIB = 98_304
 
 WRITABLE = "mode=rw"
 READ_ONLY = "mode=ro"
@@ -107,10 +108,11 @@ class SqliteSession(SqlSession):
 class SqliteStore(Store):
     """A SQLite database file; one that this process may not write to can still be read."""
 
-    def __init__(self, url: str, *, create: bool, busy_seconds: float) -> None:
+    def __init__(self, url: str, *, create: bool, busy_seconds: float, writers: int = 1) -> None:
         self.url = url if url.startswith("sqlite:") else f"sqlite:///{url}"
         self.path = self.url.removeprefix("sqlite:").removeprefix("///")
         self._busy_seconds = busy_seconds
+        self._cache_kib = WRITERS_CACHE_KIB // writers
         self._readers: list[sqlite3.Connection] = []
         self._mode = WRITABLE
         if self.path in {"", "//", ":memory:"}:
@@ -168,6 +170,7 @@ class SqliteStore(Store):
         )
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.execute(f"PRAGMA cache_size=-{self._cache_kib}")
         return connection
 
     @contextmanager

@@ -144,7 +144,7 @@ class Account:
         return same and self.head == other.head and self.status == other.status
 
     def settle(self) -> None:
-        """Be as one that was just read from the books: let go of what is empty, and of what only some events ask for."""
+        """Be as just read from the books: let go of what is empty, and of what only some events ask for."""
         numbers = [number for number, lot in self.lots.items() if lot.remaining or lot.held]
         if len(numbers) < len(self.lots) or numbers != sorted(numbers):
             self.lots = {number: self.lots[number] for number in sorted(numbers)}

@@ -69,7 +69,7 @@ class EventReader:
             known = f"{near(str(code), readings)}; this program has {', '.join(readings)}"
             raise UnreadableEventError.of(data, [((asset_field,), f"{str(code)[:60]!r} {what}{known}")])
         try:
-            event = kind.model_validate(data, context=reading)
+            event: Event = kind.__pydantic_validator__.validate_python(data, context=reading)
         except ValidationError as error:
             raise UnreadableEventError.of(data, _problems(error, data, kind)) from None
         if not own:

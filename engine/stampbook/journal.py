@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 def own_payload(event: Event) -> bytes:
     """Return the canonical text of an event that the engine or a plugin made."""
-    data = {name: value for name, value in event if value is not None}
+    data = {name: value for name, value in event.__dict__.items() if value is not None}
     data["at"] = moment_of(event.at).isoformat()
     return canonical(data)
 

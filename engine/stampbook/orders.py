@@ -171,6 +171,15 @@ def line_amounts(lines: Sequence[Any]) -> list[int]:
     return amounts
 
 
+def has_taxes(lines: Sequence[Any]) -> bool:
+    """Return whether a line says its tax."""
+    for line in lines:
+        fields: dict[str, Any] = line.__dict__
+        if fields["tax"] is not None:
+            return True
+    return False
+
+
 def order_of(purchase: Any, currency: str) -> Order:
     """Return the order in a purchase (`purchases.Purchase`).
 

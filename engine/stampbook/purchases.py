@@ -21,7 +21,7 @@ from stampbook.event_fields import (
     fail,
     money,
 )
-from stampbook.orders import Order, line_amounts, order_of
+from stampbook.orders import Order, has_taxes, line_amounts, order_of
 
 
 class OrderLine(Part):
@@ -107,7 +107,7 @@ class Purchase(Event):
             fail("the discount is larger than the order")
         if self.tax and not self.tax_added and self.tax > gross - self.discount:
             fail(f"the tax is larger than the order, which is {money(gross - self.discount, info)} with it")
-        if lines and any(line.tax is not None for line in lines):
+        if has_taxes(lines):
             self._check_taxes(info)
         total = gross - self.discount + (self.tax if self.tax_added else 0)
         if total > LARGEST:

@@ -14,6 +14,7 @@ from stampbook.hookspecs import Award, Due, Entitlement, Extension, GoodUntil, H
 from stampbook.ledger import Fact, Message, Objection
 from stampbook.limits import Limits, limits_of
 from stampbook.periods import NEVER, Window
+from stampbook.plugin import Plugin  # noqa: TC001 - compiled code checks it at run time
 from stampbook.proposals import Share
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import Progress, Proposal
     from stampbook.ledger import Transaction
     from stampbook.orders import Order
-    from stampbook.plugin import Plugin
     from stampbook.program import ProgramFile
     from stampbook.proposals import Earned
     from stampbook.refund_plans import RefundPlan, RefundRequest

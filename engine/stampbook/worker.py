@@ -1,10 +1,11 @@
-"""One process of bulk work: it decides batches of its own accounts on snapshots, and writes each when it is its turn."""
+"""One process of bulk work: decides batches of its own accounts on snapshots, and writes each when it is its turn."""
 
 from __future__ import annotations
 
 import gc
 import signal
 from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,7 +68,8 @@ def quiet_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """Which of the workers one is, how many there are, and whose turn it is to write."""
 
     number: int

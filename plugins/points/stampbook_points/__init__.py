@@ -6,51 +6,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook import (
     NEVER,
-    Award,
-    ExpressionError,
     Limit,
     Multiplier,
     Note,
     Plugin,
     PluginError,
-    Rounding,
     Stake,
     Window,
     hookimpl,
 )
 from stampbook_points.bases import Choice
 from stampbook_points.config import MultiplierRule, PointsConfig, Rule
+from stampbook_points.earning import Ready, awards_of
 from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms
-from stampbook_points.rules import earned_by_lines, earned_by_order, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stampbook import AccountView, Calendar, Due, Event, Extension, Fact, Order
-    from stampbook_points.expiry import End
+    from stampbook import AccountView, Award, Calendar, Due, Event, Extension, Fact, Order
 
 __all__ = ["Points", "PointsExpiring", "PointsTerms"]
-
-
-class _Ready(NamedTuple):
-    """A rule with what is worked out once."""
-
-    name: str
-    asset: str
-    when: Callable[..., bool] | None
-    earn: Callable[..., tuple[int, int]]
-    per_line: bool
-    rounding: Rounding
-    kind: str
-    matures: Callable[[int], int] | None
-    expires: End | None
-    priority: int
-    group: str
-    rank: int
-    per_unit: bool
-    on_completion: bool
-    choice: Choice
-    reads: frozenset[str]
 
 
 class _Factor(NamedTuple):
@@ -80,7 +55,7 @@ class Points(Plugin[PointsConfig]):
         """Sort the rules by the kind of event that they judge."""
         self._expiry = Expiry(self.name, self.config, self.program.calendar)
         self._extending, self.idle = self._expiry.extending, self._expiry.idle
-        self._by_kind: dict[str, list[_Ready]] = {}
+        self._by_kind: dict[str, list[Ready]] = {}
         reads: dict[str, set[str]] = {}
         for rule in self.config.rules:
             ready = self._ready(rule)
@@ -150,10 +125,10 @@ class Points(Plugin[PointsConfig]):
         asset = rule.asset or self.config.asset
         return Stake(f"{self.name}.{rule.name}", asset, "multiplier", rule.group, rule.rank, ",".join(rule.rules))
 
-    def _ready(self, rule: Rule) -> _Ready:
+    def _ready(self, rule: Rule) -> Ready:
         asset = self._check(rule)
         calendar = self.program.calendar
-        return _Ready(
+        return Ready(
             f"{self.name}.{rule.name}",
             asset,
             None if rule.when is None else rule.when.test,
@@ -198,8 +173,6 @@ class Points(Plugin[PointsConfig]):
         rules, factors = self._by_kind.get(event.type, ()), self._factors.get(event.type, ())
         if not rules and not factors:
             return wanted
-        at = event.at
-        is_plain = order is None or not [1 for line in order.lines if line.kind != "goods"]
         read = self._readers[event.type](event, order, None, account)
         wanted.append(Note(self.name, read))
         wanted.extend(
@@ -207,47 +180,5 @@ class Points(Plugin[PointsConfig]):
             if factors
             else ()
         )
-        for rule in rules:
-            name, asset, when, earn, per_line, rounding, kind, matures, expires, priority, group = rule[:11]
-            part = order
-            if order is not None and not (is_plain and rule.choice.of_kinds_only):
-                part = rule.choice.narrowed(order)
-                if part is None:
-                    continue
-                if part is not order:
-                    wanted.append(Note(name, self._readers_of_parts[name](event, part, None, account)))
-            try:
-                if per_line and part is not None:
-                    earned = earned_by_lines(when, earn, event, part, account, per_unit=rule.per_unit)
-                else:
-                    earned = earned_by_order(when, earn, event, part, account)
-            except ExpressionError as error:
-                message = f"rule {name} fails on event {event.id!r}: {error}"
-                raise PluginError(message) from error
-            if earned is None:
-                continue
-            numerator, denominator, lines = earned
-            if part is not order and part is not None and not lines:
-                lines = weights_of(part)
-            if numerator <= 0:
-                continue
-            effective_at = at if matures is None else matures(at)
-            expires_at = NEVER if expires is None else expires(at, account)
-            wanted.append(
-                Award(
-                    name,
-                    asset,
-                    numerator,
-                    denominator,
-                    rounding,
-                    kind,
-                    effective_at,
-                    expires_at,
-                    priority,
-                    group,
-                    lines,
-                    rule.rank,
-                    rule.on_completion,
-                )
-            )
+        wanted.extend(awards_of(rules, event, order, account, self._readers_of_parts))
         return wanted

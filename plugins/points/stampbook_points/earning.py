@@ -1,0 +1,106 @@
+"""What the rules of a program earn on one event, rule by rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from stampbook import NEVER, Award, ExpressionError, Note, PluginError, Rounding
+from stampbook_points.rules import earned_by_lines, earned_by_order, weights_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from stampbook import AccountView, Event, Order
+    from stampbook_points.bases import Choice
+    from stampbook_points.expiry import End
+
+
+class Ready(NamedTuple):
+    """A rule with what is worked out once."""
+
+    name: str
+    asset: str
+    when: Callable[..., bool] | None
+    earn: Callable[..., tuple[int, int]]
+    per_line: bool
+    rounding: Rounding
+    kind: str
+    matures: Callable[[int], int] | None
+    expires: End | None
+    priority: int
+    group: str
+    rank: int
+    per_unit: bool
+    on_completion: bool
+    choice: Choice
+    reads: frozenset[str]
+
+
+def awards_of(
+    rules: Sequence[Ready],
+    event: Event,
+    order: Order | None,
+    account: AccountView,
+    readers: Mapping[str, Callable[..., dict[str, object]]],
+) -> list[Award | Note]:
+    """Return an award for each rule that applies, and what those read that see only a part of the order.
+
+    Args:
+        rules: those that judge events of this kind.
+        event: what happened.
+        order: of a purchase.
+        account: before the event.
+        readers: by rule, what reads the fields that it names.
+
+    Raises:
+        PluginError: the formula of a rule fails on this event.
+    """
+    wanted: list[Award | Note] = []
+    at = event.at
+    is_plain = True
+    if order is not None:
+        for line in order.lines:
+            if line.kind != "goods":
+                is_plain = False
+    for rule in rules:
+        name, asset, when, earn, per_line, rounding, kind, matures, expires, priority, group = rule[:11]
+        part = order
+        if order is not None and not (is_plain and rule.choice.of_kinds_only):
+            part = rule.choice.narrowed(order)
+            if part is None:
+                continue
+            if part is not order:
+                wanted.append(Note(name, readers[name](event, part, None, account)))
+        try:
+            if per_line and part is not None:
+                earned = earned_by_lines(when, earn, event, part, account, per_unit=rule.per_unit)
+            else:
+                earned = earned_by_order(when, earn, event, part, account)
+        except ExpressionError as error:
+            message = f"rule {name} fails on event {event.id!r}: {error}"
+            raise PluginError(message) from error
+        if earned is None:
+            continue
+        numerator, denominator, lines = earned
+        if part is not order and part is not None and not lines:
+            lines = weights_of(part)
+        if numerator <= 0:
+            continue
+        wanted.append(
+            Award(
+                name,
+                asset,
+                numerator,
+                denominator,
+                rounding,
+                kind,
+                at if matures is None else matures(at),
+                NEVER if expires is None else expires(at, account),
+                priority,
+                group,
+                lines,
+                rule.rank,
+                rule.on_completion,
+            )
+        )
+    return wanted

@@ -33,6 +33,10 @@ class Remembered:
         self._size = 0
         self._accounts: dict[str, tuple[Account, int]] = {}
 
+    def __len__(self) -> int:
+        """Return how many accounts are remembered."""
+        return len(self._accounts)
+
     def recall(self, found: dict[str, Account], first_day: int | None) -> list[Account]:
         """Put accounts that are remembered in the place of those just read, and return the others, to be filled.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from stampbook.batch import Batch
     from stampbook.plugin import Plugin
+    from stampbook.store.rows import Row
 
 MOST_REMEMBERED = 800_000
 """How many lots, days of metrics and the like all workers of a job remember together: about 160 MB."""
@@ -148,10 +149,9 @@ class _Decider:
             batch = self._decided(events)
             rows = batch.changes.rows(batch.programs.ids)
             try:
-                with self._place.turn, self._engine.store.writer() as session:
-                    assert isinstance(session, SqlSession)  # noqa: S101 - can_run_in_parallel excludes memory
-                    _check(session, batch)
-                    session.write_rows(rows)
+                with self._place.turn:
+                    self._write(batch, rows)
+                    self._engine.store.tidy()
             except StoreBusyError:
                 self._engine.leases.forget()
             else:
@@ -160,6 +160,12 @@ class _Decider:
                 return batch.outcomes
         with self._place.turn:
             return self._engine.process(events)
+
+    def _write(self, batch: Batch, rows: dict[str, list[Row]]) -> None:
+        with self._engine.store.writer() as session:
+            assert isinstance(session, SqlSession)  # noqa: S101 - can_run_in_parallel excludes memory
+            _check(session, batch)
+            session.write_rows(rows)
 
     def _decided(self, events: Sequence[Mapping[str, Any]]) -> Batch:
         while True:
@@ -174,7 +180,14 @@ class _Decider:
                 self._engine.leases.ask(short)
 
     def _new_ids(self, session: SqlSession, count: int) -> list[int]:
-        """Return ids that no other worker gives: those that leave this one's number when divided by their count."""
+        """Return ids that nobody else gives.
+
+        Where the database does not reserve any, they are those that leave this worker's number when divided by the
+        count of all; whoever else opens accounts meanwhile is noticed when the batch is written.
+        """
+        reserved = self._engine.store.reserved_ids(count)
+        if reserved is not None:
+            return reserved
         last: int = session.rows("SELECT coalesce(max(id), 0) FROM account")[0][0]
         first = max(last, self._last_id) + 1
         first += (self._place.number - first) % self._place.count

@@ -31,6 +31,7 @@ from stampbook.errors import DuplicateEventError, StampbookError, StoreBusyError
 from stampbook.in_force import InForce
 from stampbook.ledger import GENESIS
 from stampbook.periods import NEVER
+from stampbook.remembering import Remembered
 from stampbook.store import session, sqlite
 from tests.faults.books import Data, event, findings, frozen, opened
 
@@ -184,6 +185,7 @@ def metrics_are_not_written(bug: pytest.MonkeyPatch) -> None:
 
 def metrics_are_loaded_too_short(bug: pytest.MonkeyPatch) -> None:
     bug.setattr(InForce, "first_metric_day", lambda *_: 10_000_000)
+    bug.setattr(Remembered, "recall", lambda _own, found, _day: list(found.values()))  # each batch reads anew
 
 
 _HALF: Any = 0.5

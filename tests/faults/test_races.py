@@ -191,3 +191,22 @@ def test_parallel_deciding_keeps_one_outcome_a_key(any_db: str) -> None:
         assert findings(engine) == ()
         tables = picture(engine)
     assert len([row for row in tables["event_key"] if row[0] == "default"]) == 20
+
+
+def test_accounts_opened_after_or_beside_workers_are_accounts_of_their_own(any_db: str) -> None:
+    opened(any_db).close()
+    early, late = (
+        [event("topup", f"{time}{number}", f"{time}{number}", amount="1.00") for number in range(60)]
+        for time in ("early", "late")
+    )
+    with Engine.open(any_db) as engine, Engine.open(any_db) as till:
+        from stampbook.parallel import process_in_parallel
+
+        for number, done in enumerate(process_in_parallel(engine, list(enumerate(early)), jobs=2, batch_size=7)):
+            assert not done.others
+            assert till.post(event("topup", f"b{number}", f"beside{number}", amount="1.00")).accepted
+        assert all(engine.post(data).accepted for data in late)
+        assert findings(engine) == ()
+        tables = picture(engine)
+    assert len({row[0] for row in tables["account"]}) == len({row[1] for row in tables["account"]}) == 121 + number
+    assert {row[8] for row in tables["lot"]} == {100}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LARGEST_BATCH_BYTES = 16 << 20
 """A batch ends at so many bytes of rows, however few they are: memory stays flat."""
 
-ALONE = 10_000
+ALONE = 4_000
 """So many rows are decided by one process before others are started."""
 
 PARALLEL_BATCH = 1_000

@@ -228,6 +228,11 @@ class PostgresStore(Store):
             yield PostgresSession(connection, locks=False)
             connection.execute("COMMIT")
 
+    def reserved_ids(self, count: int) -> list[int]:
+        """Return ids from the sequence, in a transaction of its own: readers may not take any."""
+        with self.writer() as session:
+            return session.new_account_ids(count)
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

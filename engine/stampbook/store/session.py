@@ -379,6 +379,13 @@ class Store(ABC):
     def reader(self) -> AbstractContextManager[Session]:
         """Begin a reading transaction: all its queries see one state."""
 
+    def reserved_ids(self, count: int) -> list[int] | None:  # noqa: ARG002 - for those that can
+        """Return ids for new accounts that nobody else will give; None where only who writes knows which are free."""
+        return None
+
+    def tidy(self) -> None:  # noqa: B027 - most have nothing to tidy
+        """Between two batches of long work: keep what lies beside the database from growing without bound."""
+
     @abstractmethod
     def close(self) -> None:
         """Close all connections."""

@@ -28,6 +28,10 @@ _PRAGMAS = (
 
 WRITERS_CACHE_KIB = 98_304
 
+LARGEST_LOG = 256 << 20
+"""How many bytes the write-ahead log of long work may have before it is begun anew."""
+_TIDY_MILLISECONDS = 300
+
 WRITABLE = "mode=rw"
 READ_ONLY = "mode=ro"
 UNCHANGING = "mode=ro&immutable=1"
@@ -113,6 +117,7 @@ class SqliteStore(Store):
         self.path = self.url.removeprefix("sqlite:").removeprefix("///")
         self._busy_seconds = busy_seconds
         self._cache_kib = WRITERS_CACHE_KIB // writers
+        self._log_may_have = LARGEST_LOG
         self._readers: list[sqlite3.Connection] = []
         self._mode = WRITABLE
         if self.path in {"", "//", ":memory:"}:
@@ -239,6 +244,18 @@ class SqliteStore(Store):
         if _stamp(self.path) != before:
             message = f"database {self.path} was changed while it was read; try again"
             raise StoreBusyError(message)
+
+    def tidy(self) -> None:
+        """Begin the write-ahead log anew once it is large; it grows for as long as somebody reads at every moment."""
+        found = _stamp(f"{self.path}-wal")
+        if found is None or found[1] < self._log_may_have:
+            return
+        self._writer.execute(f"PRAGMA busy_timeout={_TIDY_MILLISECONDS}")
+        try:
+            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout={int(self._busy_seconds * 1000)}")
+        self._log_may_have = LARGEST_LOG if not busy else found[1] + LARGEST_LOG
 
     def close(self) -> None:
         """Close all connections."""

@@ -17,8 +17,9 @@ from stampbook import (
 )
 from stampbook_points.bases import Choice
 from stampbook_points.config import MultiplierRule, PointsConfig, Rule
-from stampbook_points.earning import Ready, awards_of
+from stampbook_points.earning import awards_of
 from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms
+from stampbook_points.ready import Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable

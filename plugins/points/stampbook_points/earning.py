@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from stampbook import NEVER, Award, ExpressionError, Note, PluginError, Rounding
+from stampbook import NEVER, Award, ExpressionError, Note, PluginError
 from stampbook_points.rules import earned_by_lines, earned_by_order, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from stampbook import AccountView, Event, Order
-    from stampbook_points.bases import Choice
-    from stampbook_points.expiry import End
-
-
-class Ready(NamedTuple):
-    """A rule with what is worked out once."""
-
-    name: str
-    asset: str
-    when: Callable[..., bool] | None
-    earn: Callable[..., tuple[int, int]]
-    per_line: bool
-    rounding: Rounding
-    kind: str
-    matures: Callable[[int], int] | None
-    expires: End | None
-    priority: int
-    group: str
-    rank: int
-    per_unit: bool
-    on_completion: bool
-    choice: Choice
-    reads: frozenset[str]
+    from stampbook_points.ready import Ready
 
 
 def awards_of(

@@ -195,8 +195,8 @@ class Holds(RuleBasedStateMachine):
 
     @rule()
     def forget(self) -> None:
-        self.account.forget_the_empty()
-        self.shelf.forget_the_empty()
+        self.account.settle()
+        self.shelf.settle()
 
     # ---- whatever else may be asked
 

@@ -21,6 +21,7 @@ from stampbook.ledger import (
 )
 from stampbook.lots import DEBT, Lot
 from stampbook.metrics import Metrics
+from stampbook.moves import Move, MovesNotLoadedError, least_since, moves_of
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ MERGED_INTO = "merged_into"
 """The fact of an account that was merged: the ref of the account that has all that it had."""
 
 _ENDED = {"capture": "captured", "void": "voided", "lapse": "lapsed"}
-
-
-Move = tuple[int, int, int]
-"""When something came into a lot or went from it, which one, and how much; what went is below zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class Account:
     hash, `due_at` the earliest instant at which time brings something. `expired` is what went from each lot to
     breakage, and did not come back since, and no return has counted as lapsed; out of a database it is loaded only
     for those events that ask for it: returns, and late spending. `moves` is what else came and went, lot by lot; it
-    is kept only where late spending may ask for it. `metrics_from` is the first day of which metrics are at hand.
+    is kept only where late news may ask for it. `metrics_from` is the first day of which metrics are at hand.
     """
 
     ref: str
@@ -120,23 +117,24 @@ class Account:
             self.metrics.add(metric, day, -delta)
 
     def later(self, at: int) -> dict[int, int]:
-        """Return by how much less of a lot could be used at an instant that has passed than now, zero or less.
+        """Return by how much less was free in each lot at some time since an instant than is now, zero or less.
 
-        What came into it since was not there then, and what is used of it then is missing ever after: it may not be
-        more than the least that it has held since. Expiry does not count: late news brings back what has expired.
+        Raises:
+            MovesNotLoadedError: what came and went is not at hand.
         """
-        since: dict[int, dict[int, int]] = {}
-        for when, lot, amount in self.moves or ():
-            if when > at:
-                changes = since.setdefault(lot, {})
-                changes[when] = changes.get(when, 0) + amount
-        least: dict[int, int] = {}
-        for lot, changes in since.items():
-            before = 0
-            for when in sorted(changes, reverse=True):
-                before -= changes[when]
-                least[lot] = min(least.get(lot, 0), before)
-        return least
+        if self.moves is None:
+            raise MovesNotLoadedError
+        return least_since(self.moves, at)
+
+    def set_aside_since(self, hold: int, at: int) -> bool:
+        """Whether anything was set aside under a hold after an instant that has passed.
+
+        Raises:
+            MovesNotLoadedError: what came and went is not at hand.
+        """
+        if self.moves is None:
+            raise MovesNotLoadedError
+        return any(of == hold and amount < 0 and when > at for when, _, amount, of in self.moves)
 
     def is_at(self, other: Account) -> bool:
         """Whether another state of this account is the same: of the same history, and due at the same time."""
@@ -233,7 +231,7 @@ class Account:
                     early = at < lot.effective_at and destination not in _EARLY and "matured" not in transaction.memo
                     if late or early:
                         untimely[end] = untimely.get(end, 0) + amount
-        held, captured = self._check_holds(transaction.holds, at) if transaction.holds else ({}, {})
+        held, captured = self._check_holds(transaction, at) if transaction.holds else ({}, {})
         for number in change if not held else {**change, **held}:
             lot = opened.get(number) or self.lots[number]
             self._check_lot(lot, change.get(number, 0), lot.held + held.get(number, 0))
@@ -242,6 +240,28 @@ class Account:
         for number, amount in captured.items():
             if amount > drawn.get(number, 0):
                 raise InvariantError("I7", f"a capture of {amount} from lot {number} is not posted")
+
+    def check_late(self, transaction: Transaction, at: int) -> None:
+        """Check that what is told late leaves no lot with less than nothing free at any instant since.
+
+        Raises:
+            InvariantError: I6.
+            MovesNotLoadedError: what came and went is not at hand.
+        """
+        changes: dict[int, int] = {}
+        for _, lot, amount, _ in moves_of(transaction, at):
+            changes[lot] = changes.get(lot, 0) + amount
+        if all(change >= 0 for change in changes.values()):
+            return
+        later = self.later(at)
+        for number, change in changes.items():
+            there = self.lots.get(number)
+            if change < 0 and there is not None and there.kind != DEBT:
+                least = there.free + self.expired.get(number, 0) + later.get(number, 0)
+                if least + change < 0:
+                    raise InvariantError(
+                        "I6", f"lot {number} of account {self.ref} had {least} {there.asset} since, of which {-change} go"
+                    )
 
     def _check_opened(self, opened: Iterable[Lot]) -> None:
         for expected, lot in enumerate(opened, self.next_lot):
@@ -261,13 +281,17 @@ class Account:
                 "I6", f"lot {lot.number} of account {self.ref} would hold {after} {lot.asset} with {held} held"
             )
 
-    def _check_holds(self, changes: Iterable[HoldChange], at: int) -> tuple[dict[int, int], dict[int, int]]:
+    def _check_holds(self, transaction: Transaction, at: int) -> tuple[dict[int, int], dict[int, int]]:
         """Return by lot how what is held changes, and what is captured."""
         held: dict[int, int] = {}
         captured: dict[int, int] = {}
         left: dict[int, dict[int, int]] = {}
         next_hold = self.next_hold
-        for change in changes:
+        back: dict[int, int] = {}
+        for posting in transaction.postings:
+            if posting.source == BREAKAGE and isinstance(posting.destination, int):
+                back[posting.destination] = back.get(posting.destination, 0) + posting.amount
+        for change in transaction.holds:
             numbers = [number for number, _ in change.units]
             if not numbers or len(set(numbers)) < len(numbers) or any(units <= 0 for _, units in change.units):
                 raise InvariantError("I7", f"hold {change.hold}: {change.action} of nothing, or of one lot twice")
@@ -275,11 +299,11 @@ class Account:
                 if change.hold < next_hold or change.hold in self.holds:
                     raise InvariantError("I8", f"hold {change.hold} exists already")
                 next_hold = change.hold + 1
-                self._check_authorised(change, held, at)
+                self._check_authorised(change, held, back, at)
                 continue
             hold = self.holds.get(change.hold)
             if hold is not None and hold.left and change.action == "raise" and change.asset == hold.asset:
-                self._check_authorised(change, held, at)
+                self._check_authorised(change, held, back, at)
                 continue
             if hold is None or change.action not in _ENDED:
                 raise InvariantError("I8", f"hold {change.hold} is not there to {change.action}")
@@ -295,14 +319,14 @@ class Account:
                     captured[number] = captured.get(number, 0) + units
         return held, captured
 
-    def _check_authorised(self, change: HoldChange, held: dict[int, int], at: int) -> None:
+    def _check_authorised(self, change: HoldChange, held: dict[int, int], back: dict[int, int], at: int) -> None:
         for number, units in change.units:
             lot = self.lots.get(number)
             if lot is None or lot.asset != change.asset:
                 raise InvariantError("I20", f"hold {change.hold} of {change.asset} names lot {number}")
             held[number] = held.get(number, 0) + units
             in_time = lot.effective_at <= at < lot.expires_at
-            if not in_time or held[number] > lot.usable(at):
+            if not in_time or held[number] > lot.free + back.get(number, 0) or lot.kind == DEBT:
                 raise InvariantError("I6", f"hold {change.hold} sets aside more than lot {number} has free")
 
     def apply(self, transaction: Transaction) -> None:

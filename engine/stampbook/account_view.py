@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from stampbook.lots import DEFAULT_ORDER, Lot, draw, takeable
+from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ class AccountView:
 
     Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
     the event's own contribution counts. `named` is the journal position of the event of the account that the event at
-    hand names, if any: that which set something aside, say.
+    hand names, if any: that which set something aside, say. `since` is the instant of the event at hand, where the view
+    is of a later one.
     """
 
-    __slots__ = ("_account", "_day", "_learned", "_pending", "_postings", "_program", "at", "named")
+    __slots__ = ("_account", "_day", "_learned", "_pending", "_postings", "_program", "_seen", "_since", "at", "named")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class AccountView:
         learned: Iterable[Fact] = (),
         postings: Sequence[Posting] = (),
         named: int | None = None,
+        since: int | None = None,
     ) -> None:
         self._account = account
         self._program = program
@@ -49,6 +51,8 @@ class AccountView:
         self.at = at
         self.named = named
         self._day = 0
+        self._since = at if since is None else since
+        self._seen: dict[int, Lot] | None = None
 
     @property
     def day(self) -> int:
@@ -94,17 +98,21 @@ class AccountView:
 
     @property
     def lots(self) -> tuple[Lot, ...]:
-        """All lots that hold something, or owe it, in the order in which they were opened."""
-        return tuple([lot for _, lot in sorted(self._account.lots.items()) if lot.remaining])
+        """All lots that hold something, or owe it, in the order in which they were opened.
+
+        Late news finds what has expired since its instant still there, and as held whatever was not free at every
+        instant since: what came later, or was there no more for a while.
+        """
+        return tuple([lot for _, lot in sorted(self._lots().items()) if lot.remaining])
 
     def lot(self, number: int) -> Lot | None:
         """Return one lot that holds something by its number."""
-        lot = self._account.lots.get(number)
+        lot = self._lots().get(number)
         return lot if lot is not None and lot.remaining else None
 
     def known_lot(self, number: int) -> Lot | None:
         """Return one lot by its number, empty or not: of those that an earlier event moved which the event names."""
-        return self._account.lots.get(number)
+        return self._lots().get(number)
 
     def derive(self, text: str) -> int:
         """Return a number of 256 bits that depends on the account's journal up to here, and on `text`.
@@ -116,7 +124,7 @@ class AccountView:
     def draw(
         self, asset: str, amount: int, taken: Mapping[int, int] | None = None, opened: Iterable[Lot] = ()
     ) -> tuple[list[tuple[int, int]], int]:
-        """Choose what would be spent now, in the program's order; late news uses nothing that came later.
+        """Choose what would be spent now, in the program's order.
 
         Args:
             asset: what is spent.
@@ -128,19 +136,34 @@ class AccountView:
             pairs of lot number and amount, and what is short of `amount`.
         """
         order = self._program.spend_orders.get(asset) or DEFAULT_ORDER
-        if self.late:
-            taken = dict(taken or {})
-            for number, units in self._account.later(self.at).items():
-                taken[number] = taken.get(number, 0) - units
-        lots: Iterable[Lot] = self._account.lots.values()
+        lots: Iterable[Lot] = self._lots().values()
         if opened:
             lots = [*lots, *opened]
         left = [lot.moved(-taken.get(lot.number, 0)) for lot in lots] if taken else lots
         return draw(left, asset, amount, self.at, order)
 
+    def _lots(self) -> dict[int, Lot]:
+        """Return the lots as the event at hand finds them; see `lots`."""
+        account, since = self._account, self._since
+        if since >= account.clock:
+            return account.lots
+        if self._seen is None:
+            later, expired = account.later(since), account.expired
+            seen: dict[int, Lot] = {}
+            for number, lot in account.lots.items():
+                if lot.kind != DEBT:
+                    back = expired.get(number, 0) if self.at < lot.expires_at else 0
+                    free = max(0, lot.free + back + later.get(number, 0))
+                    remaining = lot.remaining + back
+                    seen[number] = lot._replace(remaining=remaining, held=remaining - free)
+                else:
+                    seen[number] = lot
+            self._seen = seen
+        return self._seen
+
     def balance(self, asset: str) -> int:
         """Return what may be spent of an asset now: not held, expired or pending."""
-        return self._account.balance(asset, self.at)
+        return sum([lot.usable(self.at) for lot in self._lots().values() if lot.asset == asset])
 
     def pending(self, asset: str) -> int:
         """Return what is granted of an asset but not yet effective."""
@@ -161,7 +184,7 @@ class AccountView:
     @property
     def currency_balance(self) -> int:
         """What may be spent now in the program's currency."""
-        return self._account.balance(self._program.currency.code, self.at)
+        return self.balance(self._program.currency.code)
 
     def fact(self, name: str) -> Fact | None:
         """Return the fact of a name that holds now."""
@@ -271,7 +294,16 @@ class AccountView:
         Paid value and what is held are not counted. Only where the engine asks for an assessment are the event's own
         movements known.
         """
-        return sum([units for _, units in takeable(self._account.lots.values(), self._postings, asset, self.at)])
+        return sum([units for _, units in self.takeable_lots(asset, self._postings)])
+
+    def takeable_lots(self, asset: str, moved: Sequence[Posting]) -> list[tuple[int, int]]:
+        """Return the same lot by lot, in the order in which it would be taken.
+
+        Args:
+            asset: what is taken.
+            moved: postings that take from the lots already.
+        """
+        return takeable(self._lots().values(), moved, asset, self.at)
 
     def _days(self, name: str) -> Iterable[tuple[int, int]]:
         counter = self._account.metrics.counters.get(name)

@@ -15,8 +15,9 @@ from stampbook.errors import EventError, ExpressionError, InvariantError, Plugin
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.journal import encoded, past_of, recorded, seal
 from stampbook.leasing import Purse
-from stampbook.ledger import Decision, Entry, Message, Objection, canonical, moves_of
+from stampbook.ledger import Decision, Entry, Message, Objection, canonical
 from stampbook.looking_back import check_same, earlier_named
+from stampbook.moves import MovesNotLoadedError, moves_in
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import decide
@@ -141,7 +142,7 @@ class Batch:
         ids = {id_ for id_ in account_ids if id_ in self.by_id and self.by_id[id_].moves is None}
         for id_, moves in self.session.moves(ids).items() if ids else ():
             mine = (entry for account, entry in self.changes.entries if account.id == id_)
-            self.by_id[id_].moves = [*moves, *(move for entry in mine for move in moves_of(entry.postings, entry.at))]
+            self.by_id[id_].moves = [*moves, *(move for entry in mine for move in moves_in(entry))]
 
     def post(self, data: Mapping[str, Any]) -> None:
         """Decide one event and note its outcome."""
@@ -175,7 +176,7 @@ class Batch:
             self.bring_up(self.accounts[to], event.at)  # what time brings there may concern this account
         if event.at < account.clock:
             self._load_expired([account.id])
-            if not isinstance(event, OF_PURCHASES) and (not isinstance(event, Purchase) or event.tenders):
+            if not isinstance(event, Purchase) or event.tenders:
                 self._load_moves([account.id])
         past: Past | Earlier | None = None
         about = own = None
@@ -184,7 +185,12 @@ class Batch:
             if key is not None and key.account_id == account.id:
                 about = key.seq
                 past = self._past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
-        for decision in decide(registry, account, event, past, about, budgets=self.purse.budgets()):
+        try:
+            decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
+        except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back
+            self._load_moves([account.id])
+            decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
+        for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
                 own = entry
@@ -390,7 +396,7 @@ class Batch:
         for registry, decision, account in self._told:
             if decision.transaction is None:
                 continue
-            view = AccountView(account, decision.event.at, registry.context)
+            view = AccountView(account, decision.event.at, registry.context, since=account.clock)
             for stamped in registry.committed(decision.transaction, view, decision.event):
                 log.error(
                     "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value

@@ -148,7 +148,7 @@ def _adjust(draft: Draft, _: Past | None) -> None:
 def _extended(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, Extend)  # noqa: S101 - narrows for the type checker
     event = draft.event
-    for lot in draft.account.lots.values():
+    for lot in draft.view.lots:
         meant = lot.number in event.lots if event.lots else lot.asset == event.asset
         if meant and lot.asset == event.asset and lot.remaining > 0 and event.at < lot.expires_at:
             draft.extend(lot.number, event.until, "extend")
@@ -177,6 +177,8 @@ def _return(draft: Draft, past: Past | None) -> None:
     if event.at < past.purchase.at:
         draft.object("before_purchase", "it is returned before it was bought")
         return
+    if draft.view.late:
+        past = past.seen_late(draft.account, event.at)
     request, came, objections = refund_request(event, past)
     draft.objections.extend(objections)
     if objections:

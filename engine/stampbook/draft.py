@@ -21,7 +21,7 @@ from stampbook.lots import DEBT, Lot
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from stampbook.account import Account
     from stampbook.account_view import AccountView
@@ -72,14 +72,34 @@ class Draft:
         self.objections.append(Objection(code, message))
 
     def draw(self, asset: str, amount: int, destination: str, rule: str) -> None:
-        """Post what is spent. News of it may come late: what has expired since its instant is brought back for it."""
-        expired = self.account.expired if self.event.at < self.account.clock else {}
-        for number, units in self.choose(asset, amount, expired):
-            lot = self.account.lots.get(number)
-            back = 0 if lot is None else units - max(0, lot.free - self._taken(asset).get(number, 0))
-            if back > 0:
-                self.postings.append(Posting(asset, back, BREAKAGE, number, "late"))
+        """Post what is spent."""
+        for number, units in self.choose(asset, amount):
             self.postings.append(Posting(asset, units, number, destination, rule))
+
+    def bring_back(self) -> None:
+        """Post what late news needs of what has expired since its instant."""
+        needed: dict[int, int] = {}
+        for posting in self.postings:
+            if isinstance(posting.source, int) and posting.destination != BREAKAGE:
+                needed[posting.source] = needed.get(posting.source, 0) + posting.amount
+            if isinstance(posting.destination, int):
+                needed[posting.destination] = needed.get(posting.destination, 0) - posting.amount
+        for change in self.holds:
+            sign = 1 if change.action in {"authorise", "raise"} else -1
+            for number, units in change.units:
+                needed[number] = needed.get(number, 0) + sign * units
+        lots, expired = self.account.lots, self.account.expired
+        back: list[Posting] = []
+        for number in sorted({*needed, *self.extended}):
+            lot = lots.get(number)
+            if lot is None or not expired.get(number):
+                continue
+            units = needed.get(number, 0) - lot.free
+            if number in self.extended:
+                units = max(units, expired[number])
+            if units > 0:
+                back.append(Posting(lot.asset, units, BREAKAGE, number, "late"))
+        self.postings[:0] = back
 
     def _taken(self, asset: str) -> dict[int, int]:
         """Return what the postings so far take from each lot, less what they bring."""
@@ -91,18 +111,14 @@ class Draft:
                         taken[end] = taken.get(end, 0) + sign * posting.amount
         return taken
 
-    def choose(self, asset: str, amount: int, more: Mapping[int, int] | None = None) -> tuple[tuple[int, int], ...]:
+    def choose(self, asset: str, amount: int) -> tuple[tuple[int, int], ...]:
         """Return pairs of lot number and amount in the order of use, or object and return none.
 
         Args:
             asset: what is used.
             amount: how much, in smallest units.
-            more: what may be used besides what remains, by lot.
         """
-        taken = self._taken(asset)
-        for number, units in (more or {}).items():
-            taken[number] = taken.get(number, 0) - units
-        drawn, short = self.view.draw(asset, amount, taken, self.opened if self.spends_opened else ())
+        drawn, short = self.view.draw(asset, amount, self._taken(asset), self.opened if self.spends_opened else ())
         if short:
             kind = self.registry.context.assets[asset]
             self.object(
@@ -151,7 +167,7 @@ class Draft:
 
     def extend(self, number: int, expires_at: int, rule: str) -> None:
         """Put off the end of a lot, unless it ends that late already; of several ends the last counts."""
-        lot = self.account.lots[number]
+        lot = self.view.known_lot(number) or self.account.lots[number]
         done = self.extended.get(number)
         if expires_at > (lot.expires_at if done is None else done.expires_at):
             self.extended[number] = LotExtension(number, lot.asset, lot.remaining, lot.expires_at, expires_at, rule)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stampbook.account_view import AccountView
 from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
 from stampbook.ledger import PROMOTION, Posting
-from stampbook.lots import DEBT, PAID, takeable
+from stampbook.lots import DEBT, PAID
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
         draft.grant((asset, kind, effective_at, expires_at, priority), units, PROMOTION, rule)
     else:
         at, left = max(draft.account.clock, draft.event.at), -units
-        free_lots = takeable(draft.account.lots.values(), draft.postings, asset, at)
+        view = AccountView(draft.account, at, draft.registry.context, since=draft.event.at)
+        free_lots = view.takeable_lots(asset, draft.postings)
         free_lots.sort(key=lambda each: _terms(draft.account.lots[each[0]]) != (kind, expires_at, priority))
         for lot, free in free_lots:
             part = min(free, left)

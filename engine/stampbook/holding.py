@@ -80,6 +80,8 @@ def pay(draft: Draft, asset: str, amount: int, book: str, rule: str) -> None:
     if getattr(draft.event, "hold", None) is not None:
         hold = None if draft.about is None else draft.account.holds.get(draft.about)
         if hold is not None and hold.left and hold.asset == asset:
+            if _is_before(draft, hold):
+                return
             take(draft, hold, amount, rule, final=True, book=book)
             return
     draft.draw(asset, amount, book, rule)
@@ -125,9 +127,19 @@ def named(draft: Draft, asset: str | None) -> Hold | None:
         draft.object("hold_ended", f"nothing is set aside under {id_!r} any more: it was captured, released or lapsed")
     elif hold.asset != code:
         draft.object("wrong_asset", f"hold {id_!r} is of {hold.asset}, not of {code}")
-    else:
+    elif not _is_before(draft, hold):
         return hold
     return None
+
+
+def _is_before(draft: Draft, hold: Hold) -> bool:
+    """Whether an event is dated before all was set aside that it may take, which it objects to."""
+    at = draft.event.at
+    if at >= draft.account.clock or not draft.account.set_aside_since(hold.number, at):
+        return False
+    _, id_ = draft.event.names or ("", "")
+    draft.object("before_hold", f"it is dated before the last time that something was set aside under {id_!r}")
+    return True
 
 
 def is_hold_event(event: object) -> bool:

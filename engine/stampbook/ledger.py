@@ -16,7 +16,7 @@ from stampbook.lots import DEBT
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from stampbook.events import Event
     from stampbook.lots import Lot
@@ -335,15 +335,6 @@ def check_postings(postings: Iterable[tuple[Any, ...]]) -> None:
             raise InvariantError("I1", f"a posting of {amount!r} {asset} is not a positive whole amount within range")
         if source == destination or not (_is_end(source) and _is_end(destination)):
             raise InvariantError("I1", f"a posting from {source!r} to {destination!r} has no two ends")
-
-
-def moves_of(postings: Iterable[Posting], at: int) -> Iterator[tuple[int, int, int]]:
-    """Yield when, in which lot, and by how much postings change what is there; expiry and what undoes it left out."""
-    for _, amount, source, destination, _ in postings:
-        if isinstance(source, int) and destination != BREAKAGE:
-            yield at, source, -amount
-        if isinstance(destination, int) and source != BREAKAGE:
-            yield at, destination, amount
 
 
 def check_extended(lots: Mapping[int, Lot], extended: Iterable[LotExtension], at: int) -> None:

@@ -39,7 +39,7 @@ def completed(draft: Draft, past: Past | None) -> None:
     for grant in past.granted():
         left = grant.amount - grant.settled
         for number, part in grant.lots if grant.rule in waiting else ():
-            lot = draft.account.lots.get(number)
+            lot = draft.view.known_lot(number)
             if lot is None or lot.effective_at <= event.at or lot.expires_at <= event.at:
                 continue
             units = min(left, part, lot.free - sum(moved for _, source, _, moved in matured if source == number))

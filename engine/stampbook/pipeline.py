@@ -26,8 +26,8 @@ from stampbook.ledger import (
     MetricChange,
     Posting,
     Transaction,
-    moves_of,
 )
+from stampbook.moves import moves_of
 from stampbook.paying import pay_late
 from stampbook.periods import NEVER
 from stampbook.proposing import propose
@@ -214,7 +214,7 @@ def apply(registry: Registry, account: Account, decision: Decision) -> None:
         account.opened_at = at
     account.apply(transaction)
     if account.moves is not None:
-        account.moves.extend(moves_of(transaction.postings, at))
+        account.moves.extend(moves_of(transaction, at))
     account.due_at = next_due(registry, account)
 
 
@@ -300,7 +300,7 @@ def judge(
     facts = list(draft.facts)
     if registry.has_assessments:
         now = max(account.clock, event.at)
-        outlook = AccountView(account, now, registry.context, draft.metrics, facts, draft.postings, about)
+        outlook = AccountView(account, now, registry.context, draft.metrics, facts, draft.postings, about, event.at)
         for concluded in registry.assess(outlook, now, event):
             held = account.fact(concluded.value.name, concluded.value.since)
             if held is None or (held.value, held.until) != (concluded.value.value, concluded.value.until):
@@ -313,6 +313,9 @@ def judge(
             pay_late(draft)
         if draft.objections:
             return _refused(draft)
+    is_late = event.at < account.clock
+    if is_late and account.expired:
+        draft.bring_back()
     transaction = Transaction(
         tuple(draft.postings),
         tuple(draft.opened),
@@ -324,6 +327,8 @@ def judge(
         tuple(draft.extended.values()),
     )
     account.check(transaction, event.at)
+    if is_late:
+        account.check_late(transaction, event.at)
     if draft.status == CLOSED:
         _check_closed(account, transaction)
     if registry.has_reviews:
@@ -340,7 +345,7 @@ def _refused(draft: Draft) -> Decision:
 
 def _check_ending(draft: Draft) -> None:
     account = draft.account
-    if draft.status == CLOSED and any(when > draft.event.at for when, _, _ in account.moves or ()):
+    if draft.status == CLOSED and any(move[0] > draft.event.at for move in account.moves or ()):
         draft.object("later_news", f"account {account.ref} was used since; it cannot have been closed before that")
 
 

@@ -16,6 +16,7 @@ from stampbook.returns import Came, line_values, measure, settle_share
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from stampbook.account import Account
     from stampbook.events import Return
     from stampbook.orders import Order
     from stampbook.refund_plans import ReturnedLine
@@ -122,6 +123,16 @@ class Past:
         for posting in postings:
             if posting.destination == BREAKAGE and isinstance(posting.source, int):
                 expired[posting.source] += posting.amount
+        return replace(self, expired=expired)
+
+    def seen_late(self, account: Account, at: int) -> Past:
+        """Return the same past for news of an instant that has passed: what expired since is still there then."""
+        later = account.later(at)
+        expired: dict[int, int] = {}
+        for number, units in self.expired.items():
+            lot = account.lots.get(number)
+            if lot is None or lot.expires_at <= at:
+                expired[number] = max(0, units + later.get(number, 0))
         return replace(self, expired=expired)
 
     def drawn(self, asset: str = "") -> tuple[Drawn, ...]:

@@ -10,6 +10,7 @@ from stampbook.engine import Engine, system_clock
 from stampbook.errors import StampbookError, UnknownAccountError, near
 from stampbook.examples import example_mistakes, whole_event
 from stampbook.journal import transaction_of
+from stampbook.moves import moves_of
 from stampbook.periods import NEVER
 from stampbook.pipeline import apply
 from stampbook.store.memory import MemoryStore
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from stampbook.ledger import Decision, Entry
     from stampbook.lots import Lot
+    from stampbook.moves import Move
     from stampbook.program import Example, ExampleAccount
     from stampbook.registry import Registry
 
@@ -35,7 +37,8 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
         as_of: leave out what happened later.
         known_at: leave out what was recorded later.
     """
-    account = Account(ref)
+    moves: list[Move] = []
+    account = Account(ref, moves=moves)
     later: dict[int, Lot] = {}
     for entry in entries:
         if known_at is not None and entry.recorded_at > known_at:
@@ -56,6 +59,7 @@ def fold(ref: str, entries: Iterable[Entry], *, as_of: int | None = None, known_
             if not account.status:
                 account.opened_at = entry.at
             account.apply(transaction)
+            moves.extend(moves_of(transaction, entry.at))
             account.status = account.status or OPEN  # a late event may lie before the account's opening
     for number, lot in later.items():
         if account.lots[number] is lot:

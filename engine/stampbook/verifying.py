@@ -15,8 +15,9 @@ from stampbook.errors import InvariantError, StampbookError
 from stampbook.events import OWN_SOURCE
 from stampbook.journal import earlier_of, event_of, past_of, transaction_of
 from stampbook.leasing import overspent
-from stampbook.ledger import ELSEWHERE, GENESIS, TRANSFERS, canonical, digest, moves_of
+from stampbook.ledger import ELSEWHERE, GENESIS, TRANSFERS, canonical, digest
 from stampbook.lots import DEBT
+from stampbook.moves import moves_of
 from stampbook.periods import HOUR, NEVER
 from stampbook.pipeline import judge
 from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches, put_in_force
@@ -249,7 +250,7 @@ class _Audit:
                 account.opened_at = entry.at
             account.apply(transaction)
             if account.moves is not None:
-                account.moves.extend(moves_of(transaction.postings, entry.at))
+                account.moves.extend(moves_of(transaction, entry.at))
             self._note(entry)
         return True
 

@@ -30,6 +30,7 @@ class Shelf:
         self.holds: dict[int, dict[str, Any]] = {}
         self.next_lot = self.next_hold = 1
         self.books: Counter[tuple[str, str]] = Counter()
+        self.back: Counter[int] = Counter()
 
     def held(self, lot: int) -> int:
         """What open holds have left of a lot: there is no other record of it here."""
@@ -70,6 +71,9 @@ class Shelf:
                 early = at < lot["from"] and book not in EARLY_BOOKS
                 untimely[source] += posting.amount if late or early else 0
         captured: Counter[int] = Counter()
+        for posting in transaction.postings:
+            if posting.source == "breakage" and isinstance(posting.destination, int):
+                trial.back[posting.destination] += posting.amount
         for change in transaction.holds:
             codes |= trial._hold(change, at, self, captured)
         trial._post(transaction.postings)
@@ -175,7 +179,9 @@ class Shelf:
         for lot, amount in units.items():
             if lot not in before.lots or self.lots[lot]["asset"] != asset:
                 codes.add("I20")
-            elif amount > self.usable(asset, at).get(lot, 0):
+            elif not self.timely(lot, at) or self.lots[lot]["kind"] == "debt":
+                codes.add("I6")
+            elif amount > self.free(lot) + self.back[lot]:
                 codes.add("I6")
         return codes
 

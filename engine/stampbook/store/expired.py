@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.ledger import BREAKAGE
+from stampbook.moves import MARKS, moves_in_effects
 from stampbook.store.rows import lapsed_lots
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from stampbook.moves import Move
     from stampbook.store.session import SqlSession
 
 
@@ -36,8 +38,8 @@ def expired_units(session: SqlSession, accounts: Collection[int]) -> dict[tuple[
     return expired
 
 
-def moved(session: SqlSession, accounts: Collection[int]) -> dict[int, list[tuple[int, int, int]]]:
-    """Return by account id when something came into a lot or went from it, expiry and what undid it left out."""
+def moved(session: SqlSession, accounts: Collection[int]) -> dict[int, list[Move]]:
+    """Return by account id when what is free in lots changed, expiry and what undid it left out."""
     columns = "p.account_id, j.at, p.source_lot, p.destination_lot, p.amount"
     rows = session.rows(
         f"SELECT {columns} FROM posting p JOIN journal j ON j.account_id = p.account_id AND j.seq = p.seq "  # noqa: S608 - table and column names of our own
@@ -45,10 +47,17 @@ def moved(session: SqlSession, accounts: Collection[int]) -> dict[int, list[tupl
         "AND coalesce(p.source_book, '') <> ? AND coalesce(p.destination_book, '') <> ?",
         [session.listed(accounts), BREAKAGE, BREAKAGE],
     )
-    moves: dict[int, list[tuple[int, int, int]]] = {account_id: [] for account_id in accounts}
+    moves: dict[int, list[Move]] = {account_id: [] for account_id in accounts}
     for account_id, at, source, destination, amount in rows:
         if source is not None:
-            moves[account_id].append((at, source, -amount))
+            moves[account_id].append((at, source, -amount, 0))
         if destination is not None:
-            moves[account_id].append((at, destination, amount))
+            moves[account_id].append((at, destination, amount, 0))
+    told = session.rows(
+        f"SELECT account_id, at, effects FROM journal WHERE {session.among('account_id')} AND accepted = 1 "  # noqa: S608 - own columns
+        f"AND ({' OR '.join('effects LIKE ?' for _ in MARKS)})",
+        [session.listed(accounts), *[f"%{mark}%" for mark in MARKS]],
+    )
+    for account_id, at, effects in told:
+        moves[account_id].extend(moves_in_effects(effects, at))
     return moves

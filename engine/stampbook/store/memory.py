@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stampbook.ledger import BREAKAGE, moves_of
+from stampbook.ledger import BREAKAGE
+from stampbook.moves import moves_in
 from stampbook.periods import NEVER
 from stampbook.store.campaigns import Lease
 from stampbook.store.rows import Key, lapsed_lots
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from stampbook.account import Account
     from stampbook.ledger import Entry
+    from stampbook.moves import Move
     from stampbook.store.campaigns import Claim
     from stampbook.store.changes import Changes
     from stampbook.store.programs import KeptProgram
@@ -120,10 +122,10 @@ class MemorySession(Session):
                     found[id_, lot] -= units
         return found
 
-    def moves(self, accounts: Collection[int]) -> dict[int, list[tuple[int, int, int]]]:
-        """Return by account id when something came into a lot or went from it, expiry left out."""
+    def moves(self, accounts: Collection[int]) -> dict[int, list[Move]]:
+        """Return by account id when what is free in lots changed, expiry left out."""
         return {
-            id_: [move for entry in self._store.entries[id_] for move in moves_of(entry.postings, entry.at)]
+            id_: [move for entry in self._store.entries[id_] for move in moves_in(entry)]
             for id_ in accounts
         }
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from stampbook.account import Account
     from stampbook.ledger import Entry
+    from stampbook.moves import Move
     from stampbook.store.campaigns import Claim, Lease
     from stampbook.store.changes import Changes
 
@@ -88,8 +89,8 @@ class Session(ABC):
         """Return what went from lots to breakage, less what came back or returns counted, by account id and lot."""
 
     @abstractmethod
-    def moves(self, accounts: Collection[int]) -> dict[int, list[tuple[int, int, int]]]:
-        """Return by account id when something came into a lot or went from it, expiry left out: see `account.Move`."""
+    def moves(self, accounts: Collection[int]) -> dict[int, list[Move]]:
+        """Return by account id when what is free in lots changed, expiry left out: see `account.Move`."""
 
     @abstractmethod
     def related(self, purchases: Collection[Key]) -> dict[Key, list[Entry]]:
@@ -324,8 +325,8 @@ class SqlSession(Session):
         """Return what went from lots to breakage, less what came back or returns counted, by account id and lot."""
         return expired_units(self, accounts)
 
-    def moves(self, accounts: Collection[int]) -> dict[int, list[tuple[int, int, int]]]:
-        """Return by account id when something came into a lot or went from it, expiry left out."""
+    def moves(self, accounts: Collection[int]) -> dict[int, list[Move]]:
+        """Return by account id when what is free in lots changed, expiry left out."""
         return moved(self, accounts)
 
     def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:

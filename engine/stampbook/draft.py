@@ -146,8 +146,12 @@ class Draft:
         return parts
 
     def _lot(self, terms: Terms) -> int:
-        """Return the number of a lot of equal terms, or open one; an empty lot may be out of sight and is left."""
+        """Return the number of a lot of equal terms, or open one; an empty lot may be out of sight and is left.
+
+        What has expired since counts as there, so that late news finds the lot that it would have found in time.
+        """
         at = self.event.at
+        expired = self.account.expired if at < self.account.clock else {}
         asset, kind, effective_at, expires_at, priority = terms
         for lots in (self.account.lots.values(), self.opened):
             for lot in lots:
@@ -160,7 +164,7 @@ class Draft:
                     and lot.kind == kind
                     and lot.priority == priority
                     and (lot.effective_at == effective_at or lot.effective_at <= at >= effective_at)
-                    and (lot.remaining or lots is self.opened)
+                    and (lot.remaining or lots is self.opened or expired.get(lot.number))
                 ):
                     return lot.number
         return self.open(terms)

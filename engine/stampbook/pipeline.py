@@ -146,7 +146,7 @@ def catch_up(
         if not holds and not lots and not dues:
             return
         for hold in holds:
-            at = max(hold.lapses_at, not_before)
+            at = not_before = max(hold.lapses_at, not_before)  # what it releases may have been over before
             name = f"hold.lapsed:{account.ref}:{account.seq + 1}"
             yield from _bring(
                 registry, account, HoldLapsed(id=name, source=OWN_SOURCE, account=account.ref, at=at, hold=hold.number)

@@ -198,8 +198,10 @@ class HoldingModel(Model):
 
     def let_holds_lapse(self, until: datetime) -> None:
         for name in self.open_holds():
-            if self.holds[name]["until"] <= until:
-                self.release(name, sum(self.holds[name]["parts"].values()))
+            hold = self.holds[name]
+            if hold["until"] <= until:
+                self.moves += [(hold["until"], lot, units) for lot, units in hold["parts"].items()]
+                self.release(name, sum(hold["parts"].values()))
 
     def on_hold_authorised(self, event: Event, at: datetime) -> set[str]:
         until = datetime.fromisoformat(event["lapses_at"]) if "lapses_at" in event else FAR
@@ -207,17 +209,17 @@ class HoldingModel(Model):
         parts = self.set_aside(asset, self.units(asset, event["amount"]), at)
         if parts is None:
             return {"insufficient_balance"}
-        self.holds[event["id"]] = {"asset": asset, "parts": parts, "until": until}
+        self.holds[event["id"]] = {"asset": asset, "parts": parts, "until": until, "latest": at}
         return set()
 
-    def on_hold_captured(self, event: Event, _at: datetime) -> set[str]:
-        if codes := self.amiss(event):
+    def on_hold_captured(self, event: Event, at: datetime) -> set[str]:
+        if codes := self.amiss(event, at):
             return codes
         return self.settled(self.capture(event["hold"], self.asked(event), [], final=event["final"]))
 
-    def on_hold_voided(self, event: Event, _at: datetime) -> set[str]:
+    def on_hold_voided(self, event: Event, at: datetime) -> set[str]:
         """What would have been used last is released first."""
-        if codes := self.amiss(event):
+        if codes := self.amiss(event, at):
             return codes
         if self.asked(event) > sum(self.holds[event["hold"]]["parts"].values()):
             return {"over_void"}
@@ -225,7 +227,7 @@ class HoldingModel(Model):
         return self.settled(set())
 
     def on_hold_changed(self, event: Event, at: datetime) -> set[str]:
-        if codes := self.amiss(event):
+        if codes := self.amiss(event, at):
             return codes
         hold = self.holds[event["hold"]]
         more = self.asked(event) - sum(hold["parts"].values())
@@ -234,6 +236,7 @@ class HoldingModel(Model):
             parts = self.set_aside(hold["asset"], more, at)
             if parts is None:
                 return {"insufficient_balance"}
+            hold["latest"] = max(hold["latest"], at)
             for lot, units in parts.items():
                 hold["parts"][lot] = hold["parts"].get(lot, 0) + units
         return self.settled(set())
@@ -241,7 +244,7 @@ class HoldingModel(Model):
     def pay(self, event: Event, order: Order, at: datetime) -> set[str]:
         if "hold" not in event:
             return super().pay(event, order, at)
-        return self.amiss(event) or self.settled(self.capture(event["hold"], order.stored, order.drawn, final=True))
+        return self.amiss(event, at) or self.settled(self.capture(event["hold"], order.stored, order.drawn, final=True))
 
     def settled(self, codes: set[str]) -> set[str]:
         """What was released of an expired lot goes at once."""
@@ -249,14 +252,16 @@ class HoldingModel(Model):
             self.pass_time(self.now)
         return codes
 
-    def amiss(self, event: Event) -> set[str]:
+    def amiss(self, event: Event, at: datetime) -> set[str]:
         """Why an event cannot go on with the hold that it names."""
         hold = self.holds.get(event["hold"])
         if hold is None:
             return {"unknown_hold"}
         if not hold["parts"]:
             return {"hold_ended"}
-        return {"wrong_asset"} if hold["asset"] != event.get("asset", "GBP") else set()
+        if hold["asset"] != event.get("asset", "GBP"):
+            return {"wrong_asset"}
+        return {"before_hold"} if at < hold["latest"] else set()
 
     def asked(self, event: Event) -> int:
         hold = self.holds[event["hold"]]
@@ -267,7 +272,7 @@ class HoldingModel(Model):
     def set_aside(self, asset: str, units: int, at: datetime) -> dict[int, int] | None:
         """Hold what a spend would take."""
         drawn: list[list[int]] = []
-        if self.draw(asset, units, at, drawn, late_too=False):
+        if self.draw(asset, units, at, drawn):
             return None
         for lot, part in drawn:
             self.lots[lot]["left"] += part

@@ -7,6 +7,7 @@ engine's own rooms. All amounts inside are smallest units.
 from __future__ import annotations
 
 from calendar import monthrange
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from functools import cache
@@ -119,6 +120,11 @@ def pennies(text: str | Fraction) -> int:
 def free(lot: dict[str, Any]) -> int:
     """What of a lot is not held."""
     return int(lot["left"] - lot["held"])
+
+
+def pool(lot: dict[str, Any]) -> int:
+    """What is free in a lot, or would be had it not expired."""
+    return free(lot) + int(lot["lapsed"] - lot.get("counted", 0))
 
 
 class Model:
@@ -240,10 +246,14 @@ class Model:
             "adjust",
         }:
             return {"account_frozen"}
-        before = {number: lot["left"] + lot["lapsed"] for number, lot in self.lots.items()}
+        before, debt, noted = {number: pool(lot) for number, lot in self.lots.items()}, dict(self.debt), len(self.moves)
         codes: set[str] = getattr(self, "on_" + type_.replace("account.", "").replace(".", "_"))(event, at)
-        for number, lot in self.lots.items():
-            self.moves.append((at, number, lot["left"] + lot["lapsed"] - before.get(number, 0)))
+        moved = Counter({number: pool(lot) - before.get(number, 0) for number, lot in self.lots.items()})
+        for _, number, units in self.moves[noted:]:
+            moved[number] -= units  # what time brought at once
+        self.moves += [(at, number, units) for number, units in moved.items() if units]
+        if self.debt != debt:
+            self.moves.append((at, 0, 0))
         if not codes and type_ != "purchase":
             self.promote(self.now)
         return codes
@@ -264,9 +274,9 @@ class Model:
         self.status = "open"
         return set()
 
-    def on_closed(self, _event: dict[str, Any], _at: datetime) -> set[str]:
-        """Money must be gone, points are forfeit, debts must be paid, nothing may be held."""
-        codes = set()
+    def on_closed(self, _event: dict[str, Any], at: datetime) -> set[str]:
+        """Money must be gone, points are forfeit, debts must be paid, nothing may be held or have moved since."""
+        codes = {"later_news" for when, _, _ in self.moves if when > at}
         if any(lot["held"] for lot in self.lots.values()):
             codes.add("open_holds")
         if any(self.debt.values()):
@@ -423,16 +433,12 @@ class Model:
         }
         return {self.lot(terms): units}
 
-    def draw(self, asset: str, units: int, at: datetime, drawn: list[list[int]], *, late_too: bool = True) -> set[str]:
-        """Priority, then earliest expiry, then bonus before paid, then effective, then created.
-
-        Late news of a spend may use what has expired since.
-        """
+    def draw(self, asset: str, units: int, at: datetime, drawn: list[list[int]]) -> set[str]:
+        """Priority, then earliest expiry, then bonus before paid, then effective, then created."""
         numbers = [
             number for number, lot in self.lots.items() if lot["asset"] == asset and lot["from"] <= at < lot["until"]
         ]
-        expired = {n: self.lots[n]["lapsed"] if late_too and at < self.now else 0 for n in numbers}
-        most = {n: max(0, free(self.lots[n]) + expired[n] - self.came_later(n, at)) for n in numbers}
+        most = {n: self.least(n, at) for n in numbers}
         if units > sum(most.values()):
             return {"insufficient_balance"}
 
@@ -443,15 +449,27 @@ class Model:
         for number in sorted(numbers, key=order):
             part = min(units, most[number])
             if part:
-                back = max(0, part - free(self.lots[number]))
-                self.lots[number]["lapsed"] -= back
-                self.lots[number]["left"] += back - part
+                self.use(number, part)
                 units -= part
                 drawn.append([number, part])
         return set()
 
+    def use(self, number: int, units: int) -> None:
+        """Take from a lot; what has expired since is brought back for it."""
+        lot = self.lots[number]
+        back = max(0, units - free(lot))
+        lot["lapsed"] -= back
+        lot["left"] += back - units
+
+    def least(self, number: int, at: datetime) -> int:
+        """What late news may take: no more than was free at every instant since, as if nothing had expired since."""
+        lot = self.lots[number]
+        if at >= self.now:
+            return free(lot)
+        return max(0, (pool(lot) if at < lot["until"] else free(lot)) - self.came_later(number, at))
+
     def came_later(self, number: int, at: datetime) -> int:
-        """How much less a lot has held at some time since an instant than it does now, but for what expired."""
+        """How much less was free in a lot at some time since an instant than is now, but for what expired."""
         instants = {when for when, _, _ in self.moves if when > at} | {at}
         since = [sum(delta for when, n, delta in self.moves if n == number and when > instant) for instant in instants]
         return max(0, *since)
@@ -482,7 +500,7 @@ class Model:
         if self.shop.points_spent == "refuse" and any(shorts):
             return {"points_spent"}
         for number, units in takes:
-            self.lots[number]["left"] -= units
+            self.use(number, units)
         for grant, due, short, lapse in zip(order.grants, dues, shorts, lapses, strict=True):
             grant["settled"] += due
             grant["lapsed"] += lapse
@@ -579,8 +597,12 @@ class Model:
 
         What expired of a lot goes to one return only, whichever purchase it is of.
         """
-        left = {number: free(lot) for number, lot in self.lots.items()}
-        unclaimed = {number: lot["lapsed"] - lot.get("counted", 0) for number, lot in self.lots.items()}
+        left = {number: self.least(number, at) for number in self.lots}
+        unclaimed = {number: pool(lot) - free(lot) for number, lot in self.lots.items()}
+        if at < self.now:
+            for number, lot in self.lots.items():
+                over = lot["until"] <= at
+                unclaimed[number] = max(0, unclaimed[number] - self.came_later(number, at)) if over else 0
         takes: list[tuple[int, int]] = []
         shorts: list[int] = []
         lapses: list[int] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stampbook.errors import StampbookError
 from stampbook.ledger import BREAKAGE
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ MARKS = ('"holds":', '"lapsed_lots":')
 """One of these stands in effects that tell of moves."""
 
 
-class MovesNotLoadedError(Exception):
-    """An account's moves are asked for and not at hand: load them and decide again."""
+class MovesNotLoadedError(StampbookError):
+    """An account's moves are asked for, by a plugin perhaps, and not at hand: load them and decide again."""
 
 
 def moves_of(transaction: Transaction, at: int) -> list[Move]:

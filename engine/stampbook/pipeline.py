@@ -245,7 +245,7 @@ def _earliest(registry: Registry, account: Account, until: int, since: int) -> t
     holds = [hold for hold in account.holds.values() if hold.left and hold.lapses_at <= until]
     lots = [lot for lot in account.lots.values() if lot.remaining > lot.held and lot.expires_at <= until]
     dues: list[Due] = []
-    if registry.has_dues:
+    if registry.has_dues and account.status not in {"", CLOSED}:
         view = AccountView(account, max(account.clock, since - 1), registry.context)
         dues = [due for due in registry.due(view, until) if due.at <= until]
     times = [lot.expires_at for lot in lots] + [due.at for due in dues] + [hold.lapses_at for hold in holds]

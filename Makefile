@@ -27,7 +27,7 @@ ifneq ($(shell $(PY) -c 'print(open("$(READY)").read())' 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compiled demo test test-compiled check lint format types contracts docs-check house docs bench faults scale wheel lock clean
+.PHONY: help setup compiled demo test test-compiled check lint format types contracts docs-check house docs bench explore faults scale wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -95,6 +95,10 @@ test-compiled: $(COMPILED)/.ready ## the tests of the core and the plugins, on t
 
 bench: $(COMPILED)/.ready ## speed and memory, with medians and ratios, of the compiled build (ARGS=--quick)
 	$(COMPILED)/bin/python bench/run.py $(ARGS)
+
+# Nothing is found by the same examples again and again: here each run tries others, and keeps what fails in .hypothesis.
+explore: $(READY) ## a random search for bugs: every property, 25 times the examples, other ones each time (hours)
+	HYPOTHESIS_PROFILE=heavy $(PY) -m pytest -q -m hypothesis -p no:xdist --timeout=0 $(or $(ARGS),tests)
 
 faults: $(READY) ## the heavy fault campaigns: kills, full disks, two writers
 	$(PY) -m pytest -m heavy --timeout=0 tests/faults $(ARGS)

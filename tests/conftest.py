@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# `dev` tries other examples each time, on one's own machine. `ci` tries the same ones each time: a red run can be run
+# again, and a green one stays green; so it finds nothing new. `heavy` is where new bugs are found: `make explore`.
 settings.register_profile(
     "dev",
     deadline=None,

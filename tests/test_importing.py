@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from stampbook.engine import Engine
@@ -26,6 +26,7 @@ from stampbook.importing.mapping import parse_mapping, read_mapping
 from stampbook.importing.rows import LONGEST_LINE
 from stampbook.importing.shaping import LARGEST_GROUP, Shaper
 from stampbook.store.reading import sql_session
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -935,7 +936,7 @@ def test_rows_are_read_in_flat_memory(tmp_path: Path, kind: str) -> None:
 # Any bytes at all
 
 
-FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+FUZZ = examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PIECES = st.sampled_from(
     [b'"', b",", b"\n", b"\r", b"\x00", b"\xff", b"{", b"}", b'"type":', b"purchase", b"1.0", b"\xef\xbb\xbf"]
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook import Deposit, Event, Message, Plugin, PluginConfig, Withdrawal, hookimpl
@@ -20,6 +20,7 @@ from stampbook.exporting import export
 from stampbook.importing import import_file
 from stampbook.verifying import verify
 from stampbook_points import Points
+from tests.effort import examples
 from tests.faults.books import NOW, PROGRAM, START, event, heads, opened, picture, run, script
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def folder() -> Iterator[Path]:
         yield Path(path)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     seed=st.integers(0, 10**6),
     steps=st.lists(
@@ -313,7 +314,7 @@ use = "gifts"
 """
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     st.lists(
         st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 1)), max_size=25

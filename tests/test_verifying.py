@@ -9,13 +9,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from stampbook.engine import Engine
 from stampbook.periods import DAY, HOUR, Calendar
 from stampbook.verifying import verify
+from tests.effort import examples
 from tests.faults.books import PROGRAM, START, event, opened, run, script
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def folder() -> Iterator[Path]:
         yield Path(path)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(
     seed=st.integers(0, 10**6),
     steps=st.lists(

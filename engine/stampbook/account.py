@@ -259,9 +259,8 @@ class Account:
             if change < 0 and there is not None and there.kind != DEBT:
                 least = there.free + self.expired.get(number, 0) + later.get(number, 0)
                 if least + change < 0:
-                    raise InvariantError(
-                        "I6", f"lot {number} of account {self.ref} had {least} {there.asset} since, of which {-change} go"
-                    )
+                    found = f"lot {number} of account {self.ref} had {least} {there.asset} at some time since"
+                    raise InvariantError("I6", f"{found}, and {-change} would go")
 
     def _check_opened(self, opened: Iterable[Lot]) -> None:
         for expected, lot in enumerate(opened, self.next_lot):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
+from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,8 +27,8 @@ class AccountView:
 
     Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
     the event's own contribution counts. `named` is the journal position of the event of the account that the event at
-    hand names, if any: that which set something aside, say. `since` is the instant of the event at hand, where the view
-    is of a later one.
+    hand names, if any: that which set something aside, say. `since` is the instant of the event that is being
+    decided.
     """
 
     __slots__ = ("_account", "_day", "_learned", "_pending", "_postings", "_program", "_seen", "_since", "at", "named")
@@ -41,7 +42,7 @@ class AccountView:
         learned: Iterable[Fact] = (),
         postings: Sequence[Posting] = (),
         named: int | None = None,
-        since: int | None = None,
+        since: int = NEVER,
     ) -> None:
         self._account = account
         self._program = program
@@ -51,7 +52,7 @@ class AccountView:
         self.at = at
         self.named = named
         self._day = 0
-        self._since = at if since is None else since
+        self._since = since
         self._seen: dict[int, Lot] | None = None
 
     @property

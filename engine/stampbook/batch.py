@@ -396,7 +396,7 @@ class Batch:
         for registry, decision, account in self._told:
             if decision.transaction is None:
                 continue
-            view = AccountView(account, decision.event.at, registry.context, since=account.clock)
+            view = AccountView(account, decision.event.at, registry.context)
             for stamped in registry.committed(decision.transaction, view, decision.event):
                 log.error(
                     "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value

@@ -98,4 +98,3 @@ def least_since(moves: Iterable[Move], at: int) -> dict[int, int]:
             before -= changes[when]
             least[lot] = min(least.get(lot, 0), before)
     return least
-

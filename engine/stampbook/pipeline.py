@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from stampbook.account import CLOSED, Account
 from stampbook.account_view import AccountView
-from stampbook.amounts import LARGEST, divide, split
 from stampbook.core_events import HANDLERS, check_status
+from stampbook.counting import count
 from stampbook.distinct import count_values
 from stampbook.draft import Draft
 from stampbook.earlier import Earlier
@@ -23,7 +23,6 @@ from stampbook.events import (
 from stampbook.hookspecs import CAMPAIGN
 from stampbook.ledger import (
     Decision,
-    MetricChange,
     Posting,
     Transaction,
 )
@@ -281,7 +280,7 @@ def judge(
     budgets: Mapping[str, int] | None = None,
 ) -> Decision:
     """Judge one event on an account to which time has caught up; what time brings is left out."""
-    view = AccountView(account, event.at, registry.context, named=about)
+    view = AccountView(account, event.at, registry.context, named=about, since=event.at)
     draft = Draft(registry, account, event, view, about)
     handler = HANDLERS.get(type(event))
     check_status(draft)
@@ -293,44 +292,21 @@ def judge(
     _check_ending(draft)
     if draft.objections:
         return _refused(draft)
-    counted = _count(draft)
+    counted = count(draft)
     if registry.distinct:
         counted = [*counted, *count_values(draft)]
     draft.metrics = [*draft.metrics, *counted] if draft.metrics else counted
-    facts = list(draft.facts)
     if registry.has_assessments:
-        now = max(account.clock, event.at)
-        outlook = AccountView(account, now, registry.context, draft.metrics, facts, draft.postings, about, event.at)
-        for concluded in registry.assess(outlook, now, event):
-            held = account.fact(concluded.value.name, concluded.value.since)
-            if held is None or (held.value, held.until) != (concluded.value.value, concluded.value.until):
-                facts.append(concluded.value)
+        _assess(draft)
     if event.earns:
-        if facts:
-            view = AccountView(account, event.at, registry.context, learned=facts)
+        if draft.facts:
+            view = AccountView(account, event.at, registry.context, learned=draft.facts, named=about, since=event.at)
         reward(draft, registry.reward(event, draft.order, view, draft.messages), budgets)
         if draft.payments:
             pay_late(draft)
         if draft.objections:
             return _refused(draft)
-    is_late = event.at < account.clock
-    if is_late and account.expired:
-        draft.bring_back()
-    transaction = Transaction(
-        tuple(draft.postings),
-        tuple(draft.opened),
-        tuple(draft.metrics),
-        tuple(facts),
-        tuple(draft.holds),
-        draft.status,
-        draft.memo,
-        tuple(draft.extended.values()),
-    )
-    account.check(transaction, event.at)
-    if is_late:
-        account.check_late(transaction, event.at)
-    if draft.status == CLOSED:
-        _check_closed(account, transaction)
+    transaction = _checked(draft)
     if registry.has_reviews:
         shown = replace(transaction, memo=deepcopy(draft.memo))  # what a plugin does to it must not reach the books
         draft.objections.extend(registry.review(shown, view, event))
@@ -349,6 +325,46 @@ def _check_ending(draft: Draft) -> None:
         draft.object("later_news", f"account {account.ref} was used since; it cannot have been closed before that")
 
 
+def _assess(draft: Draft) -> None:
+    """Note which facts plugins conclude, as far as they are news."""
+    account, event, registry = draft.account, draft.event, draft.registry
+    now = max(account.clock, event.at)
+    outlook = AccountView(
+        account, now, registry.context, draft.metrics, draft.facts, draft.postings, draft.view.named, event.at
+    )
+    for concluded in registry.assess(outlook, now, event):
+        held = account.fact(concluded.value.name, concluded.value.since)
+        if held is None or (held.value, held.until) != (concluded.value.value, concluded.value.until):
+            draft.facts.append(concluded.value)
+
+
+def _checked(draft: Draft) -> Transaction:
+    """Return the transaction of a draft.
+
+    Raises:
+        InvariantError: it would break a rule that never bends.
+    """
+    account, at = draft.account, draft.event.at
+    if at < account.clock and account.expired:
+        draft.bring_back()
+    transaction = Transaction(
+        tuple(draft.postings),
+        tuple(draft.opened),
+        tuple(draft.metrics),
+        tuple(draft.facts),
+        tuple(draft.holds),
+        draft.status,
+        draft.memo,
+        tuple(draft.extended.values()),
+    )
+    account.check(transaction, at)
+    if at < account.clock:
+        account.check_late(transaction, at)
+    if draft.status == CLOSED:
+        _check_closed(account, transaction)
+    return transaction
+
+
 def _check_closed(account: Account, transaction: Transaction) -> None:
     left: dict[int, int] = {lot.number: lot.remaining for lot in account.lots.values()}
     for posting in transaction.postings:
@@ -357,38 +373,3 @@ def _check_closed(account: Account, transaction: Transaction) -> None:
                 left[end] = left.get(end, 0) + sign * posting.amount
     if any(left.values()):
         raise InvariantError("I24", f"account {account.ref} would be closed with something in it")
-
-
-def _count(draft: Draft) -> list[MetricChange]:
-    event = draft.event
-    tables = draft.registry.metrics.get(event.type)
-    if not tables:
-        return []
-    changes: list[MetricChange] = []
-    view, order, day = draft.view, draft.order, draft.view.day
-    places = draft.registry.context.metric_decimals
-    for name, table in tables:
-        numerator, denominator = 0, 1
-        counting: list[tuple[int, int, int]] = []
-        for line in order.lines if table.per == "line" and order is not None else (None,):
-            if table.when is not None and not table.when.test(event, order, line, view, None):
-                continue
-            top, bottom = (1, 1) if table.sum is None else table.sum.ratio(event, order, line, view, None)
-            if line is not None:
-                counting.append((line.number, top, bottom))
-            if bottom == denominator:
-                numerator += top
-            else:
-                numerator, denominator = numerator * bottom + top * denominator, denominator * bottom
-        delta = divide(numerator * 10 ** places[name], denominator, table.rounding)
-        if abs(delta) > LARGEST:
-            raise InvariantError("I1", f"metric {name} would count {delta}, beyond the range of amounts")
-        if delta:
-            changes.append(MetricChange(name, day, delta))
-            if counting:
-                weights = [top * (denominator // bottom) for _, top, bottom in counting]
-                if min(weights) >= 0:  # otherwise a return undoes its share of the whole order
-                    shares = zip(counting, split(delta, weights), strict=True)
-                    parts = [(number, units) for (number, _, _), units in shares]
-                    draft.memo.setdefault("counted", []).append((name, day, parts))
-    return changes

@@ -7,11 +7,12 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stampbook import Registry, load_program
 from stampbook.testing import Ledger
+from tests.effort import examples
 
 START = date(2024, 12, 16)
 SPAN = 40
@@ -191,7 +192,7 @@ def events_of(acts: list[Act]) -> list[tuple[dict[str, Any], Act]]:
     return events
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(rules(), ACTS)
 @example(
     Rules("cups", 2, "lifetime", "every time", keeps=False),
@@ -224,7 +225,7 @@ def test_it_is_what_a_naive_model_says(wanted: Rules, acts: list[Act]) -> None:
         assert naive.granted == (naive.most if wanted.keeps else naive.times())
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(rules(), ACTS, st.lists(st.booleans(), min_size=12, max_size=12))
 def test_batches_and_ticks_make_no_difference(wanted: Rules, acts: list[Act], breaks: list[bool]) -> None:
     events = [event for event, _ in events_of(acts)]
@@ -246,7 +247,7 @@ def test_batches_and_ticks_make_no_difference(wanted: Rules, acts: list[Act], br
         ]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(rules(), ACTS)
 def test_in_whatever_order_purchases_are_learned(wanted: Rules, acts: list[Act]) -> None:
     bought = [event for event, (what, _, _) in events_of(acts) if what == "buy"]
@@ -258,7 +259,7 @@ def test_in_whatever_order_purchases_are_learned(wanted: Rules, acts: list[Act])
     assert len(results) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(rules(), ACTS)
 def test_a_return_of_everything_restores_what_was_before(wanted: Rules, acts: list[Act]) -> None:
     ledger = Ledger(built(wanted._replace(keeps=False).text()))

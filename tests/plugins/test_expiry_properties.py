@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stampbook import NEVER, AccountView, Fact, Plugin, PluginConfig, Registry, Validity, hookimpl, load_program
 from stampbook.ledger import BREAKAGE, PROMOTION
 from stampbook.testing import Ledger
+from tests.effort import examples
 
 ZONES = ["UTC", "Europe/London", "America/Sao_Paulo", "Africa/Cairo", "Pacific/Auckland"]
 TEXTS = [
@@ -123,7 +124,7 @@ def play(registry: Registry, history: list[tuple[int, str, int]], ticks: list[in
     return books
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(PROGRAMS, HISTORIES, st.lists(DAYS, max_size=8))
 def test_ticks_often_or_never_give_the_same_books(
     registry: Registry, history: list[tuple[int, str, int]], ticks: list[int]
@@ -139,7 +140,7 @@ def test_ticks_often_or_never_give_the_same_books(
     assert journals[0] == journals[1]
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(PROGRAMS, HISTORIES)
 def test_value_is_conserved_and_no_promise_is_shortened(
     registry: Registry, history: list[tuple[int, str, int]]

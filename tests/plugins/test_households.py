@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook import ProgramError
 from stampbook.loading import load
 from stampbook.testing import Ledger, check_plugin
 from stampbook_together import Households
+from tests.effort import examples
 from tests.plugins.proof import findings, ledger_of, picture
 
 PROGRAM = """
@@ -392,7 +393,7 @@ def events_of(drawn: list[tuple[str, str, str, int]]) -> list[dict[str, Any]]:
     return events
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(doings, st.integers(1, 9), st.integers(0, 4))
 def test_families_make_and_lose_nothing(drawn: list[tuple[str, str, str, int]], size: int, batch: int) -> None:
     events = events_of(drawn)
@@ -418,7 +419,7 @@ def test_families_make_and_lose_nothing(drawn: list[tuple[str, str, str, int]], 
         assert picture(books.account(ref)) == picture(ticked.account(ref))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(st.integers(1, 900), min_size=1, max_size=4), st.sampled_from(["33.3", "50", "100"]), st.data())
 def test_what_all_returns_take_back_is_what_was_earned(cents: list[int], share: str, data: st.DataObject) -> None:
     books = family(share=share)
@@ -433,7 +434,7 @@ def test_what_all_returns_take_back_is_what_was_earned(cents: list[int], share: 
     assert (books.owed("points", account="home"), books.owed("points", account="ann")) == ("0", "0")
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(doings, st.integers(1, 9))
 def test_the_books_are_sound(drawn: list[tuple[str, str, str, int]], size: int) -> None:
     assert findings(SHORT, events_of(drawn), size) == ()

@@ -6,10 +6,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stampbook.loading import load
+from tests.effort import examples
 from tests.plugins.proof import findings, ledger_of, picture
 from tests.plugins.test_merging import PROGRAM
 
@@ -71,7 +72,7 @@ def sums(books: Any) -> dict[str, int]:
     return {asset: units for asset, units in held.items() if units}
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(steps)
 def test_mergers_make_and_lose_nothing(drawn: list[tuple[str, str, str, int]]) -> None:
     events = events_of(drawn)
@@ -90,7 +91,7 @@ def test_mergers_make_and_lose_nothing(drawn: list[tuple[str, str, str, int]]) -
     assert sums(books) == {asset: units for asset, units in made.items() if units}
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(steps, st.integers(1, 9), st.integers(0, 5), st.integers(1, 28))
 def test_splits_and_ticks_make_no_difference(
     drawn: list[tuple[str, str, str, int]], size: int, batch: int, day: int
@@ -109,13 +110,13 @@ def test_splits_and_ticks_make_no_difference(
         assert picture(at_once.account(ref)) == picture(ticked.account(ref))
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(steps, st.integers(1, 9))
 def test_the_books_are_sound(drawn: list[tuple[str, str, str, int]], size: int) -> None:
     assert findings(PROGRAM, events_of(drawn), size) == ()
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(steps, st.permutations(REFS))
 def test_a_merger_undone_at_once_is_as_if_it_had_not_been(
     drawn: list[tuple[str, str, str, int]], refs: list[str]

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook import Engine, load_program
 from stampbook.replay import MemoryLedger
 from stampbook.verifying import verify
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from stampbook import Outcome, Registry
@@ -221,7 +222,7 @@ def standing(engine: MemoryLedger) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps, st.sampled_from([0, 1]), st.data())
 def test_batches_and_ticks_make_no_difference(plan: list[Step], which: int, data: st.DataObject) -> None:
     # A piece that was reserved on one account is there for another when time has caught up with the first.
@@ -244,7 +245,7 @@ def test_batches_and_ticks_make_no_difference(plan: list[Step], which: int, data
     assert standing(second) == standing(first)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps, st.sampled_from([0, 1]), st.sampled_from(["mug", "coffee", "code"]), st.integers(0, 1))
 def test_a_reward_that_is_cancelled_was_never_there(plan: list[Step], which: int, reward: str, account: int) -> None:
     engine = memory(REGISTRIES[which])
@@ -262,7 +263,7 @@ def test_a_reward_that_is_cancelled_was_never_there(plan: list[Step], which: int
         assert after[ref][0] == [], "a code that was made and withdrawn has no use left"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(steps, st.sampled_from([0, 1]))
 def test_a_stock_and_a_code_are_never_overdrawn(plan: list[Step], which: int) -> None:
     engine = memory(REGISTRIES[which])
@@ -277,7 +278,7 @@ def test_a_stock_and_a_code_are_never_overdrawn(plan: list[Step], which: int) ->
         assert len(uses) <= 2
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(steps, st.sampled_from([0, 1]), st.integers(1, 9))
 def test_the_books_prove_themselves(plan: list[Step], which: int, size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook import Registry, load_program
 from stampbook.testing import Ledger
+from tests.effort import examples
 
 HEAD = """
 [program]
@@ -84,7 +85,7 @@ def played(text: str, events: list[dict[str, Any]]) -> Ledger:
     return ledger
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(OPTIONS, ACTS)
 def test_both_sides_of_every_referral_agree_with_each_other_and_with_the_balances(text: str, acts: list[Act]) -> None:
     ledger = played(text, events_of(acts))
@@ -126,7 +127,7 @@ def test_both_sides_of_every_referral_agree_with_each_other_and_with_the_balance
             assert sum(counted.days.values()) >= int(text.partition("goal = '")[2][0])
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(OPTIONS, ACTS, st.lists(st.booleans(), min_size=30, max_size=30))
 def test_batches_and_ticks_make_no_difference(text: str, acts: list[Act], breaks: list[bool]) -> None:
     events = events_of(acts)
@@ -145,7 +146,7 @@ def test_batches_and_ticks_make_no_difference(text: str, acts: list[Act], breaks
         ]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(OPTIONS, ACTS)
 def test_a_return_of_everything_restores_what_was_before(text: str, acts: list[Act]) -> None:
     text = text.replace("on_return = 'keep'\n", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook.errors import EventError, ProgramError
@@ -13,6 +13,7 @@ from stampbook.periods import HOUR
 from stampbook.testing import Ledger, check_plugin
 from stampbook.testing.subject import PROGRAM as PROGRAM_OF_THE_KIT
 from stampbook_tiers import Tiers
+from tests.effort import examples
 from tests.properties.driver import Till, program
 
 PROGRAM = """
@@ -299,7 +300,7 @@ class Naive:
         return max(self.reached(year), self.reached(year - 1), key=order.index)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 40_000), st.booleans()), max_size=12))
 def test_purchases_returns_and_years_agree_with_a_ladder_on_paper(steps: list[tuple[int, int, bool]]) -> None:
     till, paper = shop("returns = 'at once'", gold=GIFT.format("asset = 'miles'\ntake_back = true")), Naive()
@@ -320,7 +321,7 @@ def test_purchases_returns_and_years_agree_with_a_ladder_on_paper(steps: list[tu
             assert till.view().balance("miles") <= before
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(st.integers(1, 200), max_size=6), st.sampled_from(["2 years", "12 months, end of month"]))
 def test_a_return_of_everything_restores_the_level_and_what_it_gave(days: list[int], review: str) -> None:
     gift = GIFT.format("asset = 'miles'\ntake_back = true")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook import ProgramError
 from stampbook.loading import load
 from stampbook.testing import Ledger, check_plugin
 from stampbook_together import Transfers
+from tests.effort import examples
 from tests.plugins.proof import findings, ledger_of, picture
 
 if TYPE_CHECKING:
@@ -297,7 +298,7 @@ def events_of(drawn: Sequence[tuple[str, str, int, bool]]) -> list[dict[str, Any
     ]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(gifts, st.integers(1, 9), st.integers(0, 4))
 def test_gifts_make_and_lose_nothing(drawn: list[tuple[str, str, int, bool]], size: int, batch: int) -> None:
     events = events_of(drawn)
@@ -321,7 +322,7 @@ def test_gifts_make_and_lose_nothing(drawn: list[tuple[str, str, int, bool]], si
     assert [picture(books.account(ref)) for ref in REFS] == [picture(ticked.account(ref)) for ref in REFS]
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(gifts, st.integers(1, 9))
 def test_the_books_are_sound(drawn: list[tuple[str, str, int, bool]], size: int) -> None:
     assert findings(LIMITED, events_of(drawn), size) == ()

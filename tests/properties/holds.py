@@ -179,9 +179,9 @@ class Shelf:
         for lot, amount in units.items():
             if lot not in before.lots or self.lots[lot]["asset"] != asset:
                 codes.add("I20")
-            elif not self.timely(lot, at) or self.lots[lot]["kind"] == "debt":
-                codes.add("I6")
-            elif amount > self.free(lot) + self.back[lot]:
+            elif (
+                not self.timely(lot, at) or self.lots[lot]["kind"] == "debt" or amount > self.free(lot) + self.back[lot]
+            ):
                 codes.add("I6")
         return codes
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook import Registry, load_program
@@ -25,6 +25,7 @@ from stampbook_achievements import Achievements
 from stampbook_points import Points
 from stampbook_refunds import Refunds
 from stampbook_tiers import Tiers
+from tests.effort import examples
 from tests.properties import reward_programs as some
 
 Event = dict[str, Any]
@@ -78,7 +79,7 @@ def holdings(ledger: Ledger, ref: str, at: datetime, days: tuple[int, ...] = (0,
     }
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(some.programs(), some.histories(), st.data())
 def test_the_order_of_tables_decides_nothing(program: some.Program, events: list[Event], data: st.DataObject) -> None:
     tables = data.draw(st.permutations(range(len(program.tables) + 1)))
@@ -91,7 +92,7 @@ def test_the_order_of_tables_decides_nothing(program: some.Program, events: list
         assert holdings(one, ref, at) == holdings(other, ref, at)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(some.programs(), some.histories(most=8), st.permutations(list(PLUGINS)))
 def test_the_order_in_which_plugins_were_found_decides_nothing(
     program: some.Program, events: list[Event], order: list[str]
@@ -102,7 +103,7 @@ def test_the_order_in_which_plugins_were_found_decides_nothing(
         assert [entry.hash for entry in one.engine.entries(ref)] == [entry.hash for entry in other.engine.entries(ref)]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(some.programs(), some.histories(), st.lists(st.sampled_from(["", "", "end", "end and tick"]), max_size=12))
 def test_batches_and_ticks_make_no_difference(program: some.Program, events: list[Event], ends: list[str]) -> None:
     registry = built(program.text())
@@ -131,7 +132,7 @@ def test_batches_and_ticks_make_no_difference(program: some.Program, events: lis
         assert one == other
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(some.programs(), some.histories(most=8), st.lists(some.purchase(), min_size=1, max_size=4), st.data())
 def test_a_return_of_everything_restores_what_there_was(
     program: some.Program, events: list[Event], bought: list[Event], data: st.DataObject
@@ -158,7 +159,7 @@ def test_a_return_of_everything_restores_what_there_was(
         assert holdings(after, ref, at) == holdings(before, ref, at)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(program=some.programs(), events=some.histories())
 def test_the_books_prove_themselves(program: some.Program, events: list[Event], tmp_path_factory: Any) -> None:
     database = tmp_path_factory.mktemp("books") / "a.db"

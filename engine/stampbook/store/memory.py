@@ -124,10 +124,7 @@ class MemorySession(Session):
 
     def moves(self, accounts: Collection[int]) -> dict[int, list[Move]]:
         """Return by account id when what is free in lots changed, expiry left out."""
-        return {
-            id_: [move for entry in self._store.entries[id_] for move in moves_in(entry)]
-            for id_ in accounts
-        }
+        return {id_: [move for entry in self._store.entries[id_] for move in moves_in(entry)] for id_ in accounts}
 
     def entries(self, wanted: Collection[Key]) -> dict[Key, Entry]:
         """Return journal entries by where they stand."""

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook.journal import transaction_of
-from stampbook.lots import DEBT
 from stampbook.periods import instant_of
-from stampbook.replay import MemoryLedger, entries_of, fold, state
-from stampbook.verifying import verify
+from stampbook.replay import MemoryLedger, entries_of, state
 from tests.properties import strategies as some
 from tests.properties.driver import program
+from tests.properties.looking_back import look_back
 
 if TYPE_CHECKING:
     from stampbook.account import Account
@@ -113,31 +112,10 @@ def books(shop: some.Shop, events: list[Event], ticks: list[int]) -> MemoryLedge
     return ledger
 
 
-def proved(ledger: MemoryLedger) -> None:
-    """Whatever the journal says follows from its events; the text of the program is not kept here."""
-    assert [finding for finding in verify(ledger).findings if finding.account] == []
-
-
-def sound(account: Account) -> None:
-    held: dict[int, int] = {}
-    for hold in account.holds.values():
-        assert hold.captured + hold.voided + hold.lapsed + hold.remaining == hold.amount, "I7"
-        assert all(units > 0 for _, units in hold.left)
-        for number, units in hold.left:
-            held[number] = held.get(number, 0) + units
-    for lot in account.lots.values():
-        assert lot.held == held.get(lot.number, 0), "I7"
-        if lot.kind != DEBT:
-            assert 0 <= lot.held <= lot.remaining, "I6"
-
-
 @given(shop=shops(), events=histories())
 def test_a_look_back_never_finds_a_lot_below_zero(shop: some.Shop, events: list[Event]) -> None:
     ledger = books(shop, events, [0] * len(events))
-    entries = entries_of(ledger, "ann")
-    for at in sorted({entry.at for entry in entries}):
-        sound(fold("ann", entries, as_of=at))
-    proved(ledger)
+    look_back(ledger, ["ann"])
 
 
 def told(ledger: MemoryLedger) -> list[Any]:
@@ -167,7 +145,7 @@ def test_ticks_make_no_difference_to_late_news(shop: some.Shop, events: list[Eve
         list(ledger.tick(END))
     one, other = (state(ledger, "ann", as_of=END) for ledger in (often, never))
     assert left(one) == left(other)
-    proved(often)
+    look_back(often, ["ann"])
 
 
 def left(account: Account) -> dict[int, Lot]:

@@ -29,6 +29,9 @@ _FENCE = re.compile(
     re.DOTALL,
 )
 
+_CODE = re.compile(r"`(\w+)`")
+_OBJECTION = re.compile(r"""(?:\.object\(|\bObjection\(|_object_to\(draft, hold, amount,)\s*"(\w+)\"""")
+
 # What a fragment may take for granted, each where the fragment does not bring its own.
 TAKEN_FOR_GRANTED = {
     "[program]": '[program]\nname = "Fragment"\ncurrency = "GBP"\n',
@@ -147,3 +150,15 @@ def test_every_plugin_and_hook_is_spoken_of() -> None:
 
 def test_the_excerpt_of_the_plugin_parses_as_toml() -> None:
     tomllib.loads((ROOT / "examples" / "donation_plugin" / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_every_reason_of_the_engine_to_refuse_is_explained() -> None:
+    text = (DOCS / "programs.md").read_text(encoding="utf-8")
+    table = text[text.index("### Why an event is refused") : text.index("## Every key")]
+    told = {code for row in table.splitlines() if row.startswith("| `") for code in _CODE.findall(row.split("|")[1])}
+    given = {
+        code
+        for path in (ROOT / "engine").rglob("*.py")
+        for code in _OBJECTION.findall(path.read_text(encoding="utf-8"))
+    }
+    assert told == given

@@ -1,4 +1,4 @@
-"""News of a spend that comes late: what has expired since its instant is brought back for it, tick or no tick."""
+"""News that comes late finds what there was at its own instant and ever since, tick or no tick."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stampbook import Plugin, PluginConfig, Posting, RefundPlan, RefundRequest, hookimpl
 from stampbook.engine import Engine, in_batches
+from stampbook.errors import InvariantError
 from stampbook.loading import load
 from stampbook.periods import Calendar
 from stampbook.replay import MemoryLedger, state
@@ -177,3 +179,148 @@ def test_a_lot_that_was_opened_later_can_be_looked_at_before(engine: Engine) -> 
     [holding] = account_state(engine, "ann", as_of=P("2025-01-06")).holdings
     [lot] = holding.lots
     assert (str(lot.remaining), lot.condition, lot.origin) == ("5 points", "pending", "p2")
+
+
+MONTHLY = PROGRAM.replace('"1 month"', '"1 month, end of month"')
+
+
+def lots_never_below_zero(engine: Engine) -> None:
+    for day in range(10, 32):
+        lots = state(engine, "ann", as_of=P(f"2025-01-{day}")).lots.values()
+        assert all(lot.remaining >= lot.held >= 0 for lot in lots)
+
+
+@pytest.mark.parametrize(
+    ("policy", "left", "owed", "deducted"),
+    [
+        ("within_balance", 30, 0, 0),
+        ("debt", 21, 9, 0),
+        ("deduct_from_refund", 30, 0, 9),
+        ("refuse", 31, 0, 0),
+    ],
+)
+def test_a_late_return_takes_nothing_that_came_later(
+    engine: Engine, policy: str, left: int, owed: int, deducted: int
+) -> None:
+    options = "\nunit_values = { points = '0.01' }" if policy == "deduct_from_refund" else ""
+    text = MONTHLY.replace('use = "refunds"', f'use = "refunds"\npoints_spent = "{policy}"{options}')
+    engine.put_text_in_force(text.replace("decimals = 0", "debt = true"), effective_from=P("2024-01-01"))
+    tell(engine, "purchase", "p1", "2025-01-10", amount="10.00")
+    tell(engine, "spend", "s1", "2025-01-14", asset="points", amount="9")
+    tell(engine, "purchase", "p2", "2025-01-20", amount="30.00")
+    late = tell(engine, "return", "r1", "2025-01-12", purchase="p1")
+    if policy == "refuse":
+        assert [each.code for each in late.objections] == ["points_spent"]
+    else:
+        assert late.memo["short"] == {"points.base": 9}
+        assert late.memo["deducted"] == deducted
+    assert total(engine) == left
+    [holding] = account_state(engine, "ann", as_of=P("2025-01-21")).holdings
+    assert holding.owed.units == owed
+    lots_never_below_zero(engine)
+
+
+def test_a_late_return_takes_what_was_there_all_the_time(engine: Engine) -> None:
+    engine.put_text_in_force(MONTHLY, effective_from=P("2024-01-01"))
+    tell(engine, "purchase", "p1", "2025-01-10", amount="10.00")
+    tell(engine, "purchase", "p2", "2025-01-12", amount="5.00")
+    tell(engine, "spend", "s1", "2025-01-14", asset="points", amount="11")
+    tell(engine, "purchase", "p3", "2025-01-20", amount="30.00")
+    late = tell(engine, "return", "r1", "2025-01-11", purchase="p1")
+    assert late.memo["short"] == {"points.base": 6}
+    assert total(engine) == 30
+    lots_never_below_zero(engine)
+
+
+@pytest.mark.parametrize("ticked", [False, True])
+def test_a_late_return_takes_what_has_expired_since(engine: Engine, ticked: bool) -> None:  # noqa: FBT001 - a case
+    tell(engine, "purchase", "p1", "2025-01-10", amount="30.00")
+    tell(engine, "purchase", "p2", "2025-02-01", amount="10.00")
+    if ticked:
+        list(engine.tick(P("2025-02-15")))
+    back = tell(engine, "return", "r1", "2025-01-20", purchase="p1")
+    assert (back.memo["lapsed"], back.memo["short"]) == ({}, {})
+    assert sum(posting.amount for posting in back.postings if posting.destination == "promotion") == 30
+    assert total(engine) == 10
+
+
+@pytest.mark.parametrize("ticked", [False, True])
+def test_late_activity_extends_what_has_expired_since(engine: Engine, ticked: bool) -> None:  # noqa: FBT001 - a case
+    extending = PROGRAM.replace(
+        "[[plugin.rule]]", "[[plugin.extend]]\nname = 'active'\non = ['topup']\nto = '2 months'\n\n[[plugin.rule]]"
+    )
+    engine.put_text_in_force(extending, effective_from=P("2024-01-01"))
+    tell(engine, "purchase", "p1", "2025-01-10", amount="30.00")
+    if ticked:
+        list(engine.tick(P("2025-02-15")))
+    tell(engine, "topup", "t1", "2025-02-01", amount="1.00")
+    assert total(engine) == 30
+    list(engine.tick(P("2025-04-02")))
+    assert total(engine) == 0
+
+
+def test_a_late_hold_is_honoured_out_of_what_has_expired_since(engine: Engine) -> None:
+    tell(engine, "purchase", "p1", "2025-01-10", amount="30.00")
+    list(engine.tick(P("2025-03-15")))
+    assert tell(engine, "hold.authorised", "h1", "2025-02-01", asset="points", amount="30").accepted
+    assert total(engine) == 30
+    assert tell(engine, "hold.captured", "c1", "2025-03-16", hold="h1", asset="points", amount="20").accepted
+    assert total(engine) == 0
+
+
+def test_what_was_set_aside_then_is_not_spent_late(engine: Engine) -> None:
+    tell(engine, "purchase", "p1", "2025-01-10", amount="30.00")
+    tell(engine, "hold.authorised", "h1", "2025-01-11", asset="points", amount="20")
+    tell(engine, "hold.voided", "v1", "2025-01-20", hold="h1", asset="points")
+    late = tell(engine, "spend", "s1", "2025-01-15", asset="points", amount="11")
+    assert [each.code for each in late.objections] == ["insufficient_balance"]
+    assert tell(engine, "spend", "s2", "2025-01-15", asset="points", amount="10").accepted
+    lots_never_below_zero(engine)
+
+
+@pytest.mark.parametrize("kind", ["hold.captured", "hold.voided", "hold.changed"])
+def test_nothing_becomes_of_a_hold_before_it_was_there(engine: Engine, kind: str) -> None:
+    tell(engine, "purchase", "p1", "2025-01-10", amount="30.00")
+    tell(engine, "hold.authorised", "h1", "2025-01-15", asset="points", amount="20")
+    early = tell(engine, kind, "e1", "2025-01-14", hold="h1", asset="points", amount="5")
+    assert [each.code for each in early.objections] == ["before_hold"]
+    tell(engine, "hold.changed", "r1", "2025-01-20", hold="h1", asset="points", amount="25")
+    early = tell(engine, kind, "e2", "2025-01-16", hold="h1", asset="points", amount="5")
+    assert [each.message for each in early.objections] == [
+        "it is dated before the last time that something was set aside under 'h1'"
+    ]
+    assert tell(engine, kind, "e3", "2025-01-20", hold="h1", asset="points", amount="5").accepted
+    lots_never_below_zero(engine)
+
+
+def test_what_a_lapsing_hold_releases_expires_then_and_not_before(engine: Engine) -> None:
+    tell(engine, "purchase", "p1", "2025-01-10", amount="30.00")
+    tell(engine, "hold.authorised", "h1", "2025-02-01", asset="points", amount="30", lapses_at="2025-02-20")
+    list(engine.tick(P("2025-03-01")))
+    lot = state(engine, "ann", as_of=P("2025-02-15")).lots[1]
+    assert (lot.remaining, lot.held) == (30, 30)
+    assert total(engine) == 0
+
+
+class _Greedy(Plugin[PluginConfig]):
+    Config = PluginConfig
+
+    @hookimpl
+    def refund(self, request: RefundRequest) -> RefundPlan:
+        [grant] = request.granted
+        [(lot, units)] = grant.lots
+        return RefundPlan(
+            outside=request.value,
+            settled={grant.rule: units},
+            postings=[Posting("points", units, lot, "promotion", grant.rule)],
+        )
+
+
+def test_a_plugin_that_takes_what_came_later_breaks_an_invariant() -> None:
+    text = MONTHLY.replace('use = "refunds"', 'use = "greedy"')
+    books = MemoryLedger(load(text, plugins={"greedy": _Greedy}), clock=lambda: P("2025-12-31"))
+    tell(books, "purchase", "p1", "2025-01-10", amount="10.00")
+    tell(books, "spend", "s1", "2025-01-14", asset="points", amount="9")
+    tell(books, "purchase", "p2", "2025-01-20", amount="30.00")
+    with pytest.raises(InvariantError, match="I6: lot 1 of account ann had 1 points at some time since, and 10 would"):
+        tell(books, "return", "r1", "2025-01-12", purchase="p1")

@@ -82,3 +82,19 @@ def test_a_gift_goes_back_from_its_own_lot(gift: str) -> None:
     ledger.post(type="purchase.cancelled", purchase="p", at="2025-01-12")
     for day, points in (("2025-01-12", "4"), ("2025-04-01", "4"), ("2025-04-12", "30")):  # 30 for the warning
         assert (ledger.balance("points", at=day), ledger.pending("points", at=day)) == (points, "0")
+
+
+def test_a_return_takes_back_the_gift_of_its_own_climb_alone() -> None:
+    """The first climb was undone to the foot, the second to the middle: the first one's gift went back already."""
+    middle = '[[plugin.level]]\nname = "silver"\nreach = "20"\n[[plugin.level]]\nname = "gold"'
+    ledger = Ledger(PROGRAM.format(limit="", gift="").replace('[[plugin.level]]\nname = "gold"', middle))
+    ledger.post(type="purchase", id="first", amount="80.00", at="2025-01-10T12:00")
+    ledger.post(type="return", purchase="first", at="2025-01-10T13:00")
+    assert ledger.balance("points") == "0"
+    lines = [{"sku": "a", "amount": "30.00"}, {"sku": "b", "amount": "30.00"}]
+    ledger.post(type="purchase", id="second", lines=lines, at="2025-01-10T14:00")
+    assert ledger.balance("points") == "129"
+    ledger.post(type="return", purchase="second", lines=[{"line": 1}], at="2025-01-10T15:00")
+    assert ledger.balance("points") == "60"
+    ledger.post(type="return", purchase="second", at="2025-01-10T16:00")
+    assert ledger.balance("points") == "0"

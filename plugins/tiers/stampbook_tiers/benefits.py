@@ -61,6 +61,7 @@ class Benefits:
             if level.expires is not None
         }
         self._gifts = {level.name: [self._gift(level, gift) for gift in level.gifts] for level in config.levels}
+        self._ranks = {level.name: rank for rank, level in enumerate(config.levels)}
         self.has_gifts = any(self._gifts.values())
         self.each_period = frozenset(
             name for name, gifts in self._gifts.items() if any(gift.each_period for gift in gifts)
@@ -132,13 +133,16 @@ class Benefits:
         )
 
     def _undone(self, event: TierLowered, account: AccountView) -> Iterator[tuple[_Gift, int]]:
-        """Yield the gifts of levels that are no longer reached, each with the instant at which it was given."""
+        """Yield the gifts of levels that are no longer reached, each with the instant at which it was given.
+
+        What was given before the account had last been as low as now was another climb's.
+        """
         past = [(fact.value, fact.since) for fact in account.facts(self._fact) if fact.since < event.at]
         if not past or past[-1][0] != event.before:
             past.append((event.before, event.at))  # entered and left within one instant
         for place in range(len(past) - 1, -1, -1):
             name, since = past[place]
-            if name == event.after or not name:
+            if not name or self._ranks.get(name, 0) <= self._ranks.get(event.after, -1):
                 return
             again = name in {before for before, _ in past[:place]}
             for gift in self._gifts.get(name, ()):

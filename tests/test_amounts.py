@@ -12,6 +12,7 @@ from stampbook.amounts import (
     Asset,
     Remainder,
     Rounding,
+    counted,
     currency,
     divide,
     portion,
@@ -186,3 +187,22 @@ def test_portions_sum_to_the_whole_however_it_comes(whole_amount: int, parts: li
         assert now >= 0
         given_out += now
     assert given_out == whole_amount
+
+
+@pytest.mark.parametrize(
+    ("number", "things", "said"),
+    [
+        ("1", "points", "1 point"),
+        ("-1", "miles", "-1 mile"),
+        ("2", "points", "2 points"),
+        ("1.0", "points", "1.0 points"),
+        ("1", "berries", "1 berry"),
+        ("1", "boxes", "1 box"),
+        ("1", "bonus", "1 bonus"),
+        ("1", "glass", "1 glass"),
+        ("1", "coffee", "1 coffee"),
+        ("1", "JPY", "1 JPY"),
+    ],
+)
+def test_one_thing_is_told_in_the_singular(number: str, things: str, said: str) -> None:
+    assert counted(number, things) == said

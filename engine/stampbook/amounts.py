@@ -62,6 +62,23 @@ class Asset:
         """Write smallest units as decimal text, without grouping: 1250 of GBP is ``12.50``."""
         return write_units(units, self.decimals)
 
+    def told(self, units: int) -> str:
+        """Write smallest units with what they are, for a person: ``12.50 GBP``, ``2 points``, ``1 point``."""
+        return counted(write_units(units, self.decimals), self.code)
+
+
+def counted(number: str, things: str) -> str:
+    """Write a number with what it counts, which is named in the plural: ``2 points``, ``1 point``, ``-1 point``.
+
+    A name that is no English plural is left as it is.
+    """
+    if number.lstrip("+-") == "1" and things.endswith("s") and not things.endswith(("ss", "us", "is")):
+        if things.endswith("ies"):
+            things = f"{things[:-3]}y"
+        else:
+            things = things[:-2] if things.endswith(("ches", "shes", "sses", "xes")) else things[:-1]
+    return f"{number} {things}"
+
 
 def currency(code: str) -> Asset:
     """Return the currency of an ISO 4217 code.
@@ -112,7 +129,7 @@ def write_units(units: int, decimals: int) -> str:
 
 def amount_text(units: int, asset: Asset) -> str:
     """Write an amount with its asset for a person: ``12.50 GBP``."""
-    return f"{write_units(units, asset.decimals)} {asset.code}"
+    return asset.told(units)
 
 
 def _plain_text(value: object) -> str:

@@ -225,8 +225,7 @@ class Engine:
         Raises:
             StoreError: nothing of the batch was written.
         """
-        started = time.monotonic()
-        attempt = 0
+        patience = _Patience()
         while True:
             try:
                 with uncollected() if len(events) >= MANY else nullcontext():
@@ -235,10 +234,8 @@ class Engine:
                 self.leases.ask(short)
             except StoreBusyError:
                 self.leases.forget()
-                attempt += 1
-                if attempt == RETRIES or time.monotonic() - started > PATIENCE_SECONDS:
+                if not patience.wait():
                     raise
-                time.sleep(0.001 * 2**attempt)
             else:
                 self.leases.committed(batch.purse.spent)
                 batch.finish()
@@ -285,9 +282,11 @@ class Engine:
 
         Raises:
             PluginError: some accounts could not be brought up, which is told after all others were.
+            StoreBusyError: other writers were first again and again; what was yielded is written.
         """
         until = self.clock() if at is None else at
         failed: dict[str, StampbookError] = {}
+        patience = _Patience()
         after, moved = 0, False
         while True:
             try:
@@ -304,6 +303,12 @@ class Engine:
             except LeaseShortError as short:
                 self.leases.ask(short)
                 continue
+            except StoreBusyError:
+                self.leases.forget()
+                if not patience.wait():
+                    raise
+                continue
+            patience = _Patience()
             if due:
                 after = due[-1][0]
                 self.leases.committed(batch.purse.spent)
@@ -318,6 +323,22 @@ class Engine:
         for ref, cause in failed.items():
             message = f"time cannot be brought up on {len(failed)} of the accounts; the first is {ref}: {cause}"
             raise PluginError(message) from cause
+
+
+class _Patience:
+    """How long a batch is tried again when other writers are first: some times, with growing pauses."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._attempt = 0
+
+    def wait(self) -> bool:
+        """Pause before the next attempt; or say that there were enough."""
+        self._attempt += 1
+        if self._attempt == RETRIES or time.monotonic() - self._started > PATIENCE_SECONDS:
+            return False
+        time.sleep(0.001 * 2**self._attempt)
+        return True
 
 
 def in_batches(events: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:

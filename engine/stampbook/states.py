@@ -15,7 +15,7 @@ import orjson
 
 from stampbook.account import OPEN
 from stampbook.account_view import AccountView
-from stampbook.amounts import write_units
+from stampbook.amounts import counted, write_units
 from stampbook.errors import UnknownAccountError
 from stampbook.lots import DEBT
 from stampbook.periods import NEVER
@@ -55,7 +55,7 @@ class Sum(NamedTuple):
         return f"{'+' if self.units > 0 else ''}{self}"
 
     def __str__(self) -> str:
-        return f"{self.text} {self.asset}"
+        return counted(self.text, self.asset)
 
     def to_plain(self) -> dict[str, str]:
         """Return it as JSON has it."""

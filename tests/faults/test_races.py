@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stampbook.engine import Engine
 from stampbook.errors import StoreBusyError
+from stampbook.store import open_store
 from tests.faults.books import balance, event, findings, frozen, opened, picture, script, told
 
 if TYPE_CHECKING:
@@ -210,3 +212,33 @@ def test_accounts_opened_after_or_beside_workers_are_accounts_of_their_own(any_d
         tables = picture(engine)
     assert len({row[0] for row in tables["account"]}) == len({row[1] for row in tables["account"]}) == 121 + number
     assert {row[8] for row in tables["lot"]} == {100}
+
+
+EXPIRING = """
+[program]
+name = "Expiring"
+currency = "GBP"
+open_accounts = "on first event"
+[assets.points]
+[[plugin]]
+use = "points"
+expires = "1 month"
+[[plugin.rule]]
+name = "base"
+earn = "order.net"
+"""
+
+
+def test_a_tick_waits_for_other_writers(tmp_path: Path) -> None:
+    """Another writer holds the lock for longer than one attempt waits for it."""
+    path = tmp_path / "busy.db"
+    with Engine(open_store(f"sqlite:///{path}", create=True, busy_seconds=0.05), clock=frozen) as engine:
+        engine.put_text_in_force(EXPIRING)
+        engine.post({"type": "purchase", "id": "p", "account": "ann", "at": "2020-01-01", "amount": "5.00"})
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        ended = Timer(0.25, other.rollback)
+        ended.start()
+        assert sum(engine.tick()) == 1
+        ended.join()
+        other.close()

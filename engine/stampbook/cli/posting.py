@@ -134,6 +134,8 @@ def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
     click.echo(f"{outcome.account}: {words}{again}")
     for part in line.parts if line is not None else ():
         click.echo(f"  {part.amount.signed} {part.kind}")
-    available = ", ".join(f"{text} {asset}" for asset, text in data.get("available", {}).items())
+    from stampbook.amounts import counted
+
+    available = ", ".join(counted(text, asset) for asset, text in data.get("available", {}).items())
     if available:
         click.echo(f"  available now: {available}")

@@ -191,7 +191,7 @@ class Catalogue:
                 else:
                     yield back
         if forfeited:
-            told = [f"{self._program.asset(asset).text(units)} {asset}" for asset, units in forfeited.items()]
+            told = [self._program.asset(asset).told(units) for asset, units in forfeited.items()]
             yield Remember("forfeited", ", ".join(told))
         yield GiveBack()
         if "set aside on" in earlier.remembered:

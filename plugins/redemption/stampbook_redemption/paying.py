@@ -78,10 +78,10 @@ class Paying:
             yield Objection("points_step", told + near)
 
     def _text(self, money: int) -> str:
-        return f"{self._money.text(money)} {self._money.code}"
+        return self._money.told(money)
 
     def _told(self, units: int) -> str:
-        return f"{self._asset.text(units)} {self.code}"
+        return self._asset.told(units)
 
 
 def _units(key: str, text: str, asset: Asset) -> int:

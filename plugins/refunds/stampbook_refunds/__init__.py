@@ -114,7 +114,7 @@ class Refunds(Plugin[RefundsConfig]):
         asset = self.program.asset(grant.asset)
         note = {"rule": grant.rule, "short": asset.text(short)}
         if policy == "refuse":
-            message = f"{asset.text(short)} {asset.code} to take back are spent already"
+            message = f"of what is to be taken back, {asset.told(short)} cannot be: it is spent already"
             plan.objections.append(Objection("points_spent", message, self.name))
         elif policy == "debt" and asset.debt:
             plan.debts[grant.asset] = plan.debts.get(grant.asset, 0) + short

@@ -210,8 +210,8 @@ class Households(Plugin[HouseholdsConfig]):
         chosen, short = account.draw(code, event.amount)
         if short:
             asset = self.program.asset(code)
-            there = asset.text(event.amount - short)
-            text = f"{asset.text(event.amount)} {code} is more than the {there} {code} in the pool"
+            there = asset.told(event.amount - short)
+            text = f"{asset.told(event.amount)} is more than the {there} in the pool"
             objections.append(Objection("insufficient_balance", text))
         if objections:
             return [*objections]
@@ -228,7 +228,7 @@ class Households(Plugin[HouseholdsConfig]):
             first = self.program.first_day(limit.counter, account.day)
             left = max(0, limit.most - account.metric_between(counter, first, account.day))
             if event.amount > left:
-                wanted, there = (f"{asset.text(units)} {code}" for units in (event.amount, left))
+                wanted, there = (asset.told(units) for units in (event.amount, left))
                 text = f"limit {limit.name}: {wanted} is more than the {there} left"
                 yield Objection("limit_reached", text)
 

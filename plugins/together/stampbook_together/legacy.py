@@ -162,11 +162,11 @@ class Legacy(Plugin[LegacyConfig]):
             expires_at = NEVER if lot.expires is None else lot.expires
             kind = lot.kind or ("paid" if asset.is_currency else "earned")
             if expires_at <= effective_at and expires_at > event.at:
-                yield Objection("never_good", f"{asset.text(lot.amount)} {code} would end before it can be spent")
+                yield Objection("never_good", f"{asset.told(lot.amount)} would end before it can be spent")
             elif expires_at > event.at:
                 yield Deposit(code, lot.amount, OPENING, kind, effective_at, expires_at, lot.priority, self.name)
             elif self.config.expired == "refuse":
-                yield Objection("expired", f"{asset.text(lot.amount)} {code} ended before it was brought along")
+                yield Objection("expired", f"{asset.told(lot.amount)} ended before it was brought along")
 
     def _counts(self, event: LegacyImported, account: AccountView) -> Iterator[Tally | Objection]:
         day = account.day

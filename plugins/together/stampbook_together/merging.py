@@ -127,7 +127,7 @@ class Merging(Plugin[MergingConfig]):
         if account.holds:
             objections.append(Objection("open_holds", "something is held; capture or void it first"))
         if owing and self.config.debt == "refuse":
-            owed = ", ".join(f"{self.program.asset(lot.asset).text(-lot.remaining)} {lot.asset}" for lot in owing)
+            owed = ", ".join(self.program.asset(lot.asset).told(-lot.remaining) for lot in owing)
             objections.append(Objection("debt", f"{owed} is owed"))
         if objections:
             return [*objections]

@@ -205,7 +205,7 @@ class Transfers(Plugin[TransfersConfig]):
         return self._fixed + (part if self._fee_most is None else min(part, self._fee_most))
 
     def _text(self, units: int) -> str:
-        return f"{self._asset.text(units)} {self._asset.code}"
+        return self._asset.told(units)
 
 
 __all__ = ["TRANSFERS", "TransferReceived", "Transferred", "Transfers"]

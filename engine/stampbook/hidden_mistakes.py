@@ -99,6 +99,8 @@ def rest_of(model: type[M], data: Data, places: Iterable[Path], context: object)
     rest: Rest[M] = Rest(None, kept, numbers, _words_of(model, wrong), tuple(hidden))
     if () in places:  # what it says as a whole is told already
         return rest
+    hidden.extend(_named_twice(model, data, kept, items, context))
+    rest = rest._replace(hidden=tuple(hidden))
     try:
         return rest._replace(model=model.model_validate(kept, context=context))
     except ValidationError as error:
@@ -106,7 +108,34 @@ def rest_of(model: type[M], data: Data, places: Iterable[Path], context: object)
             message = in_words(detail)
             if detail["type"] in _OF_ITSELF and not rest.comes_of_it(message):
                 hidden.append((rest.place(place_of(kept, detail)), message))
-    return rest._replace(hidden=tuple(hidden))
+    return rest._replace(hidden=tuple(dict.fromkeys(hidden)))
+
+
+def _named_twice(
+    model: type[BaseModel], data: Data, kept: Data, items: set[Path], context: object
+) -> Iterator[tuple[Path, str]]:
+    """Yield what is said of items that share a name with one that is left out: a sound one takes that one's place."""
+    for key in sorted({str(item[0]) for item in items}):
+        several = data[key]
+        if not isinstance(several, list):
+            continue
+        names = [item.get("name") if isinstance(item, Mapping) else None for item in several]
+        sound = [item for number, item in enumerate(several) if (key, number) not in items]
+        twice = {name for name in names if isinstance(name, str) and names.count(name) > 1}
+        if not sound or not twice:
+            continue
+        stand_ins = [
+            {**sound[0], "name": name} if (key, number) in items and name in twice else item
+            for number, (name, item) in enumerate(zip(names, several, strict=True))
+            if (key, number) not in items or name in twice
+        ]
+        try:
+            model.model_validate({**kept, key: stand_ins}, context=context)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                message = in_words(detail)
+                if detail["type"] in _OF_ITSELF and not detail["loc"] and _mentions(message, twice):
+                    yield (), message
 
 
 def _mentions(message: str, words: Iterable[str]) -> bool:

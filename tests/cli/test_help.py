@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +17,6 @@ from tests.cli.shop import one_line, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -120,6 +121,45 @@ def test_completion_without_a_database_is_silent(empty: Path) -> None:
     )
     assert (run_.stdout.strip(), run_.stderr) == ("", "")
     assert not list(empty.iterdir())
+
+
+_COMPLETED = """
+eval "$(_STAMPBOOK_COMPLETE={shell}_source stampbook)"
+complete -p stampbook
+for words in "acc" "account sh" "account show 100" "statement 1001 --as"; do
+    COMPREPLY=(); COMP_WORDS=(stampbook $words); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    _stampbook_completion stampbook
+    echo "${COMPREPLY[@]}"
+done
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash on this machine")
+def test_a_real_bash_completes_commands_options_and_refs(shop: Path) -> None:
+    home = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "--norc", "-ec", _COMPLETED.replace("{shell}", "bash")]
+    done = subprocess.run(
+        command, env={**os.environ, "PATH": home}, capture_output=True, text=True, cwd=shop, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "complete -o nosort -F _stampbook_completion stampbook",
+        "account",
+        "show",
+        " ".join(str(number) for number in range(1001, 1009)),
+        "--as-of",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh on this machine")
+def test_a_real_zsh_reads_the_completion() -> None:
+    home = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    begin = 'autoload -Uz compinit; compinit -u -D; eval "$(_STAMPBOOK_COMPLETE=zsh_source stampbook)"'
+    script = f"{begin}; echo $_comps[stampbook]"
+    done = subprocess.run(
+        ["zsh", "-fc", script], env={**os.environ, "PATH": home}, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == ("_stampbook_completion", "")
 
 
 def test_a_command_of_nothing_that_is_known_is_bad_usage(empty: Path) -> None:

@@ -219,3 +219,13 @@ def test_a_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
         ProgramError, match=r"tea\.toml:9: metrics\.visits\.cout: no such key \(did you mean 'count'\?\)"
     ):
         load_program_file(tmp_path / "tea.toml")
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_a_name_that_is_given_twice_is_told_whichever_of_the_two_is_wrong_otherwise(wrong: int) -> None:
+    rules = [f"[[plugin.rule]]\nname = '{name}'\nearn = 'order.net'\n" for name in ("base", "base", "more")]
+    rules[wrong] = rules[wrong].replace("order.net", "order.nett")
+    assert mistakes("[[plugin]]\nuse = 'points'\n" + "".join(rules)) == [
+        "1: plugin[1]: two rules are named 'base'; give one of them another name",
+        f"{5 + 3 * wrong}: plugin[1].rule[{wrong + 1}].earn: no field 'order.nett' (did you mean 'net'?) (column 1)",
+    ]

@@ -114,7 +114,7 @@ def test_what_expires_is_told_with_its_last_day(books: Books) -> None:
 def test_an_expiry_during_a_day_is_told_with_its_hour(books: Books) -> None:
     books.post("adjust", "a", "2025-01-02", asset="points", amount="1", reason="r", expires="2025-01-05T18:00")
     [expiring] = account_state(books.engine, "a").expiring
-    assert str(expiring) == "1 points expires on 2025-01-05 at 18:00"
+    assert str(expiring) == "1 point expires on 2025-01-05 at 18:00"
 
 
 def test_debt_is_told(books: Books) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from stampbook.account import Account
-from stampbook.account_view import AccountView
-from stampbook.delivering import event_data, refused_elsewhere
+from stampbook.delivering import event_data, refused_elsewhere, tell_listeners
 from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.journal import encoded, past_of, recorded, seal
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.remembering import Remembered
-
-log = logging.getLogger("stampbook")
 
 
 class Batch:
@@ -393,13 +389,6 @@ class Batch:
 
     def finish(self) -> None:
         """Tell the plugins that listen, and remember the accounts: after the commit."""
-        for registry, decision, account in self._told:
-            if decision.transaction is None:
-                continue
-            view = AccountView(account, decision.event.at, registry.context)
-            for stamped in registry.committed(decision.transaction, view, decision.event):
-                log.error(
-                    "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
-                )
+        tell_listeners(self._told)
         if self._remembered is not None:
             self._remembered.keep(account for account in self.by_id.values() if account.id and account.seq)

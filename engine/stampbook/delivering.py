@@ -1,9 +1,11 @@
-"""Messages between accounts: what one makes of an event at its receiver, and of a refusal there at its sender."""
+"""Messages: what one makes of an event at another account, of a refusal there, and what plugins hear after the commit."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+from stampbook.account_view import AccountView
 from stampbook.events import OWN_SOURCE
 from stampbook.ledger import ELSEWHERE, Decision, Entry
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.ledger import Message, Objection
     from stampbook.periods import Calendar
+    from stampbook.registry import Registry
+
+log = logging.getLogger("stampbook")
 
 
 def event_data(
@@ -44,3 +49,15 @@ def refused_elsewhere(decision: Decision, message: Message, objections: Iterable
     told = tuple(objection._replace(message=f"{message.to}: {objection.message}") for objection in objections)
     trace = {**decision.trace, ELSEWHERE: message.to}
     return Decision(decision.event, decision.program, None, told, trace, decision.about)
+
+
+def tell_listeners(told: Iterable[tuple[Registry, Decision, Account]]) -> None:
+    """Tell plugins what was committed; a failure is logged and undoes nothing."""
+    for registry, decision, account in told:
+        if decision.transaction is None:
+            continue
+        view = AccountView(account, decision.event.at, registry.context)
+        for stamped in registry.committed(decision.transaction, view, decision.event):
+            log.error(
+                "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
+            )

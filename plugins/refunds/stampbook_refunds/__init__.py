@@ -114,7 +114,8 @@ class Refunds(Plugin[RefundsConfig]):
         asset = self.program.asset(grant.asset)
         note = {"rule": grant.rule, "short": asset.text(short)}
         if policy == "refuse":
-            message = f"of what is to be taken back, {asset.told(short)} cannot be: it is spent already"
+            verb = "is" if short == asset.units("1") else "are"
+            message = f"{asset.told(short)} to take back {verb} spent already"
             plan.objections.append(Objection("points_spent", message, self.name))
         elif policy == "debt" and asset.debt:
             plan.debts[grant.asset] = plan.debts.get(grant.asset, 0) + short

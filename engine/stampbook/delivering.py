@@ -1,4 +1,4 @@
-"""Messages: what one makes of an event at another account, of a refusal there, and what plugins hear after the commit."""
+"""Messages: what one makes of an event at another account, of a refusal there; and what plugins hear of a commit."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def decided(url: str, meanwhile: Callable[[Engine], None], bug: pytest.MonkeyPat
         books.post(event("topup", "t", at="2025-01-01T00:00:00Z", amount="10.00"))
     with Engine.open(url, clock=frozen) as own, Engine.open(url, clock=frozen) as other:
         decider = worker._Decider(own, worker.Place(0, 1, nullcontext()))
-        real, times = worker._Decider._decided, []
+        real = worker._Decider._decided
+        times: list[int] = []
 
         def interrupted(self: worker._Decider, events: list[dict[str, str]]) -> Batch:
             batch = real(self, events)

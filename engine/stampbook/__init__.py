@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Debt as Debt
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
+    from stampbook.proposals import PutBack as PutBack
     from stampbook.proposals import Remember as Remember
     from stampbook.proposals import SetAside as SetAside
     from stampbook.proposals import Share as Share
@@ -165,7 +166,7 @@ _ROOMS = {
     "periods": ("NEVER", "Calendar", "Period", "Window"),
     "orders": ("Line", "Order"),
     "plugin": ("Plugin", "PluginConfig"),
-    "proposals": ("Debt", "Earned", "GiveBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
+    "proposals": ("Debt", "Earned", "GiveBack", "PutBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
     "refund_plans": ("Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine"),
     "registry": ("Registry",),
     "returns": ("settle_share",),

@@ -42,6 +42,7 @@ from stampbook.ledger import (
 from stampbook.limits import given_back, let_go_of
 from stampbook.lots import DEBT, PAID
 from stampbook.maturing import completed, described, is_completed
+from stampbook.owing import repay_first
 from stampbook.paying import pay_for
 from stampbook.periods import NEVER
 from stampbook.refunding import refund_request, taken_metrics, told_of_return
@@ -205,6 +206,8 @@ def _return(draft: Draft, past: Past | None) -> None:
         "deducted": plan.deducted,
         "metrics": [(change.metric, change.delta) for change in draft.metrics],
     }
+    draft.returned = [posting for posting in plan.postings if posting.source == SALES]
+    repay_first(draft)
     if plan.paid:
         draft.memo["paid"] = plan.paid
     if plan.lapsed:

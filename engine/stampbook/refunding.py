@@ -136,6 +136,8 @@ class Past:
             for posting in earlier.postings:
                 if posting.source == SALES and isinstance(posting.destination, int):
                     restored[posting.destination] += posting.amount
+            for lot, units in earlier.memo.get("repaid", ()):
+                restored[lot] += units
         return tuple(
             Drawn(posting.source, posting.amount, restored[posting.source])
             for posting in self.purchase.postings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import example, given, settings
@@ -27,7 +28,7 @@ debt = true
 use = "points"
 [[plugin.rule]]
 name = "base"
-earn = "order.total"
+earn = "floor(order.total / 2)"
 
 [[plugin]]
 use = "redemption"
@@ -90,20 +91,20 @@ def event_of(number: int, kind: str, amount: int, which: int, naive: Naive) -> d
     event: dict[str, Any] = {"id": f"e{number}", "account": "ann", "at": f"2025-03-{1 + number:02}T10:00"}
     if kind in {"purchase", "paid"}:
         points = min(which, amount, naive.free) if kind == "paid" else 0
-        naive.orders[event["id"]] = [amount, points]
-        naive.net += amount - points
+        naive.orders[event["id"]] = [amount, 0, points]
+        naive.net += amount // 2 - points
         tenders = [{"kind": "points", "amount": f"{points}.00"}, {"kind": "card", "amount": f"{amount - points}.00"}]
         return {**event, "type": "purchase", "amount": f"{amount}.00", **({"tenders": tenders} if points else {})}
     if kind == "return":
-        open_ones = [id_ for id_, (left, _) in naive.orders.items() if left]
+        open_ones = [id_ for id_, (bought, came, _) in naive.orders.items() if came < bought]
         if not open_ones:
             return None
         id_ = open_ones[which % len(open_ones)]
-        left, points = naive.orders[id_]
-        part = min(amount, left)
-        back = min(part, points)  # points come back first; each unit of money had earned one
-        naive.orders[id_] = [left - part, points - back]
-        naive.net += back - part
+        bought, came, points = naive.orders[id_]
+        part = min(amount, bought - came)
+        back = min(part, points)  # points come back first, and what was earned goes in whole units over all returns
+        naive.orders[id_] = [bought, came + part, points - back]
+        naive.net += back - (bought // 2 * (came + part) // bought - bought // 2 * came // bought)
         return {**event, "type": "return", "purchase": id_, "amount": f"{part}.00"}
     if kind == "spend":
         amount = min(amount, naive.free)
@@ -151,20 +152,26 @@ def held_event(event: dict[str, Any], kind: str, amount: int, which: int, naive:
 
 @settings(deadline=None)
 @given(steps)
-@example([("purchase", 20, 0), ("paid", 9, 9), ("spend", 11, 0), ("return", 20, 0), ("return", 4, 1), ("return", 9, 0)])
-@example([("purchase", 20, 0), ("hold", 20, 0), ("return", 20, 0), ("void", 5, 0), ("capture", 6, 0)])
-@example([("purchase", 9, 0), ("reward", 1, 1), ("spend", 7, 0), ("return", 9, 0), ("cancel", 1, 0)])
+@example([("purchase", 30, 0), ("paid", 9, 9), ("spend", 10, 0), ("return", 30, 0), ("return", 4, 0), ("return", 9, 0)])
+@example([("purchase", 30, 0), ("hold", 15, 0), ("return", 30, 0), ("void", 5, 0), ("capture", 6, 0)])
+@example([("purchase", 20, 0), ("reward", 1, 0), ("spend", 3, 0), ("return", 20, 0), ("cancel", 1, 0)])
+@example([("purchase", 20, 0), ("reward", 1, 1), ("return", 20, 0), ("purchase", 30, 0), ("cancel", 1, 0)])
 def test_who_owes_has_nothing_to_spend_and_nothing_is_made_or_lost(drawn: list[tuple[str, int, int]]) -> None:
     books, naive = MemoryLedger(REGISTRY, clock=lambda: 0), Naive()
     books.post({"id": "o", "type": "account.opened", "account": "ann", "at": "2025-02-01T10:00"})
     events = []
     for number, (kind, amount, which) in enumerate(drawn):
+        before = deepcopy(naive)
         event = event_of(number, kind, amount, which, naive)
         if event is None:
             continue
         events.append(event)
         outcome: Outcome = books.post(event)
-        assert outcome.accepted, (event, outcome.objections)
+        if [objection.code for objection in outcome.objections] == ["used"]:
+            naive = before  # the model has one pot, and a reward is cancelled only while what it gave is in its lot
+            assert event["type"] == "reward.cancelled"
+        else:
+            assert outcome.accepted, (event, outcome.objections)
         account = books.account("ann")
         found = account.balance("points", account.clock), account.owed("points")
         assert found == (naive.free, naive.owed), event

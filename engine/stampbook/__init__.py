@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import Stake as Stake
     from stampbook.hookspecs import Withdrawal as Withdrawal
     from stampbook.hookspecs import hookimpl as hookimpl
+    from stampbook.joining import AccountJoined as AccountJoined
+    from stampbook.joining import AccountParted as AccountParted
+    from stampbook.joining import AccountParting as AccountParting
     from stampbook.ledger import Fact as Fact
     from stampbook.ledger import Message as Message
     from stampbook.ledger import Objection as Objection
@@ -161,6 +164,7 @@ _ROOMS = {
         "Withdrawal",
         "hookimpl",
     ),
+    "joining": ("AccountJoined", "AccountParted", "AccountParting"),
     "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction"),
     "lots": ("Lot",),
     "periods": ("NEVER", "Calendar", "Period", "Window"),

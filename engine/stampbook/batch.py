@@ -10,7 +10,7 @@ import orjson
 
 from stampbook.account import Account
 from stampbook.account_view import AccountView
-from stampbook.delivering import event_data, refused_elsewhere
+from stampbook.delivering import event_data, refused_elsewhere, undeliverable
 from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.journal import encoded, past_of, recorded, seal
@@ -285,7 +285,7 @@ class Batch:
             delivered = self._delivered(registry, account, decision, number, message)
             objections: tuple[Objection, ...]
             if delivered is None:
-                objections = (Objection("unknown_account", message.absent or "there is no such other account"),)
+                objections = (undeliverable(message, self.accounts.get(message.to)),)
             else:
                 other, event = delivered
                 answers = decide(registry, other, event, budgets=self.purse.budgets())

@@ -198,7 +198,7 @@ class Catalogue:
         if "set aside on" in earlier.remembered:
             yield from self._uncounted(name, earlier.remembered["set aside on"])
         if "code" in earlier.remembered:
-            yield self._vouchers.withdrawn(earlier, event)
+            yield self._vouchers.withdrawn(earlier, account)
 
     def _restored(self, posting: Posting, account: AccountView, rule: str) -> PutBack | Deposit | None:
         """Return how units go back to the lot that they came from; where its time is over, as the policy says."""

@@ -20,6 +20,8 @@ from stampbook.looking_back import check_same, earlier_named
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import decide
+from stampbook.recalling import recalled
+from stampbook.refunding import Past
 from stampbook.store import Changes, Key, Session
 from stampbook.wanted import Wanted, key_of
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from stampbook.earlier import Earlier
     from stampbook.in_force import InForce
-    from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.remembering import Remembered
 
@@ -78,12 +79,13 @@ class Batch:
         self.load_accounts(list(refs | wanted.others), wanted.earliest)
         self._load_linked(wanted.earliest)
         self._keys = self.session.keys(list(wanted.events | wanted.returns | wanted.holds))
+        self._load_strangers(wanted)
         self._first = self.session.entries([key for pair, key in self._keys.items() if pair in wanted.events])
         self._load_pasts({key for pair, key in self._keys.items() if pair in wanted.returns})
         late = [
             account.id for ref, at in wanted.draws.items() if (account := self.accounts.get(ref)) and at < account.clock
         ]
-        self._load_expired(late)
+        self.load_expired(late)
         self._load_moves(late)
         self._allotted = missing = len(refs) - sum(ref in refs for ref in self.accounts)
         if missing:
@@ -102,11 +104,18 @@ class Batch:
         self.by_id.update((account.id, account) for account in found.values())
         self.positions.update((account.id, account.seq) for account in found.values())
 
+    def _load_strangers(self, wanted: Wanted) -> None:
+        """Load the accounts of what events name that are not at hand: one may have been merged into theirs."""
+        named = {key.account_id for pair, key in self._keys.items() if pair in wanted.returns or pair in wanted.holds}
+        if strange := named - self.by_id.keys() - {0}:
+            self.load_accounts(self.session.refs_of(strange), wanted.earliest)
+            self._load_linked(wanted.earliest)
+
     def _load_pasts(self, keys: set[Key]) -> None:
         if not keys:
             return
         related = self.session.related(keys)
-        self._load_expired(key.account_id for key in related)
+        self.load_expired(key.account_id for key in related)
         empty: set[tuple[int, int]] = set()
         for key, entries in related.items():
             past = past_of(entries, self.programs.judge_of(entries[0]))
@@ -121,7 +130,7 @@ class Batch:
         if empty:
             self.session.lots(self.by_id, empty)
 
-    def _load_expired(self, account_ids: Iterable[int]) -> None:
+    def load_expired(self, account_ids: Iterable[int]) -> None:
         """Load what expired on accounts, and those lots."""
         ids = {id_ for id_ in account_ids if id_ in self.by_id} - self._whole
         if not ids:
@@ -174,7 +183,7 @@ class Batch:
         if type(to := data.get("to")) is str and to in self.accounts:
             self.bring_up(self.accounts[to], event.at)  # what time brings there may concern this account
         if event.at < account.clock:
-            self._load_expired([account.id])
+            self.load_expired([account.id])
             if not isinstance(event, OF_PURCHASES) and (not isinstance(event, Purchase) or event.tenders):
                 self._load_moves([account.id])
         past: Past | Earlier | None = None
@@ -183,7 +192,10 @@ class Batch:
             key = self._keys.get(event.names)
             if key is not None and key.account_id == account.id:
                 about = key.seq
-                past = self._past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
+                past = self.past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
+            elif key is not None and key.account_id:
+                about, past = recalled(self, registry, account, key, event)
+                past = replace(past, expired=account.expired) if isinstance(past, Past) else past
         for decision in decide(registry, account, event, past, about, budgets=self.purse.budgets()):
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -197,7 +209,7 @@ class Batch:
         last = self.programs.registries[-1]
         return self.programs.at(last.reader.read(data).at)
 
-    def _past(self, key: Key, account: Account) -> Past | None:
+    def past(self, key: Key, account: Account) -> Past | None:
         past = self._pasts.get(key)
         if past is None and key in self._first:
             entries = [self._first[key]]
@@ -232,7 +244,7 @@ class Batch:
     def _merged(self, registry: Registry, account: Account, at: int) -> Account:
         """Return, where the program forwards, the account into which one was merged, and that one perhaps since."""
         while registry.forwards and account.merged_into:
-            into = self.accounts.get(account.merged_into) or self._fetched(account.merged_into, at)
+            into = self.accounts.get(account.merged_into) or self.fetched(account.merged_into, at)
             if into is None:
                 break
             account = into
@@ -261,9 +273,9 @@ class Batch:
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         self.purse.check(decision)
         if not decision.messages:
-            return self._enter(registry, account, decision, payload)
+            return self.enter(registry, account, decision, payload)
         decision, answers = self._asked(registry, account, decision)
-        entry = self._enter(registry, account, decision, payload)
+        entry = self.enter(registry, account, decision, payload)
         for other, decisions in answers:
             for answer in decisions:
                 self._commit(registry, other, answer, None)
@@ -302,7 +314,7 @@ class Batch:
     ) -> tuple[Account, Event] | None:
         """Return the account that a message goes to, brought up to its time, and the event that it makes there."""
         at = sent.event.at if isinstance(sent, Decision) else sent.at
-        other = self.accounts.get(message.to) or self._fetched(message.to, at)
+        other = self.accounts.get(message.to) or self.fetched(message.to, at)
         if other is None and message.opens:
             other = self._account(registry, Event(type="", id=message.to, account=message.to, at=at), opens=True)
         elif other is not None and not registry.reader.kinds.get(message.type, Event).of_known_account:
@@ -313,7 +325,7 @@ class Batch:
         event = registry.reader.read(data, own=True)
         self.bring_up(other, event.at)
         if event.at < other.clock:
-            self._load_expired([other.id])
+            self.load_expired([other.id])
             self._load_moves([other.id])
         return other, event
 
@@ -328,12 +340,12 @@ class Batch:
             if refs:
                 self.load_accounts(sorted(refs), at)
 
-    def _fetched(self, ref: str, at: int) -> Account | None:
+    def fetched(self, ref: str, at: int) -> Account | None:
         """Return one more account, which no event of the batch names."""
         self.load_accounts([ref], at - 2 * DAY)
         return self.accounts.get(ref)
 
-    def _enter(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
+    def enter(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None = None) -> Entry:
         texts = encoded(decision)
         self.programs.apply(registry, account, decision)
         entry = seal(account, decision, self.now, payload, texts)

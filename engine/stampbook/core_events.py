@@ -14,6 +14,7 @@ from stampbook.events import (
     AccountOpened,
     AccountUnfrozen,
     Adjust,
+    EarlierSettled,
     Event,
     Expiry,
     Extend,
@@ -36,6 +37,7 @@ from stampbook.ledger import (
     CASH,
     PROMOTION,
     SALES,
+    MetricChange,
     Posting,
     emptied,
 )
@@ -46,6 +48,7 @@ from stampbook.owing import repay_first
 from stampbook.paying import pay_for
 from stampbook.periods import NEVER
 from stampbook.refunding import refund_request, taken_metrics, told_of_return
+from stampbook.standing_in import StandIns
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
@@ -172,6 +175,12 @@ def _return(draft: Draft, past: Past | None) -> None:
         _return_of_unknown(draft, event)
         return
     draft.about = past.purchase.seq
+    bought, lots = past, None
+    if past.elsewhere is not None:
+        lots = StandIns(draft, past.elsewhere)
+        past = lots.purchase(past)
+    elif (own := StandIns.of_own(draft, past)) is not None:
+        past = own.own_purchase(past)
     if (event.currency or past.order.currency) != past.order.currency:
         draft.object("wrong_currency", f"the purchase was in {past.order.currency}, not in {event.currency}")
         return
@@ -195,7 +204,8 @@ def _return(draft: Draft, past: Past | None) -> None:
         if amount:
             draft.owe(asset, amount, PROMOTION, stamped.plugin)
     past.check_plan(request, plan, draft.postings)
-    draft.metrics = [*taken_metrics(past, request), *given_back(past, plan, request)]
+    counted = [*taken_metrics(past, request), *given_back(past, plan, request)]
+    draft.metrics = counted
     draft.memo = {
         "came": came,
         "settled": plan.settled,
@@ -204,9 +214,12 @@ def _return(draft: Draft, past: Past | None) -> None:
         "outside": plan.outside,
         "stored_value": plan.stored_value,
         "deducted": plan.deducted,
-        "metrics": [(change.metric, change.delta) for change in draft.metrics],
+        "metrics": [(change.metric, change.delta) for change in counted],
     }
     draft.returned = [posting for posting in plan.postings if posting.source == SALES]
+    put_back = draft.returned
+    if lots is not None:
+        lots.open()
     repay_first(draft)
     if plan.paid:
         draft.memo["paid"] = plan.paid
@@ -221,6 +234,9 @@ def _return(draft: Draft, past: Past | None) -> None:
         draft.memo["let_go"] = let_go
     if plan.notes:
         draft.trace["refund"] = plan.notes
+    if lots is not None:
+        draft.metrics, there = lots.counted(counted)
+        lots.tell(lots.memo_there(bought, put_back), there)
 
 
 def _cancelled(draft: Draft, past: Past | None) -> None:
@@ -245,6 +261,14 @@ def _return_of_unknown(draft: Draft, event: Return) -> None:
     draft.memo = {"unknown_purchase": True, "outside": event.amount}
 
 
+def _settled(draft: Draft, _: Past | None) -> None:
+    event = draft.event
+    assert isinstance(event, EarlierSettled)  # noqa: S101 - narrows for the type checker
+    draft.about = event.position
+    draft.memo = event.memo
+    draft.metrics = [MetricChange(*change) for change in event.metrics]
+
+
 HANDLERS: dict[type[Event], Any] = {
     AccountOpened: _opened,
     AccountFrozen: _frozen,
@@ -265,4 +289,5 @@ HANDLERS: dict[type[Event], Any] = {
     HoldVoided: voided,
     HoldChanged: changed,
     HoldLapsed: lapsed,
+    EarlierSettled: _settled,
 }

@@ -339,8 +339,8 @@ class _Explainer:
             for grant in request.granted
         )
         return RefundReason(
-            purchase.id,
-            self.local(purchase.at),
+            self.event.purchase or purchase.id,
+            self.local(known.purchase.at),
             self.money(request.total),
             self.money(request.before),
             value,

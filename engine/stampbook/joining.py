@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -55,4 +55,52 @@ class AccountParted(_Carrying):
     """This account is one of its own again; `other` is the one from which it comes out, with its facts of now."""
 
 
-__all__ = ["AccountJoined", "AccountParted", "AccountParting"]
+class EarlierRecalled(Event):
+    """What is known of an earlier event of an account that was merged into this one, since an event names it.
+
+    `path` are the accounts through which it came, `other` the last of them, whose event it was; `told` is what its
+    journal says of it: see `stampbook.recalled`.
+    """
+
+    of_known_account: ClassVar[bool] = True
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["earlier.recalled"] = "earlier.recalled"
+    other: Ref
+    path: tuple[Ref, ...]
+    position: _Whole
+    told: dict[str, Any]
+
+    @property
+    def words(self) -> str:
+        """Which event."""
+        event = self.told["event"]
+        return f"{event['type']} {event['id']}"
+
+
+class EarlierSettled(Event):
+    """What became of an earlier event of this account (`position`) on the account (`other`) that it was merged into.
+
+    `kind` is what happened there, `memo` what later events need to know of it, `metrics` what no longer counts here.
+    """
+
+    of_known_account: ClassVar[bool] = True
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+    on_closed: ClassVar[bool] = True
+
+    type: Literal["earlier.settled"] = "earlier.settled"
+    other: Ref
+    position: _Whole
+    kind: str
+    memo: dict[str, Any]
+    metrics: tuple[tuple[str, _Whole, _Whole], ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What happened."""
+        return self.kind
+
+
+__all__ = ["AccountJoined", "AccountParted", "AccountParting", "EarlierRecalled", "EarlierSettled"]

@@ -15,6 +15,7 @@ from stampbook.lots import DEBT, PAID
 from stampbook.metrics import SEPARATOR
 from stampbook.owing import repay_first
 from stampbook.periods import NEVER
+from stampbook.standing_in import stand_in
 from stampbook.proposals import Debt, GiveBack, PutBack, Remember, SetAside, StatusChange, Tally
 
 if TYPE_CHECKING:
@@ -37,10 +38,18 @@ def propose(draft: Draft, earlier: Earlier | None, budgets: Mapping[str, int] | 
         earlier: the event of the account that it names.
         budgets: what each campaign has left; without bound where it is not named.
     """
+    lots = None
+    if earlier is not None:
+        earlier, lots = stand_in(draft, earlier)
     draft.earlier = earlier
     for stamped in draft.registry.propose(draft.event, draft.view, earlier):
         carry_out(draft, stamped.plugin, stamped.value, budgets)
+    if lots is not None:
+        lots.open()
     repay_first(draft)
+    if lots is not None:
+        draft.metrics, there = lots.counted(draft.metrics)
+        lots.tell({}, there)
     check_used(draft)
 
 

@@ -102,7 +102,8 @@ def _alike(lot: Lot, account: AccountView) -> list[Lot]:
         each
         for each in account.lots
         if (each.asset, each.kind, each.priority) == (lot.asset, lot.kind, lot.priority)
-        and account.at < each.expires_at >= lot.expires_at
+        and each.expires_at > account.at
+        and (each.expires_at == lot.expires_at or each.expires_at > lot.expires_at > account.at)
         and (each.effective_at == lot.effective_at or max(each.effective_at, lot.effective_at) <= account.at)
     ]
     return sorted(others, key=lambda each: (each.number != lot.number, each.expires_at, each.number))

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MERGED_INTO, MERGED_FROM = "merged_into", "_merged_from:"
 _MEMORY = "_merged:"
 """Before the ref in the name of the fact by which an account remembers what another brought."""
+_CAME_BACK = "_came_back:"
+"""Before the ref of an account that was merged into this one: by how much what it brought is more or less since."""
 _FIRST_DAY = 1
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
@@ -84,6 +86,7 @@ class AccountRestored(AccountParted, _Arriving):
     on_closed: ClassVar[bool] = True
 
     type: Literal["account.restored"] = "account.restored"
+    came_back: tuple[tuple[Any, ...], ...] = ()
 
 
 class Merging(Plugin[MergingConfig]):
@@ -199,7 +202,8 @@ class Merging(Plugin[MergingConfig]):
             objections.append(Objection("not_merged", text))
         if objections or memory is None:
             return [*objections]
-        brought = Brought.read(memory.value)
+        came_back = _came_back(account, event.to)
+        brought = Brought.read(memory.value).since(came_back)
         back = brought.given_back(account, {code: asset.debt for code, asset in self.program.assets.items()})
         steps: _Steps = []
         for asset, units in back.owed_here:  # before all else, for they repay what is owed since
@@ -217,6 +221,7 @@ class Merging(Plugin[MergingConfig]):
             "debts": back.debts,
             "metrics": metrics,
             "carried": self._carried(account),
+            "came_back": [(path[1:], *rest) for path, *rest in came_back if len(path) > 1],
         }
         return [*steps, Message(event.to, "account.restored", data)]
 
@@ -237,7 +242,7 @@ class Merging(Plugin[MergingConfig]):
             case AccountMerged():
                 return [Fact(MERGED_INTO, event.to, at, NEVER, event.reason or "merged")]
             case AccountRestored():
-                return [Fact(MERGED_INTO, "", at, NEVER, f"undone on {event.other}")]
+                return [Fact(MERGED_INTO, "", at, NEVER, f"undone on {event.other}"), *_noted(event, account, at)]
             case AccountMergedIn():
                 return self._facts_of_both(event, account, at)
             case AccountUnmerged():
@@ -269,6 +274,8 @@ class Merging(Plugin[MergingConfig]):
         if memory is None or not memory.value:
             return []
         facts = [Fact(_MEMORY + event.to, "", at, NEVER)]
+        if _came_back(account, event.to):
+            facts.append(Fact(_CAME_BACK + event.to, "", at, NEVER))
         for name in account.fact_names:
             if name.startswith(MERGED_FROM) and account.text(name) == event.to:
                 facts.append(Fact(name, "", at, NEVER))
@@ -277,6 +284,21 @@ class Merging(Plugin[MergingConfig]):
             if held and held[-1].since == memory.since and until > at:
                 facts.append(Fact(name, value, at, until, f"no longer merged with {event.to}"))
         return facts
+
+
+def _came_back(account: AccountView, ref: str) -> list[Any]:
+    """Return by how much what an account brought is more or less, since its purchases came back: see `Brought.since`."""
+    facts = account.facts(_CAME_BACK + ref)
+    noted: list[Any] = json.loads(facts[-1].value) if facts and facts[-1].value else []
+    return noted
+
+
+def _noted(event: AccountRestored, account: AccountView, at: int) -> list[Fact]:
+    """Return by how much what others had brought is more or less, before they went on together."""
+    by_ref: dict[str, list[Any]] = {}
+    for path, *rest in event.came_back:
+        by_ref.setdefault(path[0], _came_back(account, path[0])).append([path, *rest])
+    return [Fact(_CAME_BACK + ref, json.dumps(noted, separators=(",", ":")), at, NEVER) for ref, noted in by_ref.items()]
 
 
 def _objections(event: AccountMerged | AccountUnmerged, account: AccountView) -> list[Objection]:

@@ -1,0 +1,92 @@
+"""Earlier events of accounts that were merged, recalled on the account that has taken them in, since an event names one.
+
+The account's own journal then says all that deciding needs: it stays the fold of its own journal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.events import OF_PURCHASES, OWN_SOURCE, EarlierRecalled
+from stampbook.journal import earlier_of, kind_of, past_of
+from stampbook.looking_back import entries_about
+from stampbook.pipeline import decide
+from stampbook.recalled import told
+
+if TYPE_CHECKING:
+    from stampbook.account import Account
+    from stampbook.batch import Batch
+    from stampbook.earlier import Earlier
+    from stampbook.events import Event
+    from stampbook.refunding import Past
+    from stampbook.registry import Registry
+    from stampbook.store import Key
+
+
+def recalled(
+    batch: Batch, registry: Registry, account: Account, key: Key, event: Event
+) -> tuple[int | None, Past | Earlier | None]:
+    """Recall what an event names, if it is of an account that was merged into its own.
+
+    Args:
+        batch: at hand.
+        registry: the program that judges the event.
+        account: whose event it is.
+        key: where what it names stands.
+        event: names an earlier event.
+
+    Returns:
+        the place in the account's own journal where it is recalled, and what is known of it; or nothing.
+    """
+    other = batch.by_id.get(key.account_id)
+    of_purchase = isinstance(event, OF_PURCHASES)
+    if other is None or not (of_purchase or hasattr(event, "about")):
+        return None, None
+    path = _path(batch, other, account, event.at)
+    entries = entries_about(batch, key) if path else []
+    if not entries:
+        return None, None
+    past = batch.past(key, other) if of_purchase else None
+    if of_purchase and past is None:
+        return None, None
+    batch.load_expired([other.id, account.id])
+    data = told(
+        other,
+        entries,
+        None if past is None else past.order,
+        registry.context,
+        registry.context.calendar.day(event.at),
+        map(kind_of, entries[1:]),
+    )
+    seq = account.seq + 1
+    recall = EarlierRecalled(
+        id=f"earlier.recalled:{account.ref}:{seq}",
+        source=OWN_SOURCE,
+        account=account.ref,
+        at=event.at,
+        other=other.ref,
+        path=path,
+        position=key.seq,
+        told=data,
+    )
+    entry = next(
+        batch.enter(registry, account, decision)
+        for decision in decide(registry, account, recall, budgets=batch.purse.budgets())
+        if decision.event is recall
+    )
+    if not entry.accepted:
+        return None, None
+    mine = batch.programs.judge_of(entry)
+    return entry.seq, past_of([entry], mine) if of_purchase else earlier_of([entry], mine)
+
+
+def _path(batch: Batch, other: Account, account: Account, at: int) -> tuple[str, ...]:
+    """Return the accounts through which one came into another, or nothing where it did not."""
+    path: list[str] = []
+    step: Account | None = other
+    while step is not None and step is not account:
+        if not step.merged_into:
+            return ()
+        path.insert(0, step.ref)
+        step = batch.accounts.get(step.merged_into) or batch.fetched(step.merged_into, at)
+    return () if step is None else tuple(path)

@@ -142,6 +142,16 @@ class Account:
                 least[lot] = min(least.get(lot, 0), before)
         return least
 
+    def then(self, at: int) -> Account:
+        """Return a copy in whose lots is what late news of an instant may use: see `later`."""
+        work = self.copy()
+        for number, units in self.later(at).items():
+            lot = work.lots.get(number)
+            if lot is not None and lot.kind != DEBT:
+                work.lots[number] = lot.moved(units)
+        work.moves = None
+        return work
+
     def is_at(self, other: Account) -> bool:
         """Whether another state of this account is the same: of the same history, and due at the same time."""
         same = self.id == other.id and self.seq == other.seq and self.due_at == other.due_at

@@ -184,7 +184,7 @@ class Batch:
             self.bring_up(self.accounts[to], event.at)  # what time brings there may concern this account
         if event.at < account.clock:
             self.load_expired([account.id])
-            if not isinstance(event, OF_PURCHASES) and (not isinstance(event, Purchase) or event.tenders):
+            if not isinstance(event, Purchase) or event.tenders:
                 self._load_moves([account.id])
         past: Past | Earlier | None = None
         about = own = None

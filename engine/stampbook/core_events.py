@@ -175,6 +175,7 @@ def _return(draft: Draft, past: Past | None) -> None:
         _return_of_unknown(draft, event)
         return
     draft.about = past.purchase.seq
+    draft.look_back()
     bought, lots = past, None
     if past.elsewhere is not None:
         lots = StandIns(draft, past.elsewhere)

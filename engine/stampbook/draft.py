@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stampbook.account_view import AccountView
 from stampbook.amounts import amount_text
 from stampbook.errors import InvariantError
 from stampbook.ledger import (
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from stampbook.account import Account
-    from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
     from stampbook.events import Event
     from stampbook.hookspecs import Payment
@@ -69,6 +69,12 @@ class Draft:
         self.payments: Sequence[tuple[str, Payment]] = ()
         self.returned: list[Posting] = []
         self.spends_opened = False
+
+    def look_back(self) -> None:
+        """Let plugins see of lots what may be used by late news: nothing that came into them since."""
+        if self.event.at < self.account.clock and self.account.moves:
+            work = self.account.then(self.event.at)
+            self.view = AccountView(work, self.event.at, self.registry.context, named=self.about)
 
     def object(self, code: str, message: str) -> None:
         self.objections.append(Objection(code, message))

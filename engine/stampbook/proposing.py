@@ -38,6 +38,7 @@ def propose(draft: Draft, earlier: Earlier | None, budgets: Mapping[str, int] | 
         earlier: the event of the account that it names.
         budgets: what each campaign has left; without bound where it is not named.
     """
+    draft.look_back()
     lots = None
     if earlier is not None:
         earlier, lots = stand_in(draft, earlier)

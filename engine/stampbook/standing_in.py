@@ -53,7 +53,7 @@ class StandIns:
         for number, terms in elsewhere.lots.items():
             if terms[1] != DEBT:
                 self._number[number] = self._place(number, terms)
-        work = draft.account.copy()
+        work = draft.account.then(draft.event.at)
         work.lots.update(self._reserved)
         draft.view = AccountView(work, draft.event.at, draft.registry.context, named=draft.about)
 

@@ -56,6 +56,16 @@ steps = st.lists(
     st.tuples(st.sampled_from(KINDS), st.sampled_from(REFS), st.integers(0, 30), st.booleans()), max_size=22
 )
 OPENED = [{"type": "account.opened", "id": f"o{ref}", "account": ref, "at": "2025-01-01T10:00"} for ref in REFS]
+CARD = {"kind": "card", "amount": "20.00"}
+BEGUN: list[dict[str, Any]] = [
+    *({"type": "purchase", "id": f"p{ref}", "account": ref, "at": "2025-02-01T10:00", "lines": [{"amount": "60.00"}]}
+      for ref in REFS),
+    {"type": "purchase", "id": "q", "account": "a", "at": "2025-02-10T10:00", "lines": [{"amount": "29.00"}],
+     "tenders": [{"kind": "points", "amount": "9.00"}, CARD]},
+    {"type": "reward.redeemed", "id": "m", "account": "a", "at": "2025-02-11T10:00", "reward": "mug"},
+    {"type": "reward.redeemed", "id": "n", "account": "b", "at": "2025-02-11T10:00", "reward": "mug"},
+]  # fmt: skip
+"""What has happened before the steps begin, so that there is something that can come back."""
 
 
 @dataclass
@@ -96,6 +106,7 @@ class Naive:
 
 def event_of(number: int, step: tuple[str, str, int, bool], told: list[dict[str, Any]]) -> dict[str, Any] | None:
     kind, ref, amount, late = step
+    late = late and not (kind.startswith("account.") and amount < 25)  # which is refused
     day = max(1, 1 + number - (4 if late else 0))
     event: dict[str, Any] = {"type": kind, "id": f"e{number}", "account": ref, "at": f"2025-03-{day:02}T10:{number:02}"}
     whole = f"{amount + 1}.00"
@@ -116,13 +127,16 @@ def event_of(number: int, step: tuple[str, str, int, bool], told: list[dict[str,
         return {**event, "type": "reward.cancelled", "about": named}
     if kind == "reward":
         return {**event, "type": "reward.redeemed", "reward": "mug"}
+    if kind == "account.unmerged" and amount < 25 and (joined := [each for each in told if "to" in each]):
+        last = joined[-1] if joined[-1]["type"] == "account.merged" else joined[0]
+        return {**event, "account": last["to"], "to": last["account"]}
     if kind.startswith("account."):
-        return {**event, "to": REFS[amount % 3]}
+        return {**event, "to": [each for each in REFS if each != ref][amount % 2]}
     return {**event, "amount": f"{amount + 1}", **({"asset": "points"} if kind == "spend" else {})}
 
 
 def events_of(drawn: list[tuple[str, str, int, bool]]) -> list[dict[str, Any]]:
-    events: list[dict[str, Any]] = []
+    events = [*BEGUN]
     for number, step in enumerate(drawn):
         event = event_of(number, step, events)
         events.extend([] if event is None else [event])
@@ -141,7 +155,7 @@ def sums(books: MemoryLedger) -> tuple[int, int, int]:
     return units["points"], units["EUR"] // 100, units["spend"] // 100
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(steps)
 def test_nothing_is_made_lost_or_given_back_twice(drawn: list[tuple[str, str, int, bool]]) -> None:
     books, naive = MemoryLedger(REGISTRY, clock=lambda: 0), Naive()
@@ -154,7 +168,7 @@ def test_nothing_is_made_lost_or_given_back_twice(drawn: list[tuple[str, str, in
     assert all(came <= bought and points >= 0 for bought, came, points in naive.orders.values())
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(steps)
 def test_whenever_one_looks_no_lot_was_below_zero(drawn: list[tuple[str, str, int, bool]]) -> None:
     events = events_of(drawn)
@@ -167,7 +181,7 @@ def test_whenever_one_looks_no_lot_was_below_zero(drawn: list[tuple[str, str, in
                 assert lot.remaining >= 0 or lot.kind == "debt", (ref, at, lot)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, st.integers(1, 9))
 def test_splits_make_no_difference(drawn: list[tuple[str, str, int, bool]], size: int) -> None:
     events = events_of(drawn)
@@ -176,14 +190,14 @@ def test_splits_make_no_difference(drawn: list[tuple[str, str, int, bool]], size
         assert [entry.hash for entry in at_once.entries(ref)] == [entry.hash for entry in split.entries(ref)]
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, st.integers(1, 9))
 def test_the_books_are_sound(drawn: list[tuple[str, str, int, bool]], size: int) -> None:
     assert findings(PROGRAM, events_of(drawn), size) == ()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(steps.filter(lambda drawn: any(step[0] == "purchase" for step in drawn)), st.integers(0, 30), st.permutations(REFS))
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(steps, st.integers(0, 30), st.permutations(REFS))
 def test_what_came_back_meanwhile_is_the_other_accounts_after_it_is_undone(
     drawn: list[tuple[str, str, int, bool]], which: int, refs: list[str]
 ) -> None:
@@ -198,9 +212,9 @@ def test_what_came_back_meanwhile_is_the_other_accounts_after_it_is_undone(
     assume(not apart.account(gone).owed("points"))
     assume(apart.post(back).accepted and not apart.account(stays).owed("points"))
     there, returned, undone = together.process([
-        {"type": "account.merged", "id": "m", "account": gone, "to": stays, "at": at},
+        {"type": "account.merged", "id": "join", "account": gone, "to": stays, "at": at},
         back,
-        {"type": "account.unmerged", "id": "u", "account": stays, "to": gone, "at": at},
+        {"type": "account.unmerged", "id": "part", "account": stays, "to": gone, "at": at},
     ])  # fmt: skip
     assume(there.accepted)
     assert returned.accepted

@@ -171,10 +171,17 @@ def _terms(account: AccountView, number: int) -> tuple[str, int, int, int]:
 
 
 def _lessen(lots: dict[tuple[Any, ...], int], terms: tuple[Any, ...], units: int) -> None:
-    """Take units that were taken from a lot of some terms off what was brought: of the same terms, then of alike ones."""
-    asset, kind, effective_at, expires_at, priority = terms
-    for each in sorted(lots, key=lambda each: (each != terms, each[3], each[2])):
-        if (each[0], each[1], each[4]) == (asset, kind, priority) and each[3] <= expires_at:
+    """Take units that were taken from a lot of some terms off what was brought.
+
+    First of the same terms, then of alike ones, then, for it was to pay for its own, of whatever else can be taken.
+    """
+    asset, kind, _, expires_at, priority = terms
+
+    def differs(each: tuple[Any, ...]) -> bool:
+        return (each[1], each[4]) != (kind, priority) or each[3] > expires_at
+
+    for each in sorted(lots, key=lambda each: (each != terms, differs(each), each[3], each[2])):
+        if each[0] == asset and (each[1] != "paid" or kind == "paid"):
             part = min(units, lots[each])
             lots[each] -= part
             units -= part

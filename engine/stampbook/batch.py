@@ -20,8 +20,7 @@ from stampbook.looking_back import check_same, earlier_named
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import decide
-from stampbook.recalling import recalled
-from stampbook.refunding import Past
+from stampbook.recalling import load_strangers, recalled
 from stampbook.store import Changes, Key, Session
 from stampbook.wanted import Wanted, key_of
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from stampbook.earlier import Earlier
     from stampbook.in_force import InForce
+    from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.remembering import Remembered
 
@@ -77,9 +77,10 @@ class Batch:
         wanted = Wanted.of(events)
         refs = wanted.refs
         self.load_accounts(list(refs | wanted.others), wanted.earliest)
-        self._load_linked(wanted.earliest)
+        self.load_linked(wanted.earliest)
         self._keys = self.session.keys(list(wanted.events | wanted.returns | wanted.holds))
-        self._load_strangers(wanted)
+        named = wanted.returns | wanted.holds
+        load_strangers(self, [key for pair, key in self._keys.items() if pair in named], wanted.earliest)
         self._first = self.session.entries([key for pair, key in self._keys.items() if pair in wanted.events])
         self._load_pasts({key for pair, key in self._keys.items() if pair in wanted.returns})
         late = [
@@ -103,13 +104,6 @@ class Batch:
         self.accounts.update(found)
         self.by_id.update((account.id, account) for account in found.values())
         self.positions.update((account.id, account.seq) for account in found.values())
-
-    def _load_strangers(self, wanted: Wanted) -> None:
-        """Load the accounts of what events name that are not at hand: one may have been merged into theirs."""
-        named = {key.account_id for pair, key in self._keys.items() if pair in wanted.returns or pair in wanted.holds}
-        if strange := named - self.by_id.keys() - {0}:
-            self.load_accounts(self.session.refs_of(strange), wanted.earliest)
-            self._load_linked(wanted.earliest)
 
     def _load_pasts(self, keys: set[Key]) -> None:
         if not keys:
@@ -195,7 +189,6 @@ class Batch:
                 past = self.past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
             elif key is not None and key.account_id:
                 about, past = recalled(self, registry, account, key, event)
-                past = replace(past, expired=account.expired) if isinstance(past, Past) else past
         for decision in decide(registry, account, event, past, about, budgets=self.purse.budgets()):
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -329,7 +322,7 @@ class Batch:
             self._load_moves([other.id])
         return other, event
 
-    def _load_linked(self, at: int) -> None:
+    def load_linked(self, at: int) -> None:
         """Load the accounts that facts name, and those that their facts name: a pool, the account merged into."""
         names = frozenset[str]().union(*(registry.linked for registry in self.programs.registries))
         known = -1

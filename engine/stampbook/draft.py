@@ -41,8 +41,8 @@ class Draft:
 
     __slots__ = (
         "about", "account", "earlier", "event", "extended", "facts", "holds", "memo", "messages", "metrics",
-        "objections", "opened", "order", "payments", "postings", "registry", "returned", "spends_opened", "status", "trace",
-        "view",
+        "objections", "opened", "order", "payments", "postings", "registry", "returned", "spends_opened", "status",
+        "trace", "view",
     )  # fmt: skip
 
     def __init__(

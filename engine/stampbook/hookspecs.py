@@ -217,20 +217,8 @@ class Payment(NamedTuple):
     of_this_order: bool = False
 
 
-Proposal = (
-    Posting
-    | Withdrawal
-    | Deposit
-    | PutBack
-    | Debt
-    | Tally
-    | StatusChange
-    | SetAside
-    | GiveBack
-    | Remember
-    | Message
-    | Objection
-)
+_Move = Posting | Withdrawal | Deposit | PutBack | Debt
+Proposal = _Move | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection
 """What `propose` returns."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from stampbook.event_base import Event
-from stampbook.event_fields import Ref
+from stampbook.event_fields import Ref  # noqa: TC001 - pydantic reads it when it runs
 from stampbook.ledger import Fact
 
 if TYPE_CHECKING:

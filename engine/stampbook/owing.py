@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from stampbook.account import Hold
     from stampbook.draft import Draft
-    from stampbook.ledger import Posting
     from stampbook.lots import Lot
 
 RELEASE = "release"
@@ -70,7 +69,7 @@ def release(draft: Draft, hold: Hold, action: str, units: Sequence[tuple[int, in
 
 def _owes(draft: Draft) -> bool:
     lots = draft.account.lots.values()
-    return any([lot.remaining < 0 for lot in lots]) or any([lot.kind == DEBT for lot in draft.opened])
+    return any(lot.remaining < 0 for lot in lots) or any(lot.kind == DEBT for lot in draft.opened)
 
 
 def _left(draft: Draft, numbers: set[int | str]) -> dict[int | str, int]:

@@ -15,8 +15,8 @@ from stampbook.lots import DEBT, PAID
 from stampbook.metrics import SEPARATOR
 from stampbook.owing import repay_first
 from stampbook.periods import NEVER
-from stampbook.standing_in import stand_in
 from stampbook.proposals import Debt, GiveBack, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.standing_in import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

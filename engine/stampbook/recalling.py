@@ -1,10 +1,11 @@
-"""Earlier events of accounts that were merged, recalled on the account that has taken them in, since an event names one.
+"""Earlier events of accounts that were merged, recalled on the account that took these in, since an event names one.
 
 The account's own journal then says all that deciding needs: it stays the fold of its own journal.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, EarlierRecalled
@@ -14,6 +15,8 @@ from stampbook.pipeline import decide
 from stampbook.recalled import told
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from stampbook.account import Account
     from stampbook.batch import Batch
     from stampbook.earlier import Earlier
@@ -77,7 +80,17 @@ def recalled(
     if not entry.accepted:
         return None, None
     mine = batch.programs.judge_of(entry)
-    return entry.seq, past_of([entry], mine) if of_purchase else earlier_of([entry], mine)
+    if not of_purchase:
+        return entry.seq, earlier_of([entry], mine)
+    past = past_of([entry], mine)
+    return entry.seq, past and replace(past, expired=account.expired)
+
+
+def load_strangers(batch: Batch, named: Iterable[Key], earliest: int) -> None:
+    """Load the accounts of what events name that are not at hand: one may have been merged into theirs."""
+    if strange := {key.account_id for key in named} - batch.by_id.keys() - {0}:
+        batch.load_accounts(batch.session.refs_of(strange), earliest)
+        batch.load_linked(earliest)
 
 
 def _path(batch: Batch, other: Account, account: Account, at: int) -> tuple[str, ...]:

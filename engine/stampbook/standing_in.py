@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from stampbook.refunding import Past
 
 CAME_BACK = "_came_back:"
-"""Before the ref of an account that was merged into this one, in the name of a fact: by how much what it brought is more
-or less since, as JSON: lists of the path on which it came and either metric, day and units, or the terms of a lot and
-units, or an asset and what is owed of it."""
+"""Before the ref of an account that was merged into this one, in the name of a fact: by how much what it brought is
+more or less since, as JSON: lists of the path on which it came and either metric, day and units, or the terms of a lot
+and units, or an asset and what is owed of it."""
 
 _RESERVED = 1 << 40
 """Above the number of any lot: for a lot that is opened once something comes back into it."""
@@ -47,7 +47,9 @@ class StandIns:
         self._elsewhere = elsewhere
         path = elsewhere.path
         came = draft.account.facts.get(MERGED_FROM + path[-1]) if path else None
-        self._since = came[-1].since if came else draft.event.at  # what was good then may have been made good for longer
+        self._since = (
+            came[-1].since if came else draft.event.at
+        )  # what was good then may have been made good for longer
         self._number: dict[int, int] = {}
         self._reserved: dict[int, Lot] = {}
         for number, terms in elsewhere.lots.items():
@@ -226,14 +228,16 @@ class StandIns:
         memo["repaid"] = self._back_there(past, put_back)
         return memo
 
-    def matured_there(self, past: Past, matured: Iterable[tuple[str, int, int, int]]) -> list[tuple[str, int, int, int]]:
-        """Return out of which lots of its own account what matured here of a purchase counts as gone; into none there."""
+    def matured_there(
+        self, past: Past, matured: Iterable[tuple[str, int, int, int]]
+    ) -> list[tuple[str, int, int, int]]:
+        """Return out of which lots of its own account what matured here of a purchase counts as gone."""
         gone: list[tuple[str, int, int, int]] = []
         room = {(grant.rule, lot): units for grant in past.granted() for lot, units in grant.lots}
         for rule, place, _, units in matured:
             rest = units
-            for name, number in room:
-                part = min(rest, room[name, number]) if (name, self._number.get(number)) == (rule, place) else 0
+            for (name, number), left in room.items():
+                part = min(rest, left) if (name, self._number.get(number)) == (rule, place) else 0
                 if part:
                     room[name, number] -= part
                     rest -= part

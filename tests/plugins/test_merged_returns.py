@@ -1,4 +1,4 @@
-"""What was bought on an account before it was merged: returned, cancelled and completed on the account that took it in."""
+"""What was bought on an account before it was merged: returned, cancelled, completed on the one that took it in."""
 
 from __future__ import annotations
 
@@ -251,7 +251,11 @@ def test_metrics_go_back_without_what_came_back() -> None:
     assert codes(books, "account.unmerged", "new", "old", "2025-02-07") == []
     assert [standing(books, ref)[2] for ref in ("last", "new", "old")] == [500, 1000, 3000]
     back(books, "old", "p", "2025-02-08")
-    assert [standing(books, ref) for ref in ("last", "new", "old")] == [("5", "0", 500), ("10", "0", 1000), ("0", "0", 0)]
+    assert [standing(books, ref) for ref in ("last", "new", "old")] == [
+        ("5", "0", 500),
+        ("10", "0", 1000),
+        ("0", "0", 0),
+    ]
 
 
 def test_the_statement_and_the_explanation_say_what_happened() -> None:

@@ -1,4 +1,4 @@
-"""Mergers with returns, forwarding and undoing in any order, some of it told late: sums by a naive model, sound books."""
+"""Mergers with returns, forwarding and undoing in any order, some of it told late: sums by a naive model."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Naive:
             self.points += 7
 
 
-def event_of(number: int, step: tuple[str, str, int, bool], told: list[dict[str, Any]]) -> dict[str, Any] | None:
+def event_of(number: int, step: tuple[str, str, int, bool], told: list[dict[str, Any]]) -> dict[str, Any] | None:  # noqa: PLR0911 - one case a step
     kind, ref, amount, late = step
     late = late and not (kind.startswith("account.") and amount < 25)  # which is refused
     day = max(1, 1 + number - (4 if late else 0))
@@ -181,7 +181,7 @@ def test_whenever_one_looks_no_lot_was_below_zero(drawn: list[tuple[str, str, in
                 assert lot.remaining >= 0 or lot.kind == "debt", (ref, at, lot)
 
 
-@settings(deadline=None, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, st.integers(1, 9))
 def test_splits_make_no_difference(drawn: list[tuple[str, str, int, bool]], size: int) -> None:
     events = events_of(drawn)
@@ -207,7 +207,14 @@ def test_what_came_back_meanwhile_is_the_other_accounts_after_it_is_undone(
     assume(entries)
     at = "2025-04-02T10:00"
     back = {"type": "return", "id": "r", "account": gone, "purchase": entries[which % len(entries)].id, "at": at}
-    gift = {"type": "adjust", "account": gone, "at": at, "asset": "points", "amount": "100", "reason": "there is enough"}
+    gift = {
+        "type": "adjust",
+        "account": gone,
+        "at": at,
+        "asset": "points",
+        "amount": "100",
+        "reason": "there is enough",
+    }
     assume(all(books.post({**gift, "id": "gift"}).accepted for books in (apart, together)))
     assume(not apart.account(gone).owed("points"))
     assume(apart.post(back).accepted and not apart.account(stays).owed("points"))
@@ -222,7 +229,9 @@ def test_what_came_back_meanwhile_is_the_other_accounts_after_it_is_undone(
     for ref in REFS:
         assert totals(together, ref) == totals(apart, ref)
     again = {**back, "id": "s"}
-    assert [each.code for each in together.post(again).objections] == [each.code for each in apart.post(again).objections]
+    assert [each.code for each in together.post(again).objections] == [
+        each.code for each in apart.post(again).objections
+    ]
 
 
 def totals(books: MemoryLedger, ref: str) -> Any:

@@ -276,9 +276,8 @@ class Merging(Plugin[MergingConfig]):
         facts = [Fact(_MEMORY + event.to, "", at, NEVER)]
         if _came_back(account, event.to):
             facts.append(Fact(_CAME_BACK + event.to, "", at, NEVER))
-        for name in account.fact_names:
-            if name.startswith(MERGED_FROM) and account.text(name) == event.to:
-                facts.append(Fact(name, "", at, NEVER))
+        came = [name for name in account.fact_names if name.startswith(MERGED_FROM) and account.text(name) == event.to]
+        facts.extend(Fact(name, "", at, NEVER) for name in came)
         for name, value, until in Brought.read(memory.value).facts:
             held = account.facts(name)
             if held and held[-1].since == memory.since and until > at:
@@ -287,7 +286,7 @@ class Merging(Plugin[MergingConfig]):
 
 
 def _came_back(account: AccountView, ref: str) -> list[Any]:
-    """Return by how much what an account brought is more or less, since its purchases came back: see `Brought.since`."""
+    """Return by how much what an account brought is more or less since: see `Brought.since`."""
     facts = account.facts(_CAME_BACK + ref)
     noted: list[Any] = json.loads(facts[-1].value) if facts and facts[-1].value else []
     return noted
@@ -298,7 +297,9 @@ def _noted(event: AccountRestored, account: AccountView, at: int) -> list[Fact]:
     by_ref: dict[str, list[Any]] = {}
     for path, *rest in event.came_back:
         by_ref.setdefault(path[0], _came_back(account, path[0])).append([path, *rest])
-    return [Fact(_CAME_BACK + ref, json.dumps(noted, separators=(",", ":")), at, NEVER) for ref, noted in by_ref.items()]
+    return [
+        Fact(_CAME_BACK + ref, json.dumps(noted, separators=(",", ":")), at, NEVER) for ref, noted in by_ref.items()
+    ]
 
 
 def _objections(event: AccountMerged | AccountUnmerged, account: AccountView) -> list[Objection]:

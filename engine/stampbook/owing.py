@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.ledger import HoldChange
-from stampbook.lots import DEBT
+from stampbook.lots import DEBT, PAID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ RELEASE = "release"
 def repay_first(draft: Draft) -> None:
     """Let what the draft puts back into lots repay what is owed, save what the same event takes from them again.
 
-    What goes back into a lot whose time is over lapses, and repays nothing. The memo notes (``repaid``) into which lots
+    What goes back into a lot whose time is over lapses, and repays nothing; paid value stays whole. The memo notes (``repaid``) into which lots
     it would have gone: it counts as put back there.
     """
     back, draft.returned = draft.returned, []
@@ -87,7 +87,7 @@ def _left(draft: Draft, numbers: set[int | str]) -> dict[int | str, int]:
 
 
 def _is_good(lot: Lot, at: int) -> bool:
-    return lot.kind != DEBT and lot.effective_at <= at < lot.expires_at
+    return lot.kind not in {DEBT, PAID} and lot.effective_at <= at < lot.expires_at
 
 
 def _tell(draft: Draft, asset: str, units: int) -> None:

@@ -20,7 +20,7 @@ from stampbook.looking_back import check_same, earlier_named
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import decide
-from stampbook.recalling import load_strangers, recalled
+from stampbook.recalling import load_linked, load_strangers, recalled
 from stampbook.store import Changes, Key, Session
 from stampbook.wanted import Wanted, key_of
 
@@ -77,7 +77,7 @@ class Batch:
         wanted = Wanted.of(events)
         refs = wanted.refs
         self.load_accounts(list(refs | wanted.others), wanted.earliest)
-        self.load_linked(wanted.earliest)
+        load_linked(self, wanted.earliest)
         self._keys = self.session.keys(list(wanted.events | wanted.returns | wanted.holds))
         named = wanted.returns | wanted.holds
         load_strangers(self, [key for pair, key in self._keys.items() if pair in named], wanted.earliest)
@@ -321,17 +321,6 @@ class Batch:
             self.load_expired([other.id])
             self._load_moves([other.id])
         return other, event
-
-    def load_linked(self, at: int) -> None:
-        """Load the accounts that facts name, and those that their facts name: a pool, the account merged into."""
-        names = frozenset[str]().union(*(registry.linked for registry in self.programs.registries))
-        known = -1
-        while names and known < len(self.accounts):
-            known = len(self.accounts)
-            facts = [past[-1] for each in self.accounts.values() for name in names if (past := each.facts.get(name))]
-            refs = {fact.value for fact in facts if fact.value} - self.accounts.keys()
-            if refs:
-                self.load_accounts(sorted(refs), at)
 
     def fetched(self, ref: str, at: int) -> Account | None:
         """Return one more account, which no event of the batch names."""

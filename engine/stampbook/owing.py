@@ -21,8 +21,8 @@ RELEASE = "release"
 def repay_first(draft: Draft) -> None:
     """Let what the draft puts back into lots repay what is owed, save what the same event takes from them again.
 
-    What goes back into a lot whose time is over lapses, and repays nothing; paid value stays whole. The memo notes (``repaid``) into which lots
-    it would have gone: it counts as put back there.
+    What goes back into a lot whose time is over lapses, and repays nothing; paid value stays whole. The memo notes
+    (``repaid``) into which lots it would have gone: it counts as put back there.
     """
     back, draft.returned = draft.returned, []
     if not back or not _owes(draft):

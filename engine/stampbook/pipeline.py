@@ -290,8 +290,7 @@ def judge(
             handler(draft, past)
         elif event.type in registry.own_events:
             propose(draft, past if isinstance(past, Earlier) else None, budgets)
-    if draft.status == CLOSED:
-        _check_not_used_since(draft)
+    _check_not_used_since(draft)
     if draft.objections:
         return _refused(draft)
     counted = _count(draft)
@@ -341,7 +340,7 @@ def _refused(draft: Draft) -> Decision:
 
 def _check_not_used_since(draft: Draft) -> None:
     account = draft.account
-    if any(when > draft.event.at for when, _, _ in account.moves or ()):
+    if draft.status == CLOSED and any(when > draft.event.at for when, _, _ in account.moves or ()):
         draft.object("later_news", f"account {account.ref} was used since; it cannot have been closed before that")
 
 

@@ -1,6 +1,7 @@
-"""Earlier events of accounts that were merged, recalled on the account that took these in, since an event names one.
+"""Accounts to which others lead: a pool, the one merged into; and what was before on accounts that were merged.
 
-The account's own journal then says all that deciding needs: it stays the fold of its own journal.
+Their earlier events are recalled on the account that took them in, where an event names one. Its own journal then says
+all that deciding needs: it stays the fold of its own journal.
 """
 
 from __future__ import annotations
@@ -86,11 +87,23 @@ def recalled(
     return entry.seq, past and replace(past, expired=account.expired)
 
 
+def load_linked(batch: Batch, at: int) -> None:
+    """Load the accounts that facts name, and those that their facts name: a pool, the account merged into."""
+    names = frozenset[str]().union(*(registry.linked for registry in batch.programs.registries))
+    known = -1
+    while names and known < len(batch.accounts):
+        known = len(batch.accounts)
+        facts = [past[-1] for each in batch.accounts.values() for name in names if (past := each.facts.get(name))]
+        refs = {fact.value for fact in facts if fact.value} - batch.accounts.keys()
+        if refs:
+            batch.load_accounts(sorted(refs), at)
+
+
 def load_strangers(batch: Batch, named: Iterable[Key], earliest: int) -> None:
     """Load the accounts of what events name that are not at hand: one may have been merged into theirs."""
     if strange := {key.account_id for key in named} - batch.by_id.keys() - {0}:
         batch.load_accounts(batch.session.refs_of(strange), earliest)
-        batch.load_linked(earliest)
+        load_linked(batch, earliest)
 
 
 def _path(batch: Batch, other: Account, account: Account, at: int) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ class Holds(RuleBasedStateMachine):
 
     @rule()
     def forget(self) -> None:
-        self.account.forget_the_empty()
+        self.account.settle()
         self.shelf.forget_the_empty()
 
     # ---- whatever else may be asked

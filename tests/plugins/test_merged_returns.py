@@ -8,6 +8,9 @@ import pytest
 
 from stampbook.engine import Engine
 from stampbook.explaining import explain_entry
+from stampbook.exporting import export
+from stampbook.importing import import_file
+from stampbook.parallel import process_in_parallel
 from stampbook.statements import statement
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
@@ -16,6 +19,7 @@ from tests.plugins.test_merging import codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from stampbook import Outcome
 
@@ -311,3 +315,29 @@ def test_they_are_verified_and_told_again_the_same(engine: Engine, size: int) ->
 def test_late_news_of_a_return_is_sound() -> None:
     events = [*EVENTS[:6], {**EVENTS[6], "at": "2025-01-04T12:00"}]
     assert findings(text(), events, 2) == ()
+
+
+def test_an_export_is_restored_hash_for_hash(tmp_path: Path) -> None:
+    program = text().replace('[campaigns.start]\nasset = "points"\nbudget = "1000"\nrules = ["points.base"]\n', "")
+    with Engine.open(f"sqlite:///{tmp_path / 'books.db'}", create=True) as engine:
+        engine.put_text_in_force(program.replace("stock = 5\n", ""))
+        assert all(engine.post(event).accepted for event in EVENTS)
+        export(engine, tmp_path / "books.jsonl", "jsonl")
+        with Engine.open(f"sqlite:///{tmp_path / 'copy.db'}", create=True) as copy:
+            import_file(copy, tmp_path / "books.jsonl", as_recorded=True, refused=tmp_path / "refused.jsonl")
+            assert verify(copy).head == verify(engine).head
+
+
+def test_several_processes_decide_the_same(tmp_path: Path) -> None:
+    events = []
+    for event in EVENTS:
+        for shop in range(5):
+            named = {
+                key: f"{event[key]}-{shop}" for key in ("id", "account", "to", "purchase", "about") if key in event
+            }
+            events.append({**event, **named})
+    with Engine.open(f"sqlite:///{tmp_path / 'books.db'}", create=True) as engine:
+        engine.put_text_in_force(text())
+        done = list(process_in_parallel(engine, enumerate(events), jobs=2, batch_size=7))
+        assert sum(len(each.accepted) for each in done) == len(events)
+        assert verify(engine).findings == ()

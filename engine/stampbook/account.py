@@ -38,6 +38,10 @@ as pending as here. They cannot be spent."""
 MERGED_INTO = "merged_into"
 """The fact of an account that was merged: the ref of the account that has all that it had."""
 
+MERGED_FROM = "_merged_from:"
+"""Before the ref of an account that was merged into this one, directly or through others, in the name of a fact: its
+value is the ref of the account with which it came, and empty once that was undone."""
+
 _ENDED = {"capture": "captured", "void": "voided", "lapse": "lapsed"}
 
 
@@ -137,6 +141,16 @@ class Account:
                 before -= changes[when]
                 least[lot] = min(least.get(lot, 0), before)
         return least
+
+    def then(self, at: int) -> Account:
+        """Return a copy in whose lots is what late news of an instant may use: see `later`."""
+        work = self.copy()
+        for number, units in self.later(at).items():
+            lot = work.lots.get(number)
+            if lot is not None and lot.kind != DEBT:
+                work.lots[number] = lot.moved(units)
+        work.moves = None
+        return work
 
     def is_at(self, other: Account) -> bool:
         """Whether another state of this account is the same: of the same history, and due at the same time."""

@@ -196,7 +196,7 @@ class Holds(RuleBasedStateMachine):
     @rule()
     def forget(self) -> None:
         self.account.settle()
-        self.shelf.settle()
+        self.shelf.forget_the_empty()
 
     # ---- whatever else may be asked
 

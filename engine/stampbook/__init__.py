@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import Stake as Stake
     from stampbook.hookspecs import Withdrawal as Withdrawal
     from stampbook.hookspecs import hookimpl as hookimpl
+    from stampbook.joining import AccountJoined as AccountJoined
+    from stampbook.joining import AccountParted as AccountParted
+    from stampbook.joining import AccountParting as AccountParting
     from stampbook.ledger import Fact as Fact
     from stampbook.ledger import Message as Message
     from stampbook.ledger import Objection as Objection
@@ -83,6 +86,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Debt as Debt
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
+    from stampbook.proposals import PutBack as PutBack
     from stampbook.proposals import Remember as Remember
     from stampbook.proposals import SetAside as SetAside
     from stampbook.proposals import Share as Share
@@ -160,12 +164,13 @@ _ROOMS = {
         "Withdrawal",
         "hookimpl",
     ),
+    "joining": ("AccountJoined", "AccountParted", "AccountParting"),
     "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction"),
     "lots": ("Lot",),
     "periods": ("NEVER", "Calendar", "Period", "Window"),
     "orders": ("Line", "Order"),
     "plugin": ("Plugin", "PluginConfig"),
-    "proposals": ("Debt", "Earned", "GiveBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
+    "proposals": ("Debt", "Earned", "GiveBack", "PutBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
     "refund_plans": ("Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine"),
     "registry": ("Registry",),
     "returns": ("settle_share",),

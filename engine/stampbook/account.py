@@ -39,6 +39,10 @@ as pending as here. They cannot be spent."""
 MERGED_INTO = "merged_into"
 """The fact of an account that was merged: the ref of the account that has all that it had."""
 
+MERGED_FROM = "_merged_from:"
+"""Before the ref of an account that was merged into this one, directly or through others, in the name of a fact: its
+value is the ref of the account with which it came, and empty once that was undone."""
+
 _ENDED = {"capture": "captured", "void": "voided", "lapse": "lapsed"}
 
 

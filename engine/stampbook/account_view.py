@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
+from stampbook.account import MERGED_FROM
 from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
@@ -202,6 +203,17 @@ class AccountView:
     def facts(self, name: str) -> tuple[Fact, ...]:
         """Return all that was concluded under a name, in the order of time, as it was before the event at hand."""
         return self._account.facts.get(name, ())
+
+    @property
+    def fact_names(self) -> tuple[str, ...]:
+        """The names of all that was ever concluded."""
+        return tuple(sorted(self._account.facts))
+
+    @property
+    def merged_refs(self) -> tuple[str, ...]:
+        """The refs of the accounts that were merged into this one, directly or through others."""
+        names = [name for name, past in self._account.facts.items() if name.startswith(MERGED_FROM) and past[-1].value]
+        return tuple(sorted([name.removeprefix(MERGED_FROM) for name in names]))
 
     def text(self, name: str) -> str:
         """Return the value of a fact, or an empty text where there is none."""

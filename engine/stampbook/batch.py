@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.account import Account
-from stampbook.delivering import event_data, refused_elsewhere, tell_listeners
+from stampbook.delivering import event_data, refused_elsewhere, tell_listeners, undeliverable
 from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.journal import encoded, past_of, recorded, seal
@@ -19,6 +19,7 @@ from stampbook.moves import MovesNotLoadedError, moves_in
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import decide
+from stampbook.recalling import load_linked, load_strangers, recalled
 from stampbook.store import Changes, Key, Session
 from stampbook.wanted import Wanted, key_of
 
@@ -73,14 +74,16 @@ class Batch:
         wanted = Wanted.of(events)
         refs = wanted.refs
         self.load_accounts(list(refs | wanted.others), wanted.earliest)
-        self._load_linked(wanted.earliest)
+        load_linked(self, wanted.earliest)
         self._keys = self.session.keys(list(wanted.events | wanted.returns | wanted.holds))
+        named = wanted.returns | wanted.holds
+        load_strangers(self, [key for pair, key in self._keys.items() if pair in named], wanted.earliest)
         self._first = self.session.entries([key for pair, key in self._keys.items() if pair in wanted.events])
         self._load_pasts({key for pair, key in self._keys.items() if pair in wanted.returns})
         late = [
             account.id for ref, at in wanted.draws.items() if (account := self.accounts.get(ref)) and at < account.clock
         ]
-        self._load_expired(late)
+        self.load_expired(late)
         self._load_moves(late)
         self._allotted = missing = len(refs) - sum(ref in refs for ref in self.accounts)
         if missing:
@@ -103,7 +106,7 @@ class Batch:
         if not keys:
             return
         related = self.session.related(keys)
-        self._load_expired(key.account_id for key in related)
+        self.load_expired(key.account_id for key in related)
         empty: set[tuple[int, int]] = set()
         for key, entries in related.items():
             past = past_of(entries, self.programs.judge_of(entries[0]))
@@ -118,7 +121,7 @@ class Batch:
         if empty:
             self.session.lots(self.by_id, empty)
 
-    def _load_expired(self, account_ids: Iterable[int]) -> None:
+    def load_expired(self, account_ids: Iterable[int]) -> None:
         """Load what expired on accounts, and those lots."""
         ids = {id_ for id_ in account_ids if id_ in self.by_id} - self._whole
         if not ids:
@@ -171,7 +174,7 @@ class Batch:
         if type(to := data.get("to")) is str and to in self.accounts:
             self.bring_up(self.accounts[to], event.at)  # what time brings there may concern this account
         if event.at < account.clock:
-            self._load_expired([account.id])
+            self.load_expired([account.id])
             if not isinstance(event, Purchase) or event.tenders:
                 self._load_moves([account.id])
         past: Past | Earlier | None = None
@@ -180,7 +183,9 @@ class Batch:
             key = self._keys.get(event.names)
             if key is not None and key.account_id == account.id:
                 about = key.seq
-                past = self._past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
+                past = self.past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
+            elif key is not None and key.account_id:
+                about, past = recalled(self, registry, account, key, event)
         try:
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back
@@ -199,7 +204,7 @@ class Batch:
         last = self.programs.registries[-1]
         return self.programs.at(last.reader.read(data).at)
 
-    def _past(self, key: Key, account: Account) -> Past | None:
+    def past(self, key: Key, account: Account) -> Past | None:
         past = self._pasts.get(key)
         if past is None and key in self._first:
             entries = [self._first[key]]
@@ -234,7 +239,7 @@ class Batch:
     def _merged(self, registry: Registry, account: Account, at: int) -> Account:
         """Return, where the program forwards, the account into which one was merged, and that one perhaps since."""
         while registry.forwards and account.merged_into:
-            into = self.accounts.get(account.merged_into) or self._fetched(account.merged_into, at)
+            into = self.accounts.get(account.merged_into) or self.fetched(account.merged_into, at)
             if into is None:
                 break
             account = into
@@ -263,9 +268,9 @@ class Batch:
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         self.purse.check(decision)
         if not decision.messages:
-            return self._enter(registry, account, decision, payload)
+            return self.enter(registry, account, decision, payload)
         decision, answers = self._asked(registry, account, decision)
-        entry = self._enter(registry, account, decision, payload)
+        entry = self.enter(registry, account, decision, payload)
         for other, decisions in answers:
             for answer in decisions:
                 self._commit(registry, other, answer, None)
@@ -287,7 +292,7 @@ class Batch:
             delivered = self._delivered(registry, account, decision, number, message)
             objections: tuple[Objection, ...]
             if delivered is None:
-                objections = (Objection("unknown_account", message.absent or "there is no such other account"),)
+                objections = (undeliverable(message, self.accounts.get(message.to)),)
             else:
                 other, event = delivered
                 answers = decide(registry, other, event, budgets=self.purse.budgets())
@@ -304,7 +309,7 @@ class Batch:
     ) -> tuple[Account, Event] | None:
         """Return the account that a message goes to, brought up to its time, and the event that it makes there."""
         at = sent.event.at if isinstance(sent, Decision) else sent.at
-        other = self.accounts.get(message.to) or self._fetched(message.to, at)
+        other = self.accounts.get(message.to) or self.fetched(message.to, at)
         if other is None and message.opens:
             other = self._account(registry, Event(type="", id=message.to, account=message.to, at=at), opens=True)
         elif other is not None and not registry.reader.kinds.get(message.type, Event).of_known_account:
@@ -315,27 +320,16 @@ class Batch:
         event = registry.reader.read(data, own=True)
         self.bring_up(other, event.at)
         if event.at < other.clock:
-            self._load_expired([other.id])
+            self.load_expired([other.id])
             self._load_moves([other.id])
         return other, event
 
-    def _load_linked(self, at: int) -> None:
-        """Load the accounts that facts name, and those that their facts name: a pool, the account merged into."""
-        names = frozenset[str]().union(*(registry.linked for registry in self.programs.registries))
-        known = -1
-        while names and known < len(self.accounts):
-            known = len(self.accounts)
-            facts = [past[-1] for each in self.accounts.values() for name in names if (past := each.facts.get(name))]
-            refs = {fact.value for fact in facts if fact.value} - self.accounts.keys()
-            if refs:
-                self.load_accounts(sorted(refs), at)
-
-    def _fetched(self, ref: str, at: int) -> Account | None:
+    def fetched(self, ref: str, at: int) -> Account | None:
         """Return one more account, which no event of the batch names."""
         self.load_accounts([ref], at - 2 * DAY)
         return self.accounts.get(ref)
 
-    def _enter(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
+    def enter(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None = None) -> Entry:
         texts = encoded(decision)
         self.programs.apply(registry, account, decision)
         entry = seal(account, decision, self.now, payload, texts)

@@ -14,6 +14,7 @@ from stampbook.events import (
     AccountOpened,
     AccountUnfrozen,
     Adjust,
+    EarlierSettled,
     Event,
     Expiry,
     Extend,
@@ -34,17 +35,16 @@ from stampbook.ledger import (
     ADJUSTMENTS,
     BREAKAGE,
     CASH,
-    PROMOTION,
     SALES,
+    MetricChange,
     Posting,
     emptied,
 )
-from stampbook.limits import given_back, let_go_of
 from stampbook.lots import DEBT, PAID
-from stampbook.maturing import completed, described, is_completed
+from stampbook.maturing import completed, described
 from stampbook.paying import pay_for
 from stampbook.periods import NEVER
-from stampbook.refunding import refund_request, taken_metrics, told_of_return
+from stampbook.returning import cancelled, returned
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
@@ -163,85 +163,12 @@ def _expired(draft: Draft, _: Past | None) -> None:
     draft.postings.extend(emptied(lot.asset, lot.free, lot.number, BREAKAGE, "expiry"))
 
 
-def _return(draft: Draft, past: Past | None) -> None:
-    event, registry = draft.event, draft.registry
-    assert isinstance(event, Return)  # noqa: S101 - narrows for the type checker
-    if past is None:
-        draft.about = None  # what it names, if anything, is no purchase
-        _return_of_unknown(draft, event)
-        return
-    draft.about = past.purchase.seq
-    if (event.currency or past.order.currency) != past.order.currency:
-        draft.object("wrong_currency", f"the purchase was in {past.order.currency}, not in {event.currency}")
-        return
-    if event.at < past.purchase.at:
-        draft.object("before_purchase", "it is returned before it was bought")
-        return
-    if draft.view.late:
-        past = past.seen_late(draft.account, event.at)
-    request, came, objections = refund_request(event, past)
-    draft.objections.extend(objections)
-    if objections:
-        return
-    stamped = registry.refund(request, draft.view)
-    if stamped is None:
-        draft.object("no_refund_policy", "no plugin of the program refunds purchases; add use = 'refunds'")
-        return
-    plan = stamped.value
-    draft.objections.extend(plan.objections)
-    if draft.objections:
-        return
-    draft.postings.extend(plan.postings)
-    for asset, amount in plan.debts.items():
-        if amount:
-            draft.owe(asset, amount, PROMOTION, stamped.plugin)
-    past.check_plan(request, plan, draft.postings)
-    draft.metrics = [*taken_metrics(past, request), *given_back(past, plan, request)]
-    draft.memo = {
-        "came": came,
-        "settled": plan.settled,
-        "lapsed": plan.lapsed,
-        "short": plan.short,
-        "outside": plan.outside,
-        "stored_value": plan.stored_value,
-        "deducted": plan.deducted,
-        "metrics": [(change.metric, change.delta) for change in draft.metrics],
-    }
-    if plan.paid:
-        draft.memo["paid"] = plan.paid
-    if plan.lapsed:
-        draft.memo["lapsed_lots"] = past.lapsed_lots(request, plan.lapsed)
-    told = told_of_return(past, request)
-    if told:
-        draft.messages.extend(message for _, message in told)
-        draft.memo["told"] = [(number, message.data["units"]) for number, message in told]
-    let_go = let_go_of(plan, request.granted)
-    if let_go and "caps" in past.purchase.memo:
-        draft.memo["let_go"] = let_go
-    if plan.notes:
-        draft.trace["refund"] = plan.notes
-
-
-def _cancelled(draft: Draft, past: Past | None) -> None:
-    if past is not None and is_completed(past):
-        draft.object("completed", "that purchase was completed; send a return")
-    elif past is None:
-        draft.object("unknown_purchase", "the account has no such purchase to cancel")
-    else:
-        _return(draft, past)
-
-
-def _return_of_unknown(draft: Draft, event: Return) -> None:
-    named = event.names
-    if draft.registry.file.program.unknown_returns == "refuse" or event.amount is None:
-        what = (
-            f"names purchase {named[1]!r} of source {named[0]!r}, which this account has not"
-            if named
-            else ("names no purchase")
-        )
-        draft.object("unknown_purchase", f"the return {what}")
-        return
-    draft.memo = {"unknown_purchase": True, "outside": event.amount}
+def _settled(draft: Draft, _: Past | None) -> None:
+    event = draft.event
+    assert isinstance(event, EarlierSettled)  # noqa: S101 - narrows for the type checker
+    draft.about = event.position
+    draft.memo = event.memo
+    draft.metrics = [MetricChange(*change) for change in event.metrics]
 
 
 HANDLERS: dict[type[Event], Any] = {
@@ -250,8 +177,8 @@ HANDLERS: dict[type[Event], Any] = {
     AccountUnfrozen: _unfrozen,
     AccountClosed: _closed,
     Purchase: _purchase,
-    Return: _return,
-    PurchaseCancelled: _cancelled,
+    Return: returned,
+    PurchaseCancelled: cancelled,
     PurchaseCompleted: completed,
     AccountDescribed: _described,
     TopUp: _topup,
@@ -264,4 +191,5 @@ HANDLERS: dict[type[Event], Any] = {
     HoldVoided: voided,
     HoldChanged: changed,
     HoldLapsed: lapsed,
+    EarlierSettled: _settled,
 }

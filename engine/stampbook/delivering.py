@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.account_view import AccountView
 from stampbook.events import OWN_SOURCE
-from stampbook.ledger import ELSEWHERE, Decision, Entry
+from stampbook.ledger import ELSEWHERE, Decision, Entry, Objection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stampbook.account import Account
-    from stampbook.ledger import Message, Objection
+    from stampbook.ledger import Message
     from stampbook.periods import Calendar
     from stampbook.registry import Registry
 
@@ -42,6 +42,13 @@ def event_data(
         "account": receiver.ref,
         "at": calendar.iso(at),
     }
+
+
+def undeliverable(message: Message, receiver: Account | None) -> Objection:
+    """Return why a required message reaches nobody: there is no such account, or it is the sender itself."""
+    if receiver is not None and receiver.merged_into:
+        return Objection("same_account", "it was merged into this account, and an account and itself are one")
+    return Objection("unknown_account", message.absent or "there is no such other account")
 
 
 def refused_elsewhere(decision: Decision, message: Message, objections: Iterable[Objection]) -> Decision:

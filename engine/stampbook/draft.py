@@ -41,7 +41,8 @@ class Draft:
 
     __slots__ = (
         "about", "account", "earlier", "event", "extended", "facts", "holds", "memo", "messages", "metrics",
-        "objections", "opened", "order", "payments", "postings", "registry", "spends_opened", "status", "trace", "view",
+        "objections", "opened", "order", "payments", "postings", "registry", "returned", "spends_opened", "status",
+        "trace", "view",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Draft:
         self.extended: dict[int, LotExtension] = {}
         self.earlier: Earlier | None = None
         self.payments: Sequence[tuple[str, Payment]] = ()
+        self.returned: list[Posting] = []
         self.spends_opened = False
 
     def object(self, code: str, message: str) -> None:
@@ -130,19 +132,33 @@ class Draft:
 
     def grant(self, terms: Terms, amount: int, source: End, rule: str, *, apart: bool = False) -> list[tuple[int, int]]:
         """Post a grant: debt is repaid first, then a lot of equal terms filled; or a new one, as always if `apart`."""
-        asset, parts = terms[0], []
-        for debt in self.account.lots.values():
-            if debt.remaining < 0 and debt.asset == asset:  # only debt is; also what an older program allowed
-                owed = -debt.remaining - sum(p.amount for p in self.postings if p.destination == debt.number)
+        asset = terms[0]
+        parts = self.repay(asset, amount, source, rule)
+        amount -= sum([units for _, units in parts])
+        if amount:
+            number = self.open(terms) if apart else self._lot(terms)
+            self.postings.append(Posting(asset, amount, source, number, rule))
+            parts.append((number, amount))
+        return parts
+
+    def repay(self, asset: str, amount: int, source: End, rule: str) -> list[tuple[int, int]]:
+        """Post what repays debt of an asset, up to an amount, and return pairs of debt lot and units."""
+        parts = []
+        for lots in (self.account.lots.values(), self.opened):
+            for debt in lots:
+                if debt.asset != asset or (debt.kind != DEBT if lots is self.opened else debt.remaining >= 0):
+                    continue  # below zero only debt is; also what an older program allowed
+                owed = -debt.remaining
+                for posting in self.postings:
+                    if posting.source == debt.number:
+                        owed += posting.amount
+                    elif posting.destination == debt.number:
+                        owed -= posting.amount
                 repaid = min(owed, amount)
                 if repaid > 0:
                     self.postings.append(Posting(asset, repaid, source, debt.number, rule))
                     parts.append((debt.number, repaid))
                     amount -= repaid
-        if amount:
-            number = self.open(terms) if apart else self._lot(terms)
-            self.postings.append(Posting(asset, amount, source, number, rule))
-            parts.append((number, amount))
         return parts
 
     def _lot(self, terms: Terms) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,12 +12,36 @@ if TYPE_CHECKING:
     from stampbook.ledger import MetricChange, Posting
 
 
+class Elsewhere(NamedTuple):
+    """Where an earlier event stands that is of an account which was merged into the one at hand.
+
+    Attributes:
+        path: the accounts through which it came: that which was merged into the one at hand first, its own one last.
+        position: in the journal of its own account.
+        lots: the terms of the lots there that it moved: asset, kind, effective at, expires at, priority.
+        expired: what had expired of them there, and no return counted.
+        there: metrics and days that still count there; all others count at hand.
+    """
+
+    path: tuple[str, ...]
+    position: int
+    lots: Mapping[int, tuple[str, str, int, int, int]]
+    expired: Mapping[int, int]
+    there: frozenset[tuple[str, int]]
+
+    @property
+    def ref(self) -> str:
+        """The account whose event it was."""
+        return self.path[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """An accepted event of the same account that an event names in `about`, and what became of it.
 
     `metrics` are what it counted, limits included; `later` the kinds of the accepted events that named it since,
-    `remembered` what it was to remember.
+    `remembered` what it was to remember. Where it is of an account that was merged into this one, its postings name
+    lots of this one that stand for those of the other.
     """
 
     event: Event
@@ -26,3 +50,4 @@ class Earlier:
     metrics: tuple[MetricChange, ...]
     later: tuple[str, ...] = ()
     remembered: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from stampbook.event_base import OWN_SOURCE, Event
 from stampbook.event_fields import End, Instant, Name, PositiveAmount, SignedAmount, Text, fail
+from stampbook.joining import EarlierRecalled, EarlierSettled
 from stampbook.purchases import (
     OrderLine,
     Purchase,
@@ -231,7 +232,7 @@ CORE_EVENTS: tuple[type[Event], ...] = (
 OF_PURCHASES: tuple[type[Event], ...] = (Return, PurchaseCompleted)
 """What needs all that is known of the purchase that it names."""
 
-EVENTS_OF_TIME: tuple[type[Event], ...] = (Expiry, HoldLapsed)
+EVENTS_OF_TIME: tuple[type[Event], ...] = (Expiry, HoldLapsed, EarlierRecalled, EarlierSettled)
 """What time brings on its own; no rule rewards it."""
 
 __all__ = [
@@ -245,6 +246,8 @@ __all__ = [
     "AccountOpened",
     "AccountUnfrozen",
     "Adjust",
+    "EarlierRecalled",
+    "EarlierSettled",
     "Event",
     "Expiry",
     "Extend",

@@ -339,8 +339,8 @@ class _Explainer:
             for grant in request.granted
         )
         return RefundReason(
-            purchase.id,
-            self.local(purchase.at),
+            self.event.purchase or purchase.id,
+            self.local(known.purchase.at),
             self.money(request.total),
             self.money(request.before),
             value,
@@ -369,6 +369,7 @@ _PLAINLY = {
     "capture": "captured of what was set aside",
     "late": "had expired by the time this was known",
     "topup": "paid in",
+    "release": "released of what was set aside",
     "close": "left when the account was closed",
 }
 """Why value moved, by the engine's own rules."""

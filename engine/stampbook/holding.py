@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stampbook.amounts import amount_text
 from stampbook.events import HoldAuthorised, HoldCaptured, HoldChanged, HoldLapsed, HoldVoided, Purchase
 from stampbook.ledger import SALES, HoldChange, Posting
+from stampbook.owing import release
 
 if TYPE_CHECKING:
     from stampbook.account import Hold
@@ -48,7 +49,7 @@ def voided(draft: Draft, _: Past | None) -> None:
     if amount > hold.remaining:
         _object_to(draft, hold, amount, "over_void")
         return
-    draft.holds.append(HoldChange(hold.number, "void", hold.asset, _part(tuple(reversed(hold.left)), amount)))
+    release(draft, hold, "void", _part(tuple(reversed(hold.left)), amount))
 
 
 def changed(draft: Draft, _: Past | None) -> None:
@@ -64,7 +65,7 @@ def changed(draft: Draft, _: Past | None) -> None:
         if units:
             draft.holds.append(HoldChange(hold.number, "raise", hold.asset, units))
     elif more < 0:
-        draft.holds.append(HoldChange(hold.number, "void", hold.asset, _part(tuple(reversed(hold.left)), -more)))
+        release(draft, hold, "void", _part(tuple(reversed(hold.left)), -more))
 
 
 def lapsed(draft: Draft, _: Past | None) -> None:
@@ -72,7 +73,7 @@ def lapsed(draft: Draft, _: Past | None) -> None:
     event = draft.event
     assert isinstance(event, HoldLapsed)  # noqa: S101 - narrows for the type checker
     hold = draft.account.holds[event.hold]
-    draft.holds.append(HoldChange(hold.number, "lapse", hold.asset, hold.left))
+    release(draft, hold, "lapse", hold.left)
 
 
 def pay(draft: Draft, asset: str, amount: int, book: str, rule: str) -> None:
@@ -107,7 +108,7 @@ def take(draft: Draft, hold: Hold, amount: int, rule: str, *, final: bool, book:
     if final and amount < hold.remaining:
         gone = dict(units)
         rest = tuple((lot, held - gone.get(lot, 0)) for lot, held in hold.left if held > gone.get(lot, 0))
-        draft.holds.append(HoldChange(hold.number, "void", hold.asset, rest))
+        release(draft, hold, "void", rest)
 
 
 def named(draft: Draft, asset: str | None) -> Hold | None:

@@ -15,7 +15,7 @@ from stampbook.amounts import Rounding
 from stampbook.ledger import Message, Objection, Posting
 from stampbook.lots import EARNED
 from stampbook.periods import NEVER, Window
-from stampbook.proposals import Debt, GiveBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import Debt, GiveBack, PutBack, Remember, SetAside, StatusChange, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -217,9 +217,8 @@ class Payment(NamedTuple):
     of_this_order: bool = False
 
 
-Proposal = (
-    Posting | Withdrawal | Deposit | Debt | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection
-)
+_Move = Posting | Withdrawal | Deposit | PutBack | Debt
+Proposal = _Move | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection
 """What `propose` returns."""
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from stampbook.earlier import Earlier
 from stampbook.errors import InvariantError
-from stampbook.events import Purchase
+from stampbook.events import EarlierRecalled, Purchase
 from stampbook.ledger import (
     Decision,
     Entry,
@@ -23,6 +23,7 @@ from stampbook.ledger import (
 )
 from stampbook.lots import Lot
 from stampbook.periods import moment_of
+from stampbook.recalled import recalled_earlier, recalled_purchase
 from stampbook.refunding import Past, Recorded
 
 if TYPE_CHECKING:
@@ -139,6 +140,11 @@ def event_of(entry: Entry, registry: Registry) -> Event:
     return registry.reader.read(orjson.loads(entry.payload), own=True)
 
 
+def kind_of(entry: Entry) -> str:
+    """Return what kind of event an entry keeps, or where that happened elsewhere, the kind of what happened there."""
+    return str(orjson.loads(entry.payload)["kind"]) if entry.type == "earlier.settled" else entry.type
+
+
 def recorded(entry: Entry) -> Recorded:
     """Return an entry as returns need it."""
     return Recorded(entry.seq, entry.at, entry.postings, orjson.loads(entry.effects))
@@ -152,10 +158,13 @@ def earlier_of(entries: Sequence[Entry], registry: Registry) -> Earlier:
         registry: the program that judged it.
     """
     entry = entries[0]
+    event = event_of(entry, registry)
+    if isinstance(event, EarlierRecalled):
+        return recalled_earlier(event, entry.seq, registry.reader)
     transaction = transaction_of(entry)
-    later = tuple([other.type for other in entries[1:]])
+    later = tuple([kind_of(other) for other in entries[1:]])
     remembered: dict[str, str] = transaction.memo.get("remembered", {})
-    return Earlier(event_of(entry, registry), entry.seq, entry.postings, transaction.metrics, later, remembered)
+    return Earlier(event, entry.seq, entry.postings, transaction.metrics, later, remembered)
 
 
 def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:
@@ -169,7 +178,9 @@ def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:
         None where the first entry is no purchase.
     """
     purchase = entries[0]
-    event = event_of(purchase, registry) if purchase.type == "purchase" else None
+    event = event_of(purchase, registry) if purchase.type in {"purchase", "earlier.recalled"} else None
+    if isinstance(event, EarlierRecalled):
+        return recalled_purchase(event, purchase.seq)
     if not isinstance(event, Purchase):
         return None
     order = event.order_in(registry.context.currency.code)

@@ -28,19 +28,27 @@ def earlier_named(batch: Batch, key: Key, event: Event) -> Earlier | None:
     """
     if not hasattr(event, "about"):
         return None
+    entries = entries_about(batch, key)
+    return earlier_of(entries, batch.programs.judge_of(entries[0])) if entries else None
+
+
+def entries_about(batch: Batch, key: Key) -> list[Entry]:
+    """Return the entry of an accepted event, followed by those of the accepted events that named it since.
+
+    The lots that it moved are at hand afterwards, empty ones included.
+    """
     id_, seq = key
     kept = batch.session.related([key]).get(key, []) if seq <= batch.positions[id_] else []
     written = [entry for account, entry in batch.changes.entries if account.id == id_ and entry.accepted]
     entries = [*kept, *[entry for entry in written if seq in {entry.seq, entry.about}]]
     if not entries or entries[0].seq != seq:
-        return None
-    earlier = earlier_of(entries, batch.programs.judge_of(entries[0]))
+        return []
     lots = batch.by_id[id_].lots
-    ends = {end for posting in earlier.postings for end in posting[2:4] if isinstance(end, int)}
+    ends = {end for posting in entries[0].postings for end in posting[2:4] if isinstance(end, int)}
     empty = {(id_, lot) for lot in ends if lot not in lots}
     if empty:
         batch.session.lots(batch.by_id, empty)
-    return earlier
+    return entries
 
 
 def check_same(data: Mapping[str, Any], entry: Entry, reader: EventReader) -> None:

@@ -9,6 +9,7 @@ from stampbook.expressions.functions import month_day
 from stampbook.ledger import Fact
 from stampbook.periods import NEVER
 from stampbook.returns import line_values
+from stampbook.standing_in import StandIns
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
@@ -23,6 +24,12 @@ def completed(draft: Draft, past: Past | None) -> None:
         draft.object("unknown_purchase", f"the account has no purchase {event.purchase!r} to complete")
         return
     draft.about = past.purchase.seq
+    bought, lots = past, None
+    if past.elsewhere is not None:
+        lots = StandIns(draft, past.elsewhere)
+        past = lots.purchase(past)
+    elif (own := StandIns.of_own(draft, past)) is not None:
+        past = own.own_purchase(past)
     if event.at < past.purchase.at:
         draft.object("before_purchase", "it is completed before it was bought")
         return
@@ -50,6 +57,8 @@ def completed(draft: Draft, past: Past | None) -> None:
                 matured.append((grant.rule, number, into, moved))
             left -= units
     draft.memo["matured"] = matured
+    if lots is not None:
+        lots.tell({"matured": lots.matured_there(bought, matured)}, ())
 
 
 def is_completed(past: Past) -> bool:

@@ -22,6 +22,19 @@ class Debt(NamedTuple):
     rule: str = ""
 
 
+class PutBack(NamedTuple):
+    """Units that go back into the lot of the account that they came from, out of the book into which they went.
+
+    Where the account owes the asset, and the lot is still good, they repay that first. `amount` is in smallest units.
+    """
+
+    asset: str
+    amount: int
+    book: str
+    lot: int
+    rule: str = ""
+
+
 class Tally(NamedTuple):
     """What a plugin's event adds to a metric on a local day (that of the event where it is 0).
 

@@ -13,8 +13,10 @@ from stampbook.hookspecs import Deposit, Withdrawal
 from stampbook.ledger import CASH, OPENING, TRANSFERS, HoldChange, Message, MetricChange, Objection, Posting
 from stampbook.lots import DEBT, PAID
 from stampbook.metrics import SEPARATOR
+from stampbook.owing import repay_first
 from stampbook.periods import NEVER
-from stampbook.proposals import Debt, GiveBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import Debt, GiveBack, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.standing_in import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +38,18 @@ def propose(draft: Draft, earlier: Earlier | None, budgets: Mapping[str, int] | 
         earlier: the event of the account that it names.
         budgets: what each campaign has left; without bound where it is not named.
     """
+    lots = None
+    if earlier is not None:
+        earlier, lots = stand_in(draft, earlier)
     draft.earlier = earlier
     for stamped in draft.registry.propose(draft.event, draft.view, earlier):
         carry_out(draft, stamped.plugin, stamped.value, budgets)
+    if lots is not None:
+        lots.open()
+    repay_first(draft)
+    if lots is not None:
+        draft.metrics, there = lots.counted(draft.metrics)
+        lots.tell({}, there)
     check_used(draft)
 
 
@@ -80,6 +91,10 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
         asset, amount, book, kind, effective_at, expires_at, priority, rule = proposal
         terms = (asset, kind, effective_at, expires_at, priority)
         draft.grant(terms, amount, book, rule or plugin, apart=kind == PAID)
+    elif isinstance(proposal, PutBack):
+        posting = Posting(proposal.asset, proposal.amount, proposal.book, proposal.lot, proposal.rule or plugin)
+        draft.postings.append(posting)
+        draft.returned.append(posting)
     elif isinstance(proposal, Debt):
         _check_amount(draft, plugin, proposal)
         draft.owe(proposal.asset, proposal.amount, proposal.book, proposal.rule or plugin)

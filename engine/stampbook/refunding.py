@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from stampbook.account import Account
+    from stampbook.earlier import Elsewhere
     from stampbook.events import Return
     from stampbook.orders import Order
     from stampbook.refund_plans import ReturnedLine
@@ -43,12 +44,14 @@ class Past:
     """A purchase and the returns of it so far, with what became of the account's lots.
 
     `expired` is what went from each lot by expiry and no return has counted as lapsed yet, of whichever purchase.
+    `elsewhere` says where the purchase stands if it is of an account that was merged into this one.
     """
 
     purchase: Recorded
     order: Order
     returns: tuple[Recorded, ...] = ()
     expired: Mapping[int, int] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
 
     def granted(self) -> tuple[Granted, ...]:
         """Return what each rule granted, by name, with what returns settled of it; see `lapses` for what expired.
@@ -147,6 +150,8 @@ class Past:
             for posting in earlier.postings:
                 if posting.source == SALES and isinstance(posting.destination, int):
                     restored[posting.destination] += posting.amount
+            for lot, units in earlier.memo.get("repaid", ()):
+                restored[lot] += units
         return tuple(
             Drawn(posting.source, posting.amount, restored[posting.source])
             for posting in self.purchase.postings

@@ -58,6 +58,11 @@ def told(entry: Entry, event: Event, registry: Registry) -> tuple[str, tuple[str
     for name, value, _, _, reason in effects.get("facts", ()):
         if not name.startswith("_"):
             words += f"; {name} is now {value or 'none'}" + (f" ({reason})" if reason else "")
+    if b'"repaid"' in entry.trace:
+        repaid: Mapping[str, int] = orjson.loads(entry.trace).get("repaid", {})
+        words += "".join(
+            f"; {amount_text(units, context.assets[asset])} repay what was owed" for asset, units in repaid.items()
+        )
     return words + _extended(effects.get("extended", ()), context), ()
 
 

@@ -56,6 +56,7 @@ class Context:
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
         self.needed_days: dict[str, int] = {}
+        self.carried: frozenset[str] = frozenset()
         self._first_days: dict[tuple[str, int], int] = {}
         self.scope = vocabulary(currency.decimals, self.metric_decimals, places)
         self.name_facts(self.attributes, "an attribute that the program declares")
@@ -87,6 +88,19 @@ class Context:
         """
         self.metric_decimals = {**self.metric_decimals, name: decimals}
         self.windows = {**self.windows, name: window}
+
+    def carry_facts(self, *names: str) -> None:
+        """Have facts go along when an account is merged into another: see `AccountJoined`.
+
+        Args:
+            names: of facts; one that ends with a colon or a full stop stands for all names that begin so.
+        """
+        self.carried |= frozenset(names)
+
+    def is_carried(self, name: str) -> bool:
+        """Whether a fact goes along when its account is merged into another."""
+        begins = tuple(each for each in self.carried if each.endswith((".", ":")))
+        return name in self.carried or name.startswith(begins)
 
     def asset(self, code: str) -> Asset:
         """Return a declared asset.

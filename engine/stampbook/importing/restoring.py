@@ -63,7 +63,7 @@ def restore(engine: Engine, rows: Rows, counting: Counting, limit: int | None, t
             lines = list(group)
             left = len(lines) if limit is None else limit - counting.read
             if left < len(lines):
-                if any(line.event is None or line.sent_by for line in lines):
+                if any(line.event is None or line.sent_by or line.is_sent for line in lines):
                     return  # their order is known only with all of them
                 del lines[left:]
             engine.clock = lambda now=recorded_at: now  # type: ignore[misc]  # bound at once
@@ -108,6 +108,7 @@ class _Line:
             ref, _, seq = name.removeprefix(head).rpartition(":")[0].rpartition(":")
             if self.is_own and name.startswith(head) and seq.isdecimal() and ref != self.account:
                 self.sent_by = (ref, int(seq))
+            self.is_sent = self.event["type"] == "earlier.recalled"  # by the event that names what is recalled
         for name in needed:
             _ = values[name]
 

@@ -92,6 +92,10 @@ class MemorySession(Session):
         known = self._store.accounts
         return {ref: replace(known[ref].copy(), expired={}, moves=None) for ref in refs if ref in known}
 
+    def refs_of(self, ids: Collection[int]) -> list[str]:
+        """Return the refs of accounts by their ids."""
+        return [account.ref for account in self._store.accounts.values() if account.id in ids]
+
     def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
         """Do nothing: the copies have it all."""
 

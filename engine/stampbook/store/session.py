@@ -77,6 +77,10 @@ class Session(ABC):
         """Return accounts by ref, without what belongs to them: see `fill`."""
 
     @abstractmethod
+    def refs_of(self, ids: Collection[int]) -> list[str]:
+        """Return the refs of accounts by their ids."""
+
+    @abstractmethod
     def fill(self, accounts: Iterable[Account], first_day: int | None) -> None:
         """Load what belongs to accounts: open lots, holds, facts, and metrics from a day on (None: no metrics)."""
 
@@ -317,8 +321,7 @@ class SqlSession(Session):
         found = sorted(self.rows(sql, [*parameters, *parameters]), key=lambda row: (row[1], row[0], row[2]))
         related: dict[Key, list[Entry]] = defaultdict(list)
         for purchase, account_id, *row in found:
-            entry = entry_of(tuple(row), self.programs)
-            related[Key(account_id, purchase)].append(entry)
+            related[Key(account_id, purchase)].append(entry_of(tuple(row), self.programs))
         return related
 
     def expired(self, accounts: Collection[int]) -> dict[tuple[int, int], int]:
@@ -359,6 +362,11 @@ class SqlSession(Session):
                 self.upsert(table, tables[table])
         if tables["campaign_lease"]:
             campaigns.spend(self, tables["campaign_lease"])
+
+    def refs_of(self, ids: Collection[int]) -> list[str]:
+        """Return the refs of accounts by their ids."""
+        sql = f"SELECT ref FROM account WHERE {self.among('id')} ORDER BY id"  # noqa: S608 - no value is spliced in
+        return [row[0] for row in self.rows(sql, [self.listed(ids)])]
 
     def positions(self, ids: Collection[int]) -> dict[int, int]:
         """Return the last journal position of accounts by id; those that are not there are left out."""

@@ -15,6 +15,7 @@ from stampbook import (
     Objection,
     PluginError,
     Posting,
+    PutBack,
     Remember,
     SetAside,
     Tally,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 REWARDS = "rewards"
 """The book that takes what rewards cost."""
 
-Step = Posting | Withdrawal | Deposit | Objection | Tally | SetAside | GiveBack | Remember
+Step = Posting | PutBack | Withdrawal | Deposit | Objection | Tally | SetAside | GiveBack | Remember
 """What redemption proposes, messages aside."""
 
 
@@ -197,9 +198,9 @@ class Catalogue:
         if "set aside on" in earlier.remembered:
             yield from self._uncounted(name, earlier.remembered["set aside on"])
         if "code" in earlier.remembered:
-            yield self._vouchers.withdrawn(earlier, event)
+            yield self._vouchers.withdrawn(earlier, account)
 
-    def _restored(self, posting: Posting, account: AccountView, rule: str) -> Posting | Deposit | None:
+    def _restored(self, posting: Posting, account: AccountView, rule: str) -> PutBack | Deposit | None:
         """Return how units go back to the lot that they came from; where its time is over, as the policy says."""
         asset, amount, number, _, _ = posting
         lot = account.known_lot(int(number))
@@ -209,7 +210,7 @@ class Catalogue:
         reward = self._rewards.get(rule.removeprefix(f"{self._name}."))
         policy = (reward and reward.expired) or self._config.expired
         if lot.expires_at > account.at or policy == "expire" or lot.kind == "paid":
-            return Posting(asset, amount, REWARDS, lot.number, rule)
+            return PutBack(asset, amount, REWARDS, lot.number, rule)
         if policy == "extend" and self._extend is not None:
             until = self._extend(account.at)
             return Deposit(asset, amount, REWARDS, lot.kind, account.at, until, lot.priority, rule)

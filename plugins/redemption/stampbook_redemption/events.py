@@ -159,12 +159,13 @@ class VoucherAssigned(_OfSeries):
 
 
 class VoucherPresented(_OfSeries):
-    """An account uses the code."""
+    """An account uses the code; `also` are the accounts that were merged into it."""
 
     brought_by_time: ClassVar[bool] = True
 
     type: Literal["voucher.presented"] = "voucher.presented"
     by: str
+    also: tuple[str, ...] | None = None
 
 
 class VoucherReturned(_OfCode):
@@ -177,12 +178,13 @@ class VoucherReturned(_OfCode):
 
 
 class VoucherWithdrawn(_OfCode):
-    """The reward that the code came from was cancelled."""
+    """The reward that the code came from was cancelled; `also` are the accounts that were merged into that one."""
 
     brought_by_time: ClassVar[bool] = True
 
     type: Literal["voucher.withdrawn"] = "voucher.withdrawn"
     by: str
+    also: tuple[str, ...] | None = None
 
 
 class VoucherVoided(Event):

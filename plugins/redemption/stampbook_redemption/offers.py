@@ -10,7 +10,7 @@ from stampbook import NEVER, AmountError, Deposit, Objection, PluginError, Posti
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stampbook import AccountView, Context, Earlier
+    from stampbook import AccountView, Context, Earlier, Lot
     from stampbook_redemption.config import Offered
 
 PROMOTION = "promotion"
@@ -70,12 +70,40 @@ class Offer:
 
 
 def taken_back(earlier: Earlier, account: AccountView, rule: str) -> Iterator[Posting | Objection]:
-    """Yield the postings that take back what an earlier event gave, or why that cannot be."""
+    """Yield the postings that take back what an earlier event gave, or why that cannot be.
+
+    Units of equal terms are alike: where the lot was emptied, by a merger that was undone say, another stands for it.
+    """
+    taken: dict[int, int] = {}
     for asset, amount, source, lot, _ in earlier.postings:
         if source != PROMOTION or not isinstance(lot, int):
             continue
         there = account.known_lot(lot)
-        if there is not None and (there.kind == "debt" or (there.free >= amount and there.expires_at > account.at)):
+        if there is not None and there.kind == "debt":
             yield Posting(asset, amount, lot, PROMOTION, rule)
-        else:
+            continue
+        parts, left = [], amount
+        for each in () if there is None else _alike(there, account):
+            units = min(left, each.free - taken.get(each.number, 0))
+            if units > 0:
+                parts.append((each.number, units))
+                left -= units
+        if left:
             yield Objection("used", f"what it gave of {asset} was used, is set aside, or has expired")
+            return
+        for number, units in parts:
+            taken[number] = taken.get(number, 0) + units
+            yield Posting(asset, units, number, PROMOTION, rule)
+
+
+def _alike(lot: Lot, account: AccountView) -> list[Lot]:
+    """Return the lots that hold units of a lot's terms, itself first."""
+    others = [
+        each
+        for each in account.lots
+        if (each.asset, each.kind, each.priority) == (lot.asset, lot.kind, lot.priority)
+        and each.expires_at > account.at
+        and (each.expires_at == lot.expires_at or each.expires_at > lot.expires_at > account.at)
+        and (each.effective_at == lot.effective_at or max(each.effective_at, lot.effective_at) <= account.at)
+    ]
+    return sorted(others, key=lambda each: (each.number != lot.number, each.expires_at, each.number))

@@ -58,6 +58,12 @@ def account_of(code: str) -> str:
     return ACCOUNT + canonical(code)
 
 
+def _by(account: AccountView) -> dict[str, Any]:
+    """Return who does something with a code: the account, and those that were merged into it, if any."""
+    merged = account.merged_refs
+    return {"by": account.ref, "also": merged} if merged else {"by": account.ref}
+
+
 class Vouchers:
     """The series of a program, and what happens to the accounts of their codes."""
 
@@ -103,10 +109,10 @@ class Vouchers:
             yield Remember("code", code)
             yield Message(account_of(code), "voucher.issued", {**data, "code": code}, opens=True)
 
-    def withdrawn(self, earlier: Earlier, event: Event) -> Message:
+    def withdrawn(self, earlier: Earlier, account: AccountView) -> Message:
         """Return what the account of a code is told when the reward is cancelled that it came from."""
         code = earlier.remembered["code"]
-        return Message(account_of(code), "voucher.withdrawn", {"code": code, "by": event.account})
+        return Message(account_of(code), "voucher.withdrawn", {"code": code, **_by(account)})
 
     def redeemed(self, event: VoucherRedeemed, account: AccountView) -> Iterator[_Step]:
         """Yield what using a code gives, and what its account is told."""
@@ -123,7 +129,7 @@ class Vouchers:
         yield from offer.given(account, event.at)
         if found.worth:
             yield Remember("worth", found.worth)
-        data = {"series": found.name, "code": event.code, "by": account.ref}
+        data = {"series": found.name, "code": event.code, **_by(account)}
         yield Message(account_of(event.code), "voucher.presented", data, absent=_ABSENT)
 
     def _series_of(self, event: VoucherRedeemed) -> Series | Objection:
@@ -224,7 +230,7 @@ class Vouchers:
     def _presented(self, event: VoucherPresented, account: AccountView) -> Iterator[_Step]:
         yield from self._wrong(event.series, account)
         series, holder = self._series.get(event.series), account.text(f"{self._name}.holder")
-        if series is not None and series.holder == "account" and holder != event.by:
+        if series is not None and series.holder == "account" and holder not in {event.by, *(event.also or ())}:
             yield Objection("not_yours", "it was issued to another account")
         if account.text(f"{self._name}.void"):
             yield Objection("code_void", f"it is void: {account.text(f'{self._name}.void')}")
@@ -249,7 +255,7 @@ class Vouchers:
 
     def _unused(self, event: VoucherWithdrawn, account: AccountView) -> Iterator[_Step]:
         fact = self._about(account)
-        if fact is None or account.text(f"{self._name}.holder") != event.by:
+        if fact is None or account.text(f"{self._name}.holder") not in {event.by, *(event.also or ())}:
             yield Objection("not_yours", "it was not issued to this account")
         elif self._left(account) < self._all(account):
             yield Objection("code_used", "it was used, is void, set aside, or over, so that its reward stays")

@@ -8,6 +8,9 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from stampbook import (
     NEVER,
+    AccountJoined,
+    AccountParted,
+    AccountParting,
     AmountError,
     Entitlement,
     Event,
@@ -22,6 +25,16 @@ from stampbook import (
 )
 from stampbook_referral.config import ReferralConfig
 from stampbook_referral.events import KINDS, AccountReferred, ReferralAsked, ReferralReached, ReferralUndone
+from stampbook_referral.joining import (
+    Names,
+    back_again,
+    goes_along,
+    last,
+    leaving,
+    of_friend,
+    of_referrer,
+    origin_of,
+)
 from stampbook_referral.rules import OVER, REWARDED, UNDONE, WAITING, Standing, kept_slots, slots_of, slots_text, used
 
 if TYPE_CHECKING:
@@ -70,9 +83,9 @@ class Referral(Plugin[ReferralConfig]):
         except AmountError as error:
             raise PluginError(str(error)) from None
         program.need_days(config.metric, _FIRST)
-        self._by, self._of, self._friends, self._days = (
-            f"{self.name}.{what}" for what in ("by", "of", "friends", "days")
-        )
+        self._names = names = Names.of_table(self.name)
+        self._by, self._of, self._friends, self._days = names.by, f"{self.name}.of", names.friends, names.days
+        program.carry_facts(self.name, f"{self.name}.", names.origin, names.taken)
         self._ends = None if config.expires is None else config.expires.ends(program.calendar)
         self._begins = None if config.pending is None else config.pending.ends(program.calendar)
         _TABLES.setdefault(program, WeakValueDictionary())[self.name] = self
@@ -105,16 +118,16 @@ class Referral(Plugin[ReferralConfig]):
         config, day = self.config, date.fromordinal(account.day).isoformat()
         if event.by == event.account:
             yield Objection("self_referral", "nobody refers herself")
-        if account.facts(self._by):
-            yield Objection(
-                "already_referred", f"the account was referred before, by {account.facts(self._by)[0].value}"
-            )
-        if config.only_new and any(
-            on < account.day and delta for on, delta in account.metric_days(config.metric, _FIRST)
-        ):
+        if by := last(account.facts(self._by)):
+            yield Objection("already_referred", f"the account was referred before, by {by}")
+        if config.only_new and self._has_counted(account, account.day):
             yield Objection("not_new", f"the account is not new: it has {config.metric} from before that day")
         if not (config.from_day or day) <= day <= (config.until_day or day):
             yield Objection("not_running", f"friends are referred from {config.from_day} until {config.until_day}")
+
+    def _has_counted(self, account: AccountView, day: int) -> bool:
+        """Whether an account, as it was before the event, counted anything before a day."""
+        return any(on < day and delta for on, delta in account.metric_days(self.config.metric, _FIRST, before=True))
 
     def unwilling(self, event: ReferralAsked, account: AccountView) -> Iterator[Objection]:
         """Yield why a referrer may not be named."""
@@ -149,12 +162,32 @@ class Referral(Plugin[ReferralConfig]):
             if isinstance(event, ReferralReached):
                 return self._rewarded(event, account, at)
             return self._undone(event, account, at) if isinstance(event, ReferralUndone) else []
-        if self.config.metric not in account.counted:
+        if not event.earns:  # what is reached now would not be rewarded: the next event that counts reaches it
+            return self._together(event, account, at)
+        if self.config.metric not in account.counted or not last(account.facts(self._by)):
             return []
-        referred = account.facts(self._by)
-        if not referred:
-            return []
-        return self._friend(account, at, self.program.calendar.day(referred[0].since), event)
+        return self._friend(account, at, self._first_day(account), event)
+
+    def _together(self, event: Event, account: AccountView, at: int) -> list[Fact]:
+        """Return what becomes of referrals where two accounts become one, or two again."""
+        names, facts = self._names, list[Fact]()
+        if isinstance(event, AccountJoined):
+            facts.extend(of_referrer(names, event, account, at))
+            waits = Standing.read(last(event.facts_of_other(names.standing))).state == WAITING
+            if goes_along(names, event, account):
+                since = origin_of(event.facts_of_other(names.origin)).since or event.facts_of_other(names.by)[-1].since
+                known = self.config.only_new and self._has_counted(account, self.program.calendar.day(since))
+                facts.extend(() if waits and known else of_friend(names, event, at))
+        elif isinstance(event, AccountParting):
+            facts.extend(leaving(names, event, account, at))
+        elif isinstance(event, AccountParted):
+            facts.extend(back_again(names, event, account, at))
+        return facts
+
+    def _first_day(self, account: AccountView) -> int:
+        """Return the day of the referral, from which on it counts what a friend does."""
+        origin = origin_of(account.facts(self._names.origin))
+        return self.program.calendar.day(origin.since or account.facts(self._by)[-1].since)
 
     def _is_mine(self, event: Event) -> bool:
         scheme = getattr(event, "scheme", None)
@@ -259,9 +292,10 @@ class Referral(Plugin[ReferralConfig]):
         return wishes
 
     def _message(self, account: AccountView, now: Standing) -> Message:
-        [by] = [fact.value for fact in (*account.facts(self._by), *account.learned) if fact.name == self._by]
+        by = [fact.value for fact in (*account.facts(self._by), *account.learned) if fact.name == self._by][-1]
         kind = "referral.reached" if now.state == REWARDED else "referral.undone"
-        data = {"scheme": self.name, "friend": account.ref, "reason": f"by {account.ref}"}
+        friend = origin_of(account.facts(self._names.origin)).friend or account.ref
+        data = {"scheme": self.name, "friend": friend, "reason": f"by {friend}"}
         return Message(by, kind, data, required=False)
 
     def _moved(
@@ -284,20 +318,19 @@ class Referral(Plugin[ReferralConfig]):
         return self.config.kind, effective_at, ends_at, self.config.priority
 
     def _last(self, account: AccountView, name: str) -> str:
-        facts = account.facts(name)
-        return facts[-1].value if facts else ""
+        return last(account.facts(name))
 
     @hookimpl
     def progress(self, account: AccountView) -> list[Progress]:
         """Tell a friend what is missing."""
-        referred = account.facts(self._by)
+        referred = last(account.facts(self._by))
         if not referred or Standing.read(self._last(account, self.name)).state == REWARDED:
             return []
-        first = self.program.calendar.day(referred[0].since)
-        last = self._last_day(first)
-        if account.day > last:
+        first = self._first_day(account)
+        ends = self._last_day(first)
+        if account.day > ends:
             return []
         have = self._count(account, first)
         texts = [self._measure.text(units) for units in (have, self._goal, max(self._goal - have, 0))]
-        until = NEVER if last == _LAST else self.program.calendar.start_of(last + 1)
+        until = NEVER if ends == _LAST else self.program.calendar.start_of(ends + 1)
         return [Progress(self.name, "reach", "referral", (Need(self.config.metric, *texts),), until=until)]

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from stampbook import NEVER, Due, Event, Fact, Objection, Plugin, PluginError, Progress, hookimpl
+from stampbook import (
+    NEVER,
+    AccountJoined,
+    AccountParting,
+    Due,
+    Event,
+    Fact,
+    Objection,
+    Plugin,
+    PluginError,
+    Progress,
+    hookimpl,
+)
 from stampbook_tiers.benefits import Benefits
 from stampbook_tiers.by_hand import BY_HAND, ByHand
 from stampbook_tiers.config import TiersConfig
@@ -104,8 +116,11 @@ class Tiers(Plugin[TiersConfig]):
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
         """Raise the level when it is reached; lower it at a review; do what operators want."""
         if type(event) not in KINDS:
-            return self._judge.facts(account, at, event, ())
-        facts: list[Fact] = []
+            facts = self._judge.facts(account, at, event, ())
+            if isinstance(event, (AccountJoined, AccountParting)):
+                facts = [*facts, *self._benefits.joined(event, account, at)]
+            return facts
+        facts = []
         if isinstance(event, BY_HAND):
             if event.scheme != self.config.fact:
                 return []

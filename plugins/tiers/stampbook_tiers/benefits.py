@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from stampbook import NEVER, AmountError, Entitlement, GoodUntil, Multiplier, PluginError
+from stampbook import (
+    NEVER,
+    AccountParting,
+    AmountError,
+    Entitlement,
+    Fact,
+    GoodUntil,
+    Multiplier,
+    PluginError,
+)
 from stampbook_tiers.events import UNDOING, TierLowered, TierRaised, TierReview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from stampbook import AccountView, Plugin
+    from stampbook import AccountJoined, AccountView, Plugin
     from stampbook_tiers.config import Gift, Level, TiersConfig
     from stampbook_tiers.events import TierDue
     from stampbook_tiers.rules import Step
@@ -63,6 +73,10 @@ class Benefits:
         self._gifts = {level.name: [self._gift(level, gift) for gift in level.gifts] for level in config.levels}
         self._ranks = {level.name: rank for rank, level in enumerate(config.levels)}
         self.has_gifts = any(self._gifts.values())
+        self._has_once = any(gift.once for gifts in self._gifts.values() for gift in gifts)
+        self._elsewhere = f"_{plugin.name}.entered:"
+        if self._has_once:
+            plugin.program.carry_facts(self._fact, self._elsewhere)
         self.each_period = frozenset(
             name for name, gifts in self._gifts.items() if any(gift.each_period for gift in gifts)
         )
@@ -113,7 +127,8 @@ class Benefits:
                 return []
             return [self._given(gift, event.at) for gift in self._gifts.get(held.value, ()) if gift.each_period]
         if isinstance(event, TierRaised):
-            again = sum(fact.value == event.after for fact in account.facts(self._fact)) > 1
+            past = [fact.since for fact in account.facts(self._fact) if fact.value == event.after]
+            again = self._is_known(event.after, account, past[-1] if past else event.at, past[:-1])
             gifts = [gift for gift in self._gifts.get(event.after, ()) if not (gift.once and again)]
         elif event.cause in UNDOING:
             return [self._given(gift, at, sign=-1) for gift, at in self._undone(event, account)]
@@ -121,6 +136,40 @@ class Benefits:
             at_review = event.cause == "tier.review"
             gifts = [gift for gift in self._gifts.get(event.after, ()) if gift.each_period and at_review]
         return [self._given(gift, event.at) for gift in gifts]
+
+    def joined(self, event: AccountJoined | AccountParting, account: AccountView, at: int) -> list[Fact]:
+        """Return which levels an account that comes in had entered, or that one that leaves takes them along."""
+        if not self._has_once:
+            return []
+        if isinstance(event, AccountParting):
+            held = account.text(f"{self._elsewhere}{event.to}")
+            return [Fact(f"{self._elsewhere}{event.to}", "", at, NEVER)] if held else []
+        levels = {fact.value for fact in event.facts_of_other(self._fact) if fact.value}
+        for name, past in event.all_of_other():
+            if name.startswith(self._elsewhere) and past[-1].value:
+                levels.update(json.loads(past[-1].value))
+        return [Fact(f"{self._elsewhere}{event.other}", json.dumps(sorted(levels)), at, NEVER)] if levels else []
+
+    def _is_known(self, level: str, account: AccountView, at: int, before: Sequence[int]) -> bool:
+        """Whether a level that is entered is none that the customer enters for the first time.
+
+        Args:
+            level: its name.
+            account: that enters it.
+            at: when it does.
+            before: when it had entered it earlier; what it then owed to an account that has left again does not count.
+        """
+        if not self._has_once:
+            return False
+        elsewhere = [
+            (fact.since, fact.until)
+            for name in account.fact_names
+            if name.startswith(self._elsewhere)
+            for fact in account.facts(name)
+            if fact.value and level in json.loads(fact.value)
+        ]
+        own = [entered for entered in before if not any(since <= entered < until for since, until in elsewhere)]
+        return bool(own) or any(since <= at < until for since, until in elsewhere)
 
     def _given(self, gift: _Gift, at: int, sign: int = 1) -> Entitlement:
         return Entitlement(
@@ -144,7 +193,7 @@ class Benefits:
             name, since = past[place]
             if not name or self._ranks.get(name, 0) <= self._ranks.get(event.after, -1):
                 return
-            again = name in {before for before, _ in past[:place]}
+            again = self._is_known(name, account, since, [at for before, at in past[:place] if before == name])
             for gift in self._gifts.get(name, ()):
                 if gift.take_back and not (gift.once and again):
                     yield gift, since

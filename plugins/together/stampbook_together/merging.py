@@ -9,6 +9,9 @@ from pydantic import Field
 
 from stampbook import (
     NEVER,
+    AccountJoined,
+    AccountParted,
+    AccountParting,
     Debt,
     Deposit,
     Event,
@@ -29,9 +32,11 @@ from stampbook_together.taking_out import Brought, Out, taken_out
 if TYPE_CHECKING:
     from stampbook import AccountView
 
-MERGED_INTO = "merged_into"
+MERGED_INTO, MERGED_FROM = "merged_into", "_merged_from:"
 _MEMORY = "_merged:"
 """Before the ref in the name of the fact by which an account remembers what another brought."""
+_CAME_BACK = "_came_back:"
+"""Before the ref of an account that was merged into this one: by how much what it brought is more or less since."""
 _FIRST_DAY = 1
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
@@ -41,62 +46,59 @@ _Metric = tuple[str, _Whole, _Whole]
 _Steps = list[Posting | Deposit | Debt | Tally | StatusChange | Message | Objection]
 
 
-class _OfTwo(Event):
-    of_known_account: ClassVar[bool] = True
-    earns: ClassVar[bool] = False
-
-    to: Ref
+class _ByHand(Event):
     reason: _Text = ""
     operator: Annotated[str, Field(max_length=255)] = ""
 
 
-class AccountMerged(_OfTwo):
+class AccountMerged(_ByHand):
     """All that an account has goes to another account; it is closed and says where everything went."""
 
+    of_known_account: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
     type: Literal["account.merged"] = "account.merged"
+    to: Ref
 
 
-class AccountUnmerged(_OfTwo):
+class AccountUnmerged(AccountParting, _ByHand):
     """What another account (`to`) once brought goes back to it, as far as it is still there, and it is open again."""
 
     type: Literal["account.unmerged"] = "account.unmerged"
 
 
 class _Arriving(Event):
-    of_known_account: ClassVar[bool] = True
-    brought_by_time: ClassVar[bool] = True
-    earns: ClassVar[bool] = False
-
-    other: Ref
     lots: tuple[_Lot, ...] = ()
     debts: tuple[tuple[str, _Whole], ...] = ()
     metrics: tuple[_Metric, ...] = ()
 
 
-class AccountMergedIn(_Arriving):
+class AccountMergedIn(AccountJoined, _Arriving):
     """What an account brings to the one that it goes up into."""
 
     type: Literal["account.merged_in"] = "account.merged_in"
     facts: tuple[tuple[str, str, _Whole], ...] = ()
 
 
-class AccountRestored(_Arriving):
+class AccountRestored(AccountParted, _Arriving):
     """What goes back to an account that was merged, which is open again."""
 
     on_closed: ClassVar[bool] = True
 
     type: Literal["account.restored"] = "account.restored"
+    came_back: tuple[tuple[Any, ...], ...] = ()
 
 
 class Merging(Plugin[MergingConfig]):
     """Makes one account of two, and two of one again."""
 
     Config = MergingConfig
+    linked = frozenset({MERGED_INTO})
 
     def prepare(self) -> None:
         """Say whether events are forwarded."""
         self.forwards = self.config.later_events == "forward"
-        self.linked = frozenset({MERGED_INTO}) if self.forwards else frozenset()
+        self.program.carry_facts(MERGED_FROM)
         self._undo_ends = None if self.config.undo is None else self.config.undo.ends(self.program.calendar)
 
     @hookimpl
@@ -146,6 +148,7 @@ class Merging(Plugin[MergingConfig]):
             "lots": lots,
             "debts": [(lot.asset, -lot.remaining) for lot in owing],
             "metrics": metrics,
+            "carried": self._carried(account),
             "facts": [
                 (rule.name, fact.value, fact.until)
                 for rule in self.config.facts
@@ -199,7 +202,8 @@ class Merging(Plugin[MergingConfig]):
             objections.append(Objection("not_merged", text))
         if objections or memory is None:
             return [*objections]
-        brought = Brought.read(memory.value)
+        came_back = _came_back(account, event.to)
+        brought = Brought.read(memory.value).since(came_back)
         back = brought.given_back(account, {code: asset.debt for code, asset in self.program.assets.items()})
         steps: _Steps = []
         for asset, units in back.owed_here:  # before all else, for they repay what is owed since
@@ -216,8 +220,18 @@ class Merging(Plugin[MergingConfig]):
             "lots": back.lots,
             "debts": back.debts,
             "metrics": metrics,
+            "carried": self._carried(account),
+            "came_back": [(path[1:], *rest) for path, *rest in came_back if len(path) > 1],
         }
         return [*steps, Message(event.to, "account.restored", data)]
+
+    def _carried(self, account: AccountView) -> list[tuple[str, list[tuple[str, int, int, str]]]]:
+        """Return the facts that plugins want to go along, by name."""
+        names = [name for name in account.fact_names if self.program.is_carried(name)]
+        return [
+            (name, [(fact.value, fact.since, fact.until, fact.reason) for fact in account.facts(name)])
+            for name in names
+        ]
 
     # Facts
 
@@ -228,7 +242,7 @@ class Merging(Plugin[MergingConfig]):
             case AccountMerged():
                 return [Fact(MERGED_INTO, event.to, at, NEVER, event.reason or "merged")]
             case AccountRestored():
-                return [Fact(MERGED_INTO, "", at, NEVER, f"undone on {event.other}")]
+                return [Fact(MERGED_INTO, "", at, NEVER, f"undone on {event.other}"), *_noted(event, account, at)]
             case AccountMergedIn():
                 return self._facts_of_both(event, account, at)
             case AccountUnmerged():
@@ -238,7 +252,10 @@ class Merging(Plugin[MergingConfig]):
 
     def _facts_of_both(self, event: AccountMergedIn, account: AccountView, at: int) -> list[Fact]:
         theirs = {name: (value, until) for name, value, until in event.facts}
-        facts: list[Fact] = []
+        facts: list[Fact] = [Fact(MERGED_FROM + event.other, event.other, at, NEVER)]
+        for name, past in event.all_of_other():
+            if name.startswith(MERGED_FROM) and past[-1].value:
+                facts.append(Fact(name, event.other, at, NEVER))
         for rule in self.config.facts:
             held = account.fact(rule.name)
             own = ("", NEVER) if held is None else (held.value, held.until)
@@ -257,6 +274,10 @@ class Merging(Plugin[MergingConfig]):
         if memory is None or not memory.value:
             return []
         facts = [Fact(_MEMORY + event.to, "", at, NEVER)]
+        if _came_back(account, event.to):
+            facts.append(Fact(_CAME_BACK + event.to, "", at, NEVER))
+        came = [name for name in account.fact_names if name.startswith(MERGED_FROM) and account.text(name) == event.to]
+        facts.extend(Fact(name, "", at, NEVER) for name in came)
         for name, value, until in Brought.read(memory.value).facts:
             held = account.facts(name)
             if held and held[-1].since == memory.since and until > at:
@@ -264,7 +285,24 @@ class Merging(Plugin[MergingConfig]):
         return facts
 
 
-def _objections(event: _OfTwo, account: AccountView) -> list[Objection]:
+def _came_back(account: AccountView, ref: str) -> list[Any]:
+    """Return by how much what an account brought is more or less since: see `Brought.since`."""
+    facts = account.facts(_CAME_BACK + ref)
+    noted: list[Any] = json.loads(facts[-1].value) if facts and facts[-1].value else []
+    return noted
+
+
+def _noted(event: AccountRestored, account: AccountView, at: int) -> list[Fact]:
+    """Return by how much what others had brought is more or less, before they went on together."""
+    by_ref: dict[str, list[Any]] = {}
+    for path, *rest in event.came_back:
+        by_ref.setdefault(path[0], _came_back(account, path[0])).append([path, *rest])
+    return [
+        Fact(_CAME_BACK + ref, json.dumps(noted, separators=(",", ":")), at, NEVER) for ref, noted in by_ref.items()
+    ]
+
+
+def _objections(event: AccountMerged | AccountUnmerged, account: AccountView) -> list[Objection]:
     if event.to == account.ref:
         return [Objection("same_account", "an account and itself are one already")]
     return [_too_late()] if account.late else []

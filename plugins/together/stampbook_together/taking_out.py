@@ -103,6 +103,34 @@ class Brought(NamedTuple):
         """Return it as plain data."""
         return [list(self.lots), list(self.metrics), list(self.paid), list(self.owed), self.covered, list(self.facts)]
 
+    def since(self, came_back: Iterable[Sequence[Any]]) -> Brought:
+        """Return it as it is by now, after what the account had bought came back on the other.
+
+        Args:
+            came_back: each a path, and either metric, day and units; or the terms of a lot and units; or an asset and
+                what is owed of it. Units are above zero where there is more.
+        """
+        metrics = {(name, day): units for name, day, units in self.metrics}
+        lots: dict[tuple[Any, ...], int] = {}
+        for asset, units, *terms in self.lots:
+            lots[asset, *terms] = lots.get((asset, *terms), 0) + units
+        owed = dict(self.owed)
+        for _, what, *rest in came_back:
+            if len(rest) > 1:
+                if (what, rest[0]) in metrics:
+                    metrics[what, rest[0]] += rest[1]
+            elif isinstance(what, str):
+                owed[what] = max(0, owed.get(what, 0) + rest[0])
+            elif rest[0] > 0:
+                lots[tuple(what)] = lots.get(tuple(what), 0) + rest[0]
+            else:
+                _lessen(lots, tuple(what), -rest[0])
+        return self._replace(
+            lots=[(terms[0], units, *terms[1:]) for terms, units in lots.items() if units],
+            metrics=[(name, day, units) for (name, day), units in metrics.items() if units],
+            owed=[(asset, units) for asset, units in owed.items() if units],
+        )
+
     def given_back(self, account: AccountView, may_owe: Mapping[str, bool]) -> Back:
         """Return what can go back now: of each lot at most what is still free in lots of its terms."""
         back = Back([], [], [], [], [])
@@ -140,6 +168,23 @@ def _terms(account: AccountView, number: int) -> tuple[str, int, int, int]:
     lot = account.lot(number)
     assert lot is not None  # noqa: S101 - it was drawn from
     return (lot.kind, lot.effective_at, lot.expires_at, lot.priority)
+
+
+def _lessen(lots: dict[tuple[Any, ...], int], terms: tuple[Any, ...], units: int) -> None:
+    """Take units that were taken from a lot of some terms off what was brought.
+
+    First of the same terms, then of alike ones, then, for it was to pay for its own, of whatever else can be taken.
+    """
+    asset, kind, _, expires_at, priority = terms
+
+    def differs(each: tuple[Any, ...]) -> bool:
+        return (each[1], each[4]) != (kind, priority) or each[3] > expires_at
+
+    for each in sorted(lots, key=lambda each: (each != terms, differs(each), each[3], each[2])):
+        if each[0] == asset and (each[1] != "paid" or kind == "paid"):
+            part = min(units, lots[each])
+            lots[each] -= part
+            units -= part
 
 
 def _alike(lots: Mapping[int, Lot], left: Mapping[int, int], brought: LotTerms, at: int) -> list[int]:

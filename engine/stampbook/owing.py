@@ -1,0 +1,95 @@
+"""Debt and what comes back: what returns to a lot, or is set aside no longer, first repays what the account owes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.ledger import HoldChange
+from stampbook.lots import DEBT, PAID
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stampbook.account import Hold
+    from stampbook.draft import Draft
+    from stampbook.lots import Lot
+
+RELEASE = "release"
+"""The rule of what is released of a hold and repays what is owed."""
+
+
+def repay_first(draft: Draft) -> None:
+    """Let what the draft puts back into lots repay what is owed, save what the same event takes from them again.
+
+    What goes back into a lot whose time is over lapses, and repays nothing; paid value stays whole. The memo notes
+    (``repaid``) into which lots it would have gone: it counts as put back there.
+    """
+    back, draft.returned = draft.returned, []
+    if not back or not _owes(draft):
+        return
+    room = _left(draft, {posting.destination for posting in back})
+    repaid: list[tuple[int, int]] = []
+    for posting in back:
+        number = posting.destination
+        units = min(posting.amount, room.get(number, 0))
+        if units <= 0 or not isinstance(number, int):
+            continue
+        place = draft.postings.index(posting)
+        del draft.postings[place]
+        parts = draft.repay(posting.asset, units, posting.source, posting.rule)
+        gone = sum([part for _, part in parts])
+        if gone < posting.amount:
+            draft.postings.insert(place, posting._replace(amount=posting.amount - gone))
+        if gone:
+            room[number] -= gone
+            repaid.append((number, gone))
+            _tell(draft, posting.asset, gone)
+    if repaid:
+        draft.memo["repaid"] = repaid
+
+
+def release(draft: Draft, hold: Hold, action: str, units: Sequence[tuple[int, int]]) -> None:
+    """Set units of a hold aside no longer; those that may be spent repay what is owed.
+
+    Args:
+        draft: the transaction.
+        hold: what they were set aside by.
+        action: ``void`` or ``lapse``.
+        units: pairs of lot number and amount.
+    """
+    draft.holds.append(HoldChange(hold.number, action, hold.asset, tuple(units)))
+    if not _owes(draft):
+        return
+    for number, amount in units:
+        if _is_good(draft.account.lots[number], draft.event.at):
+            gone = sum([part for _, part in draft.repay(hold.asset, amount, number, RELEASE)])
+            if gone:
+                _tell(draft, hold.asset, gone)
+
+
+def _owes(draft: Draft) -> bool:
+    lots = draft.account.lots.values()
+    return any(lot.remaining < 0 for lot in lots) or any(lot.kind == DEBT for lot in draft.opened)
+
+
+def _left(draft: Draft, numbers: set[int | str]) -> dict[int | str, int]:
+    """Return what lots that may be spent hold after all postings of the draft."""
+    lots = [*draft.account.lots.values(), *draft.opened]
+    left: dict[int | str, int] = {
+        lot.number: lot.free for lot in lots if lot.number in numbers and _is_good(lot, draft.event.at)
+    }
+    for posting in draft.postings:
+        if posting.source in left:
+            left[posting.source] -= posting.amount
+        if posting.destination in left:
+            left[posting.destination] += posting.amount
+    return left
+
+
+def _is_good(lot: Lot, at: int) -> bool:
+    return lot.kind not in {DEBT, PAID} and lot.effective_at <= at < lot.expires_at
+
+
+def _tell(draft: Draft, asset: str, units: int) -> None:
+    repaid = draft.trace.setdefault("repaid", {})
+    repaid[asset] = repaid.get(asset, 0) + units

@@ -1,0 +1,134 @@
+"""Returns: what comes back of a purchase, made good by a plugin's plan that the engine checks and carries out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.events import Return
+from stampbook.ledger import PROMOTION, SALES
+from stampbook.limits import given_back, let_go_of
+from stampbook.maturing import is_completed
+from stampbook.owing import repay_first
+from stampbook.refunding import refund_request, taken_metrics, told_of_return
+from stampbook.standing_in import StandIns
+
+if TYPE_CHECKING:
+    from stampbook.draft import Draft
+    from stampbook.refund_plans import RefundPlan, RefundRequest
+    from stampbook.refunding import Past
+    from stampbook.returns import Came
+
+
+def returned(draft: Draft, past: Past | None) -> None:
+    """Make a return good, or object."""
+    event = draft.event
+    assert isinstance(event, Return)  # noqa: S101 - narrows for the type checker
+    if past is None:
+        draft.about = None  # what it names, if anything, is no purchase
+        _of_unknown(draft, event)
+        return
+    draft.about = past.purchase.seq
+    bought, lots = past, None
+    if past.elsewhere is not None:
+        lots = StandIns(draft, past.elsewhere)
+        past = lots.purchase(past)
+    elif (own := StandIns.of_own(draft, past)) is not None:
+        past = own.own_purchase(past)
+    _made_good(draft, event, past, bought, lots)
+
+
+def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: StandIns | None) -> None:
+    """Make a return good.
+
+    Args:
+        draft: the transaction.
+        event: the return.
+        past: its purchase, in lots of this account.
+        bought: the same in lots of its own account.
+        lots: those that stand in for the lots of another account, if it is that one's.
+    """
+    if (event.currency or past.order.currency) != past.order.currency:
+        draft.object("wrong_currency", f"the purchase was in {past.order.currency}, not in {event.currency}")
+        return
+    if event.at < past.purchase.at:
+        draft.object("before_purchase", "it is returned before it was bought")
+        return
+    if draft.view.late:
+        past = past.seen_late(draft.account, event.at)
+    request, came, objections = refund_request(event, past)
+    draft.objections.extend(objections)
+    if objections:
+        return
+    stamped = draft.registry.refund(request, draft.view)
+    if stamped is None:
+        draft.object("no_refund_policy", "no plugin of the program refunds purchases; add use = 'refunds'")
+        return
+    plan = stamped.value
+    draft.objections.extend(plan.objections)
+    if draft.objections:
+        return
+    draft.postings.extend(plan.postings)
+    for asset, amount in plan.debts.items():
+        if amount:
+            draft.owe(asset, amount, PROMOTION, stamped.plugin)
+    past.check_plan(request, plan, draft.postings)
+    counted = [*taken_metrics(past, request), *given_back(past, plan, request)]
+    draft.metrics = counted
+    _remember(draft, past, request, plan, came)
+    put_back = draft.returned = [posting for posting in plan.postings if posting.source == SALES]
+    if lots is not None:
+        lots.open()
+    repay_first(draft)
+    if plan.notes:
+        draft.trace["refund"] = plan.notes
+    if lots is not None:
+        draft.metrics, there = lots.counted(counted)
+        lots.tell(lots.memo_there(bought, put_back), there)
+
+
+def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan, came: list[Came]) -> None:
+    """Note what later returns need to know, and tell the accounts to which the purchase had sent something."""
+    memo = draft.memo = {
+        "came": came,
+        "settled": plan.settled,
+        "lapsed": plan.lapsed,
+        "short": plan.short,
+        "outside": plan.outside,
+        "stored_value": plan.stored_value,
+        "deducted": plan.deducted,
+        "metrics": [(change.metric, change.delta) for change in draft.metrics],
+    }
+    if plan.paid:
+        memo["paid"] = plan.paid
+    if plan.lapsed:
+        memo["lapsed_lots"] = past.lapsed_lots(request, plan.lapsed)
+    told = told_of_return(past, request)
+    if told:
+        draft.messages.extend(message for _, message in told)
+        memo["told"] = [(number, message.data["units"]) for number, message in told]
+    let_go = let_go_of(plan, request.granted)
+    if let_go and "caps" in past.purchase.memo:
+        memo["let_go"] = let_go
+
+
+def cancelled(draft: Draft, past: Past | None) -> None:
+    """Undo a purchase that is not completed, whole."""
+    if past is not None and is_completed(past):
+        draft.object("completed", "that purchase was completed; send a return")
+    elif past is None:
+        draft.object("unknown_purchase", "the account has no such purchase to cancel")
+    else:
+        returned(draft, past)
+
+
+def _of_unknown(draft: Draft, event: Return) -> None:
+    named = event.names
+    if draft.registry.file.program.unknown_returns == "refuse" or event.amount is None:
+        what = (
+            f"names purchase {named[1]!r} of source {named[0]!r}, which this account has not"
+            if named
+            else ("names no purchase")
+        )
+        draft.object("unknown_purchase", f"the return {what}")
+        return
+    draft.memo = {"unknown_purchase": True, "outside": event.amount}

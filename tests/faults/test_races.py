@@ -204,6 +204,7 @@ def test_accounts_opened_after_or_beside_workers_are_accounts_of_their_own(any_d
     with Engine.open(any_db) as engine, Engine.open(any_db) as till:
         from stampbook.parallel import process_in_parallel
 
+        number = 0
         for number, done in enumerate(process_in_parallel(engine, list(enumerate(early)), jobs=2, batch_size=7)):
             assert not done.others
             assert till.post(event("topup", f"b{number}", f"beside{number}", amount="1.00")).accepted

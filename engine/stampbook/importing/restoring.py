@@ -292,9 +292,7 @@ class _Instant:
 
     def _decide(self, batch: Batch, lines: list[_Line]) -> list[_Line]:
         events = [line.event or {} for line in self._lines]
-        batch.load(events)
-        for event in events:
-            batch.post(event)
+        batch.take(events)
         return lines
 
     def _bring_up(self, batch: Batch, lines: list[_Line]) -> list[_Line]:

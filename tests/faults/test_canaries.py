@@ -25,7 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import account, account_view, awards, batch, gathering, in_force, journal, ledger, lots, pipeline, rewarding
+from stampbook import (
+    account,
+    account_view,
+    awards,
+    batch,
+    gathering,
+    in_force,
+    journal,
+    ledger,
+    lots,
+    pipeline,
+    rewarding,
+)
 from stampbook.engine import Engine, Outcome
 from stampbook.errors import DuplicateEventError, StampbookError, StoreBusyError
 from stampbook.in_force import InForce

@@ -340,3 +340,18 @@ def test_what_accounts_sent_to_one_another_comes_back_in_its_order(
                 for limit in (len(story), None):
                     import_file(copy, path, as_recorded=True, refused=place / "refused.jsonl", limit=limit or None)
                 assert heads(copy) == heads(first)
+
+
+def test_a_ledger_with_a_campaign_is_the_same_again(tmp_path: Path) -> None:
+    """Its budget is leased anew, and ends where it ended."""
+    program = PROGRAM + '\n[campaigns.spring]\nrules = ["points.tea"]\nasset = "points"\nbudget = "100"\n'
+    tea = [{"amount": "40.00", "category": "tea"}]
+    with Engine.open(f"sqlite:///{tmp_path / 'first.db'}", create=True) as engine:
+        engine.put_text_in_force(program)
+        for number in range(5):
+            assert engine.post(event("purchase", f"p{number}", f"c{number}", lines=tea)).accepted
+        expected, first = heads(engine), lines_of(engine, tmp_path)
+    with restored(f"sqlite:///{tmp_path / 'second.db'}", file_of(first, tmp_path)) as engine:
+        assert heads(engine) == expected
+        late = engine.post(event("purchase", "p9", "c9", lines=tea))
+        assert [posting.rule for posting in late.postings] == ["points.base"]

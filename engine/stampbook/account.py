@@ -140,27 +140,6 @@ class Account:
             raise MovesNotLoadedError
         return any(of == hold and amount < 0 and when > at for when, _, amount, of in self.moves)
 
-    def is_at(self, other: Account) -> bool:
-        """Whether another state of this account is the same: of the same history, and due at the same time."""
-        same = self.id == other.id and self.seq == other.seq and self.due_at == other.due_at
-        return same and self.head == other.head and self.status == other.status
-
-    def settle(self) -> None:
-        """Be as just read from the books: let go of what is empty, and of what only some events ask for."""
-        numbers = [number for number, lot in self.lots.items() if lot.remaining or lot.held]
-        if len(numbers) < len(self.lots) or numbers != sorted(numbers):
-            self.lots = {number: self.lots[number] for number in sorted(numbers)}
-        if self.holds:
-            self.holds = {number: hold for number, hold in self.holds.items() if hold.left}
-        if self.expired:
-            self.expired = {}
-        self.moves = None
-
-    def size(self) -> int:
-        """Return how many lots, holds, facts and days of metrics it has."""
-        days = sum([len(counter.days) for counter in self.metrics.counters.values()])
-        return len(self.lots) + len(self.holds) + len(self.facts) + days
-
     def balance(self, asset: str, at: int) -> int:
         """Return what may be spent of an asset at an instant: not held, expired or pending."""
         return sum([lot.usable(at) for lot in self.lots.values() if lot.asset == asset])

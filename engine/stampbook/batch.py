@@ -1,4 +1,4 @@
-"""The events of one database transaction while they are decided: loaded at once, judged in order, written at once."""
+"""The events of one database transaction: loaded a part at a time, judged in order, written at once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from stampbook.account import Account
 from stampbook.delivering import event_data, refused_elsewhere, tell_listeners, undeliverable
 from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
-from stampbook.journal import encoded, past_of, recorded, seal
+from stampbook.gathering import Gathered
+from stampbook.journal import encoded, recorded, seal
 from stampbook.leasing import Purse
 from stampbook.ledger import Decision, Entry, Message, Objection, canonical
 from stampbook.looking_back import check_same, earlier_named
-from stampbook.moves import MovesNotLoadedError, moves_in
+from stampbook.moves import MovesNotLoadedError
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
 from stampbook.pipeline import decide
-from stampbook.recalling import load_linked, load_strangers, recalled
-from stampbook.store import Changes, Key, Session
-from stampbook.wanted import Wanted, key_of
+from stampbook.recalling import recalled
+from stampbook.store import Key, Session
+from stampbook.wanted import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from stampbook.earlier import Earlier
     from stampbook.in_force import InForce
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     from stampbook.remembering import Remembered
 
 
-class Batch:
+AT_ONCE = 100
+"""How many events are loaded at once."""
+
+
+class Batch(Gathered):
     """The events of one transaction; `positions` are those, by account id, at which its accounts stood before it."""
 
     def __init__(
@@ -47,101 +52,27 @@ class Batch:
         purse: Purse | None = None,
         remembered: Remembered | None = None,
     ) -> None:
-        self.session = session
-        self.programs = programs
+        super().__init__(session, programs, new_ids, remembered)
         self.now = now
-        self.accounts: dict[str, Account] = {}
-        self.by_id: dict[int, Account] = {}
-        self.changes = Changes()
         self.outcomes: list[Outcome] = []
-        self._keys: dict[tuple[str, str], Key] = {}
-        self.positions: dict[int, int] = {}
-        self._first: dict[Key, Entry] = {}
-        self._pasts: dict[Key, Past] = {}
-        self._whole: set[int] = set()
-        self._new_ids: Iterator[int] = iter(())
-        self._allot = new_ids
-        self._allotted = 0
         self._latest = latest
         self._told: list[tuple[Registry, Decision, Account]] = []
-        self._remembered = remembered
         self.purse = purse or Purse("", {}, frozenset())
         self.changes.holder = self.purse.holder
         self.changes.campaigns = self.purse.spent
 
-    def load(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Load all that the batch needs, with a number of queries that does not depend on its size."""
-        wanted = Wanted.of(events)
-        refs = wanted.refs
-        self.load_accounts(list(refs | wanted.others), wanted.earliest)
-        load_linked(self, wanted.earliest)
-        self._keys = self.session.keys(list(wanted.events | wanted.returns | wanted.holds))
-        named = wanted.returns | wanted.holds
-        load_strangers(self, [key for pair, key in self._keys.items() if pair in named], wanted.earliest)
-        self._first = self.session.entries([key for pair, key in self._keys.items() if pair in wanted.events])
-        self._load_pasts({key for pair, key in self._keys.items() if pair in wanted.returns})
-        late = [
-            account.id for ref, at in wanted.draws.items() if (account := self.accounts.get(ref)) and at < account.clock
-        ]
-        self.load_expired(late)
-        self._load_moves(late)
-        self._allotted = missing = len(refs) - sum(ref in refs for ref in self.accounts)
-        if missing:
-            allot = self._allot
-            self._new_ids = iter(allot(self.session, missing) if allot else self.session.new_account_ids(missing))
+    def take(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Decide events in order, and note the outcome of each.
 
-    def load_accounts(self, refs: Sequence[str], earliest: int) -> None:
-        """Lock and load accounts, with the metrics that events from an instant on, or what is due, can ask for."""
-        self.session.lock(refs)
-        found = self.session.accounts(refs)
-        first = min([earliest, *(account.due_at for account in found.values())])
-        first_day = self.programs.first_metric_day(first)
-        unknown = list(found.values()) if self._remembered is None else self._remembered.recall(found, first_day)
-        self.session.fill(unknown, first_day)
-        self.accounts.update(found)
-        self.by_id.update((account.id, account) for account in found.values())
-        self.positions.update((account.id, account.seq) for account in found.values())
-
-    def _load_pasts(self, keys: set[Key]) -> None:
-        if not keys:
-            return
-        related = self.session.related(keys)
-        self.load_expired(key.account_id for key in related)
-        empty: set[tuple[int, int]] = set()
-        for key, entries in related.items():
-            past = past_of(entries, self.programs.judge_of(entries[0]))
-            account = self.by_id.get(key.account_id)
-            if past is None or account is None:
-                continue
-            self._pasts[key] = past
-            for posting in past.purchase.postings:
-                for end in (posting.source, posting.destination):
-                    if isinstance(end, int) and end not in account.lots:
-                        empty.add((account.id, end))
-        if empty:
-            self.session.lots(self.by_id, empty)
-
-    def load_expired(self, account_ids: Iterable[int]) -> None:
-        """Load what expired on accounts, and those lots."""
-        ids = {id_ for id_ in account_ids if id_ in self.by_id} - self._whole
-        if not ids:
-            return
-        self._whole |= ids
-        gone: set[tuple[int, int]] = set()
-        for (id_, lot), amount in self.session.expired(ids).items():
-            account = self.by_id[id_]
-            account.expired[lot] = account.expired.get(lot, 0) + amount
-            if lot not in account.lots:
-                gone.add((id_, lot))
-        if gone:
-            self.session.lots(self.by_id, gone)
-
-    def _load_moves(self, account_ids: Iterable[int]) -> None:
-        """Load what came and went on accounts, those of this batch included that are not written yet."""
-        ids = {id_ for id_ in account_ids if id_ in self.by_id and self.by_id[id_].moves is None}
-        for id_, moves in self.session.moves(ids).items() if ids else ():
-            mine = (entry for account, entry in self.changes.entries if account.id == id_)
-            self.by_id[id_].moves = [*moves, *(move for entry in mine for move in moves_in(entry))]
+        They are loaded a part at a time, right before they are decided: what was just read is still at hand for the
+        processor too, which otherwise waits for memory half of the time.
+        """
+        self.begin(events)
+        for start in range(0, len(events), AT_ONCE):
+            part = events[start : start + AT_ONCE]
+            self.load(part)
+            for data in part:
+                self.post(data)
 
     def post(self, data: Mapping[str, Any]) -> None:
         """Decide one event and note its outcome."""
@@ -155,7 +86,7 @@ class Batch:
 
     def _post(self, data: Mapping[str, Any]) -> Outcome:
         pair = key_of(data)
-        known = self._keys.get(pair) if pair else None
+        known = self.keys.get(pair) if pair else None
         if known is not None:
             return self._replayed(data, known)
         registry = self.programs.registries[0] if len(self.programs.registries) == 1 else self._registry_of(data)
@@ -176,11 +107,11 @@ class Batch:
         if event.at < account.clock:
             self.load_expired([account.id])
             if not isinstance(event, Purchase) or event.tenders:
-                self._load_moves([account.id])
+                self.load_moves([account.id])
         past: Past | Earlier | None = None
         about = own = None
         if event.names is not None:
-            key = self._keys.get(event.names)
+            key = self.keys.get(event.names)
             if key is not None and key.account_id == account.id:
                 about = key.seq
                 past = self.past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
@@ -189,7 +120,7 @@ class Batch:
         try:
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back
-            self._load_moves([account.id])
+            self.load_moves([account.id])
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
@@ -204,15 +135,6 @@ class Batch:
         last = self.programs.registries[-1]
         return self.programs.at(last.reader.read(data).at)
 
-    def past(self, key: Key, account: Account) -> Past | None:
-        past = self._pasts.get(key)
-        if past is None and key in self._first:
-            entries = [self._first[key]]
-            past = past_of(entries, self.programs.judge_of(entries[0])) if entries[0].accepted else None
-            if past is not None:
-                self._pasts[key] = past
-        return past and replace(past, expired=account.expired)
-
     def _account(self, registry: Registry, event: Event, *, opens: bool = False) -> Account:
         account = self.accounts.get(event.account)
         if account is not None:
@@ -221,20 +143,15 @@ class Batch:
         opens = opens or (by_itself and not event.of_known_account)
         if not opens and not isinstance(event, AccountOpened):
             return self._nobody()
-        account = Account(event.account, next(self._new_ids, 0) or self._further_id(), moves=[])
+        account = Account(event.account, self.new_id(), moves=[])
         self.accounts[event.account] = self.by_id[account.id] = account
         self.positions[account.id] = 0
-        self._whole.add(account.id)
+        self.whole.add(account.id)
         if not isinstance(event, AccountOpened):
             opened = AccountOpened(id=f"open:{event.account}", source=OWN_SOURCE, account=event.account, at=event.at)
             for decision in decide(registry, account, opened, budgets=self.purse.budgets()):
                 self._commit(registry, account, decision, None)
         return account
-
-    def _further_id(self) -> int:
-        """Return an id for an account that no event of the batch is of."""
-        self._allotted += 1
-        return (self._allot(self.session, 1) if self._allot else self.session.new_account_ids(self._allotted))[-1]
 
     def _merged(self, registry: Registry, account: Account, at: int) -> Account:
         """Return, where the program forwards, the account into which one was merged, and that one perhaps since."""
@@ -321,7 +238,7 @@ class Batch:
         self.bring_up(other, event.at)
         if event.at < other.clock:
             self.load_expired([other.id])
-            self._load_moves([other.id])
+            self.load_moves([other.id])
         return other, event
 
     def fetched(self, ref: str, at: int) -> Account | None:
@@ -337,8 +254,8 @@ class Batch:
         changes.entries.append((account, entry))
         changes.accounts[id_] = account
         key = Key(id_, entry.seq)
-        self._keys[entry.source, entry.id] = key
-        self._first[key] = entry
+        self.keys[entry.source, entry.id] = key
+        self.first[key] = entry
         transaction = decision.transaction
         if transaction is None:
             return entry
@@ -360,16 +277,16 @@ class Batch:
             self.purse.spend(transaction.metrics)
         for fact in transaction.facts:
             changes.facts.add((id_, fact.name))
-        if decision.about is not None and Key(id_, decision.about) in self._pasts:
+        if decision.about is not None and Key(id_, decision.about) in self.pasts:
             about = Key(id_, decision.about)
-            past = self._pasts[about]
-            self._pasts[about] = replace(past, returns=(*past.returns, recorded(entry)))
+            past = self.pasts[about]
+            self.pasts[about] = replace(past, returns=(*past.returns, recorded(entry)))
         if registry.has_listeners:
             self._told.append((registry, decision, account))
         return entry
 
     def _replayed(self, data: Mapping[str, Any], key: Key) -> Outcome:
-        entry = self._first[key]
+        entry = self.first[key]
         if canonical(data) != entry.payload:
             check_same(data, entry, self.programs.judge_of(entry).reader)
         outcome = outcome_of(entry, orjson.loads(entry.payload)["account"])
@@ -384,5 +301,5 @@ class Batch:
     def finish(self) -> None:
         """Tell the plugins that listen, and remember the accounts: after the commit."""
         tell_listeners(self._told)
-        if self._remembered is not None:
-            self._remembered.keep(account for account in self.by_id.values() if account.id and account.seq)
+        if self.remembered is not None:
+            self.remembered.keep(account for account in self.by_id.values() if account.id and account.seq)

@@ -244,9 +244,7 @@ class Engine:
     def _process(self, events: Sequence[Mapping[str, Any]]) -> Batch:
         with self.store.writer() as session:
             batch = self.batch(session)
-            batch.load(events)
-            for data in events:
-                batch.post(data)
+            batch.take(events)
             batch.write()
         return batch
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stampbook.batch import Batch
     from stampbook.earlier import Earlier
     from stampbook.events import Event
+    from stampbook.gathering import Gathered
     from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.store import Key
@@ -87,23 +88,24 @@ def recalled(
     return entry.seq, past and replace(past, expired=account.expired)
 
 
-def load_linked(batch: Batch, at: int) -> None:
-    """Load the accounts that facts name, and those that their facts name: a pool, the account merged into."""
+def load_linked(batch: Gathered, refs: Iterable[str], at: int) -> None:
+    """Load the accounts that facts of some name, and those that their facts name: a pool, the account merged into."""
     names = frozenset[str]().union(*(registry.linked for registry in batch.programs.registries))
-    known = -1
-    while names and known < len(batch.accounts):
-        known = len(batch.accounts)
-        facts = [past[-1] for each in batch.accounts.values() for name in names if (past := each.facts.get(name))]
-        refs = {fact.value for fact in facts if fact.value} - batch.accounts.keys()
-        if refs:
-            batch.load_accounts(sorted(refs), at)
+    while names:
+        at_hand = [batch.accounts[ref] for ref in refs if ref in batch.accounts]
+        facts = [past[-1] for each in at_hand for name in names if (past := each.facts.get(name))]
+        refs = sorted({fact.value for fact in facts if fact.value} - batch.accounts.keys())
+        if not refs:
+            break
+        batch.load_accounts(refs, at)
 
 
-def load_strangers(batch: Batch, named: Iterable[Key], earliest: int) -> None:
+def load_strangers(batch: Gathered, named: Iterable[Key], earliest: int) -> None:
     """Load the accounts of what events name that are not at hand: one may have been merged into theirs."""
     if strange := {key.account_id for key in named} - batch.by_id.keys() - {0}:
-        batch.load_accounts(batch.session.refs_of(strange), earliest)
-        load_linked(batch, earliest)
+        refs = batch.session.refs_of(strange)
+        batch.load_accounts(refs, earliest)
+        load_linked(batch, refs, earliest)
 
 
 def _path(batch: Batch, other: Account, account: Account, at: int) -> tuple[str, ...]:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from stampbook.plugin import Plugin
     from stampbook.store.rows import Row
 
-MOST_REMEMBERED = 800_000
-"""How many lots, days of metrics and the like all workers of a job remember together: about 160 MB."""
+MOST_REMEMBERED = 80_000_000
+"""How many bytes of accounts all workers of a job remember together."""
 
 MOST_CONFLICTS = 3
 """How often a batch is decided on a snapshot before it is decided where nobody can be first."""
@@ -172,9 +172,7 @@ class _Decider:
             try:
                 with uncollected(), self._engine.store.reader() as session:
                     batch = self._engine.batch(session, new_ids=self._new_ids)
-                    batch.load(events)
-                    for event in events:
-                        batch.post(event)
+                    batch.take(events)
                 return batch
             except LeaseShortError as short:
                 self._engine.leases.ask(short)

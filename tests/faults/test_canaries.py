@@ -25,7 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import account, account_view, awards, batch, in_force, journal, ledger, lots, pipeline, rewarding
+from stampbook import (
+    account,
+    account_view,
+    awards,
+    batch,
+    gathering,
+    in_force,
+    journal,
+    ledger,
+    lots,
+    pipeline,
+    rewarding,
+)
 from stampbook.engine import Engine, Outcome
 from stampbook.errors import DuplicateEventError, StampbookError, StoreBusyError
 from stampbook.in_force import InForce
@@ -215,7 +227,7 @@ def amounts_may_be_anything(bug: pytest.MonkeyPatch) -> None:
 
 def earlier_returns_are_forgotten(bug: pytest.MonkeyPatch) -> None:
     real = journal.past_of
-    bug.setattr(batch, "past_of", lambda entries, registry: real(entries[:1], registry))
+    bug.setattr(gathering, "past_of", lambda entries, registry: real(entries[:1], registry))
 
 
 def a_return_takes_nothing_back(bug: pytest.MonkeyPatch) -> None:

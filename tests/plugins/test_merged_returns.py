@@ -329,13 +329,11 @@ def test_an_export_is_restored_hash_for_hash(tmp_path: Path) -> None:
 
 
 def test_several_processes_decide_the_same(tmp_path: Path) -> None:
-    events = []
+    events: list[dict[str, Any]] = []
     for event in EVENTS:
         for shop in range(5):
-            named: dict[str, Any] = {
-                key: f"{event[key]}-{shop}" for key in ("id", "account", "to", "purchase", "about") if key in event
-            }
-            events.append({**event, **named})
+            names = [key for key in ("id", "account", "to", "purchase", "about") if key in event]
+            events.append(event | {key: f"{event[key]}-{shop}" for key in names})
     with Engine.open(f"sqlite:///{tmp_path / 'books.db'}", create=True) as engine:
         engine.put_text_in_force(text())
         done = list(process_in_parallel(engine, enumerate(events), jobs=2, batch_size=7))

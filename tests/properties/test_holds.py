@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,9 @@ from stampbook.ledger import (
     canonical,
 )
 from stampbook.lots import DEBT, EARNED, PAID, Lot
+from stampbook.metrics import Metrics
 from stampbook.periods import NEVER
+from stampbook.remembering import Remembered
 from tests.properties import strategies as some
 from tests.properties.holds import ENDS, LARGEST, HoldingModel, Shelf
 from tests.properties.model import Order
@@ -194,8 +197,12 @@ class Holds(RuleBasedStateMachine):
         return (HoldChange(number, action, hold["asset"], in_turn(hold["parts"], amount)),)
 
     @rule()
-    def forget(self) -> None:
-        self.account.settle()
+    def remember(self) -> None:
+        """What is packed away and unpacked is the same account, without what is empty."""
+        remembered = Remembered()
+        remembered.keep([self.account])
+        self.account = replace(self.account, lots={}, holds={}, metrics=Metrics(), facts={}, expired={}, moves=None)
+        assert remembered.recall([self.account], None) == []
         self.shelf.forget_the_empty()
 
     # ---- whatever else may be asked

@@ -13,6 +13,7 @@ from stampbook.engine import RETRIES
 from stampbook.errors import InputError, PeriodError, StoreBusyError
 from stampbook.events import OWN_SOURCE
 from stampbook.importing.shaping import Shaped
+from stampbook.leasing import LeaseShortError
 from stampbook.periods import NEVER, Calendar
 from stampbook.store.programs import KeptProgram, Schedule
 
@@ -273,7 +274,8 @@ class _Instant:
 
     def _commit(self, work: Callable[[Batch, list[_Line]], list[_Line]], lines: list[_Line]) -> list[Outcome]:
         """Do some work, compare what comes of it with the lines that it returns, and only then write."""
-        for attempt in range(RETRIES):
+        attempt = 0
+        while True:
             try:
                 with self._engine.store.writer() as session:
                     batch = self._engine.batch(session)
@@ -281,20 +283,21 @@ class _Instant:
                     decided = {(entry.source, entry.id): entry for _, entry in batch.changes.entries}
                     self._compare(session, decided, compared, batch.outcomes)
                     batch.write()
+            except LeaseShortError as short:
+                self._engine.leases.ask(short)
             except StoreBusyError:
-                if attempt + 1 == RETRIES:
+                attempt += 1
+                if attempt == RETRIES:
                     raise
-                time.sleep(0.002 * 2**attempt)
+                time.sleep(0.001 * 2**attempt)
             else:
+                self._engine.leases.committed(batch.purse.spent)
                 batch.finish()
                 return batch.outcomes
-        return []
 
     def _decide(self, batch: Batch, lines: list[_Line]) -> list[_Line]:
         events = [line.event or {} for line in self._lines]
-        batch.load(events)
-        for event in events:
-            batch.post(event)
+        batch.take(events)
         return lines
 
     def _bring_up(self, batch: Batch, lines: list[_Line]) -> list[_Line]:

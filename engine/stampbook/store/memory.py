@@ -78,9 +78,9 @@ class MemorySession(Session):
     def lock(self, refs: Collection[str]) -> None:
         """Do nothing: there is one thread."""
 
-    def new_account_ids(self, count: int) -> list[int]:
+    def new_account_ids(self, count: int, given: int = 0) -> list[int]:
         """Return the ids after the largest."""
-        last = max((account.id for account in self._store.accounts.values()), default=0)
+        last = max((account.id for account in self._store.accounts.values()), default=0) + given
         return list(range(last + 1, last + 1 + count))
 
     def keys(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Key]:

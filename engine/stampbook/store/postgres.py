@@ -95,7 +95,7 @@ class PostgresSession(SqlSession):
         if self._locks:
             self.run("SELECT id FROM account WHERE ref = ANY(?) ORDER BY id FOR UPDATE", [list(refs)])
 
-    def new_account_ids(self, count: int) -> list[int]:
+    def new_account_ids(self, count: int, given: int = 0) -> list[int]:  # noqa: ARG002 - the sequence knows
         """Return ids from the sequence, which never waits for another writer."""
         return [row[0] for row in self.rows("SELECT nextval('account_id_seq') FROM generate_series(1, ?)", [count])]
 

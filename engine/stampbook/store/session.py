@@ -65,8 +65,8 @@ class Session(ABC):
         """Lock accounts in one order, before anything that they protect is read."""
 
     @abstractmethod
-    def new_account_ids(self, count: int) -> list[int]:
-        """Return ids for new accounts."""
+    def new_account_ids(self, count: int, given: int = 0) -> list[int]:
+        """Return ids for new accounts, after so many that were given in this transaction and are not written yet."""
 
     @abstractmethod
     def keys(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Key]:

@@ -87,9 +87,9 @@ class SqliteSession(SqlSession):
     def lock(self, refs: Collection[str]) -> None:
         """Do nothing: the one writer has the whole file."""
 
-    def new_account_ids(self, count: int) -> list[int]:
+    def new_account_ids(self, count: int, given: int = 0) -> list[int]:
         """Return the ids after the largest."""
-        last: int = self.rows("SELECT coalesce(max(id), 0) FROM account")[0][0]
+        last: int = self.rows("SELECT coalesce(max(id), 0) FROM account")[0][0] + given
         return list(range(last + 1, last + 1 + count))
 
     def integrity_problems(self) -> list[str]:

@@ -61,6 +61,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     for name, count in Counter(plugin.name for plugin in built.values()).items():
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
+    _check_sole(source, built)
     _check_kinds(source, context, built)
     if program is not None:
         check_awards(source, program, context, built)
@@ -166,6 +167,17 @@ def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[A
         message = f"no plugin {use!r} is installed{near(use, names) or '; there are ' + ', '.join(sorted(names))}"
         raise PluginError(message)
     return found.load()
+
+
+def _check_sole(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+    """Refuse a second table of a plugin of which a program has one."""
+    first: dict[type[Plugin[Any]], int] = {}
+    for position, plugin in built.items():
+        before = first.setdefault(type(plugin), position)
+        if plugin.sole and before != position:
+            use, line = source.data["plugin"][position]["use"], source.line(("plugin", before))
+            message = f"a program has one table of {use}: {plugin.sole}; put it together with that of line {line}"
+            source.mistake(("plugin", position, "use"), message)
 
 
 def _check_kinds(source: Source, context: Context, built: Mapping[int, Plugin[Any]]) -> None:

@@ -32,6 +32,8 @@ class Plugin(Generic[ConfigT]):
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     api_version: ClassVar[int] = API_VERSION
+    sole: ClassVar[str] = ""
+    """Why a program has one table of it at most, as a sentence for operators; a second table is refused with that."""
     kinds: frozenset[str] = frozenset()
     """The kinds of event that the options name; `prepare` may set it, and one that there is not is a mistake."""
     stakes: tuple[Stake, ...] = ()

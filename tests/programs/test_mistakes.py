@@ -219,3 +219,19 @@ def test_a_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
         ProgramError, match=r"tea\.toml:9: metrics\.visits\.cout: no such key \(did you mean 'count'\?\)"
     ):
         load_program_file(tmp_path / "tea.toml")
+
+
+@pytest.mark.parametrize(
+    ("use", "why"),
+    [
+        ("merging", "only the last one would be heard"),
+        ("legacy", "only the last one would be heard"),
+        ("refunds", "the first one plans every return"),
+        ("households", "an account is in one household"),
+    ],
+)
+def test_a_second_table_of_what_a_program_has_once_is_refused(use: str, why: str) -> None:
+    tables = f'[[plugin]]\nuse = "{use}"\n[[plugin]]\nuse = "points"\n[[plugin]]\nuse = "{use}"\nname = "more"\n'
+    told = f"a program has one table of {use}: {why}; put it together with that of line {FIRST + 1}"
+    assert told in "".join(mistakes(tables))
+    assert [each.partition(": a program")[0] for each in mistakes(tables)][-1] == "6: plugin[3].use"

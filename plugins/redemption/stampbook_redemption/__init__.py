@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from stampbook import Plugin, PluginError, hookimpl
+from stampbook import Plugin, hookimpl
 from stampbook_redemption.catalogue import Catalogue
 from stampbook_redemption.config import RedemptionConfig
 from stampbook_redemption.events import (
@@ -29,23 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Redemption"]
 
-_TABLES: WeakKeyDictionary[object, str] = WeakKeyDictionary()
-"""The table of each program: there is one, or a tender in points would be drawn once by each."""
-
 
 class Redemption(Plugin[RedemptionConfig]):
     """Lets points pay for orders and rewards, and lets codes be used as often as they may."""
 
     Config = RedemptionConfig
+    sole = "each would draw the same tender in points"
 
     def prepare(self) -> None:
         """Read rates, prices and series."""
         config = self.config
-        if _TABLES.setdefault(self.program, self.name) != self.name:
-            message = (
-                "a program has one table of redemption; put both together: prices says which assets a reward costs"
-            )
-            raise PluginError(message)
         self._paying = None if config.pay is None else Paying(self.name, config.pay, config.asset, self.program)
         self._vouchers = Vouchers(self.name, config, self.program)
         self._catalogue = Catalogue(self.name, config, self.program, self._vouchers)

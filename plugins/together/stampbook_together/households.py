@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 from stampbook import (
     AmountError,
@@ -65,22 +64,17 @@ class _Limit(NamedTuple):
     but_owner: bool
 
 
-_TABLES: WeakKeyDictionary[object, str] = WeakKeyDictionary()
-"""The table of each program: there is one, for an account is in one household."""
-
 
 class Households(Plugin[HouseholdsConfig]):
     """Takes a share of what members earn into a pool, and lets them take from it."""
 
     Config = HouseholdsConfig
+    sole = "an account is in one household"
     linked = frozenset({POOL})
 
     def prepare(self) -> None:
         """Read the share and the limits."""
         config, program = self.config, self.program
-        if _TABLES.setdefault(program, self.name) != self.name:
-            message = "a program has one table of households; an account is in one of them"
-            raise PluginError(message)
         for code in (*config.assets, *(limit.asset for limit in config.limits)):
             if code not in program.assets:
                 message = f"{code!r} is not an asset of the program, which has {', '.join(program.assets)}"

@@ -164,7 +164,8 @@ def test_what_is_not_toml_is_refused_with_its_line(text: str, message: str) -> N
         (f"{HEADER}decimals = true", [":6: assets.points.decimals: True is not a whole number"]),
         (f"{HEADER}decimals = 7", [":6: assets.points.decimals: 7 is more than 6"]),
         (f"{HEADER}[assets.'p p']", [":6: assets.p p: 'p p' cannot be a name here; write letters, digits and _, a letter first, at most 63 of them"]),
-        (f"{HEADER}[[plugin]]\nuse = 'refunds'\n[[plugin]]\nuse = 'refunds'", [":6: plugin: two plugin tables are named 'refunds'; give one of them another name"]),
+        (f"{HEADER}[[plugin]]\nuse = 'rfm'\n[[plugin]]\nuse = 'rfm'", [":6: plugin: two plugin tables are named 'rfm'; give one of them another name"]),
+        (f"{HEADER}[[plugin]]\nuse = 'refunds'\n[[plugin]]\nuse = 'refunds'", [":9: plugin[2].use: a program has one table of refunds: the first one plans every return; put it together with that of line 6"]),
         (f"{HEADER}[[plugin]]\nuse = 'refunds'\nname = 'my refunds'", [":8: plugin[1].name: 'my refunds' cannot be a name here; write letters, digits, _ and -, a letter first, at most 40 of them"]),
     ],
 )  # fmt: skip

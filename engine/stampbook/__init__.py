@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from stampbook.loading import load as _load
     from stampbook.loading import load_file as _load_file
     from stampbook.lots import Lot as Lot
+    from stampbook.names import EventText as EventText
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
@@ -168,6 +169,7 @@ _ROOMS = {
     "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction"),
     "lots": ("Lot",),
     "periods": ("NEVER", "Calendar", "Period", "Window"),
+    "names": ("EventText",),
     "orders": ("Line", "Order"),
     "plugin": ("Plugin", "PluginConfig"),
     "proposals": ("Debt", "Earned", "GiveBack", "PutBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),

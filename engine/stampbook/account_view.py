@@ -159,6 +159,11 @@ class AccountView:
         code = getattr(event, type(event).asset_field, None) or self._program.currency.code
         return int(amount * self._program.finest[code])
 
+    def text_of(self, event: Event, name: str) -> str:
+        """Return a text of an event by the name of its field, or an empty text where it has none."""
+        text = getattr(event, name, "")
+        return text if isinstance(text, str) else ""
+
     @property
     def currency_balance(self) -> int:
         """What may be spent now in the program's currency."""
@@ -195,6 +200,19 @@ class AccountView:
         """Return the value of a fact, or an empty text where there is none."""
         fact = self.fact(name)
         return "" if fact is None else fact.value
+
+    def since(self, name: str) -> int:
+        """Return the instant since which a fact has had its value without a break; now, where it has none."""
+        held = self.fact(name)
+        if held is None or not held.value:
+            return self.at
+        since = held.since
+        for fact in reversed(self.facts(name)):
+            if fact.since < since:
+                if fact.value != held.value or fact.until < since:
+                    break
+                since = fact.since
+        return since
 
     def metric(self, name: str) -> int:
         """Return a metric over its window up to today, in the metric's smallest units."""

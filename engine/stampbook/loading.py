@@ -24,6 +24,7 @@ from stampbook.toml_source import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from stampbook.names import EventText
     from stampbook.plugin import Plugin
     from stampbook.toml_lines import Path as KeyPath
     from stampbook.vocabulary import Context
@@ -48,9 +49,10 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
         ProgramError: every mistake of the file, each with line, key and what to do.
     """
     source = Source(text, file)
-    program, context = read_file(source)
-    built: dict[int, Plugin[Any]] = {}
     tables = source.data.get("plugin", [])
+    listed = tables if isinstance(tables, list) else []
+    program, context = read_file(source, _texts(listed, plugins or {}))
+    built: dict[int, Plugin[Any]] = {}
     if not isinstance(tables, list):
         source.mistake(("plugin",), "write [[plugin]] with two brackets: there may be several")
         tables = []
@@ -58,7 +60,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
         plugin = _build(source, position, table, context, plugins or {})
         if plugin is not None:
             built[position] = plugin
-    for name, count in Counter(plugin.name for plugin in built.values()).items():
+    for name, count in Counter(plugin.name for plugin in built.values() if not plugin.sole).items():
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
     _check_sole(source, built)
@@ -156,6 +158,15 @@ def _complaints(
 
     with suppress(CannotTellError):
         yield from complaints(plugin_class.Config, options, complaint)
+
+
+def _texts(tables: list[Any], given: Mapping[str, type[Plugin[Any]]]) -> list[EventText]:
+    """Return what rules may read of the events of a program's plugins; those that cannot be loaded are told later."""
+    found: list[EventText] = []
+    for use in dict.fromkeys(str(table.get("use")) for table in tables if isinstance(table, dict)):
+        with suppress(PluginError):
+            found.extend(_class_of(use, given).texts)
+    return found
 
 
 def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[Any]]:

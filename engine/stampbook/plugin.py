@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from stampbook.hookspecs import API_VERSION, Limit, Stake
 
 if TYPE_CHECKING:
+    from stampbook.names import EventText
     from stampbook.vocabulary import Context
 
 
@@ -34,6 +35,8 @@ class Plugin(Generic[ConfigT]):
     api_version: ClassVar[int] = API_VERSION
     sole: ClassVar[str] = ""
     """Why a program has one table of it at most, as a sentence for operators; a second table is refused with that."""
+    texts: ClassVar[tuple[EventText, ...]] = ()
+    """Texts of the events that it brings, which conditions may read as ``event.NAME``."""
     kinds: frozenset[str] = frozenset()
     """The kinds of event that the options name; `prepare` may set it, and one that there is not is a mistake."""
     stakes: tuple[Stake, ...] = ()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from stampbook.amounts import CURRENCIES, Asset, Rounding
 from stampbook.errors import PeriodError, near
 from stampbook.event_tables import EventName, EventTable, clashes, names_of, readable, without_amount
+from stampbook.names import vocabulary
 from stampbook.periods import Calendar, LeapDay, Window
 from stampbook.vocabulary import (
     Context,
@@ -20,10 +21,12 @@ from stampbook.vocabulary import (
     WindowText,
     check_reads,
     refuse,
-    vocabulary,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stampbook.names import EventText
     from stampbook.toml_source import Source
 
 _ATTRIBUTE = r"^[a-z][a-z0-9_]{0,39}$"
@@ -243,13 +246,17 @@ class ProgramFile(_Table):
     examples: tuple[Example, ...] = Field(default=(), alias="example")
 
 
-def read_file(source: Source) -> tuple[ProgramFile | None, Context]:
+def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramFile | None, Context]:
     """Read all but the plugin tables, noting mistakes in `source`; the file is None if it has any.
 
     What a mistaken header does not say is guessed, so that the mistakes of the other tables are found too.
+
+    Args:
+        source: the file.
+        texts: what rules may read of the events that its plugins bring.
     """
     data = {key: value for key, value in source.data.items() if key != "plugin"}
-    context = _context(source, data)
+    context = _context(source, data, texts)
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
@@ -259,7 +266,7 @@ def read_file(source: Source) -> tuple[ProgramFile | None, Context]:
     return file, context
 
 
-def _context(source: Source, data: Mapping[str, Any]) -> Context:
+def _context(source: Source, data: Mapping[str, Any], texts: Iterable[EventText]) -> Context:
     header, tables, metrics, stacking = (_table(data.get(key)) for key in ("program", "assets", "metrics", "stacking"))
     code, zone = str(header.get("currency", "")), header.get("time_zone", "UTC")
     if isinstance(header.get("currency"), str) and code not in CURRENCIES:
@@ -290,7 +297,8 @@ def _context(source: Source, data: Mapping[str, Any]) -> Context:
         stacking=stacking,
         attributes=attributes,
     )
-    context.name_facts(facts, "the fact that a plugin keeps")
+    context.name_texts(texts)
+    context.name_facts(facts, "the fact that a plugin keeps", "since when it has its value")
     events = readable(data.get("events"))
     for place, message in clashes(events):
         source.mistake(place, message)
@@ -306,7 +314,7 @@ def _facts(tables: object) -> list[str]:
 
 def _attributes(source: Source, table: object, facts: list[str]) -> dict[str, str]:
     """Return the declared attributes, each of which needs a name of its own."""
-    taken = {*vocabulary(2, {}, 2)["account"], *facts}
+    taken = {*vocabulary(2, {}, 2)["account"], *facts, *(f"{fact}_since" for fact in facts)}
     kinds = {name: str(kind) for name, kind in _table(table).items() if re.fullmatch(_ATTRIBUTE, name)}
     for name in kinds:
         if name in taken:

@@ -315,7 +315,10 @@ def test_a_frozen_pool_still_earns_and_is_not_spent() -> None:
     [
         ('assets = ["pionts"]', "'pionts' is not an asset"),
         ('[[plugin.limit]]\nname = "x"\nasset = "points"\nmost = "0.5"\nwindow = "7 days"', "limit 'x': most"),
-        ('[[plugin]]\nuse = "households"\nname = "more"', "a program has one table of households: an account is in one household"),
+        (
+            '[[plugin]]\nuse = "households"\nname = "more"',
+            "a program has one table of households: an account is in one household",
+        ),
     ],
 )
 def test_mistakes_of_a_program_are_told(options: str, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stampbook import Plugin, hookimpl
+from stampbook import EventText, Plugin, hookimpl
 from stampbook_redemption.catalogue import Catalogue
 from stampbook_redemption.config import RedemptionConfig
 from stampbook_redemption.events import (
@@ -33,6 +33,7 @@ class Redemption(Plugin[RedemptionConfig]):
     """Lets points pay for orders and rewards, and lets codes be used as often as they may."""
 
     Config = RedemptionConfig
+    texts = (EventText("reward", "the name of the reward", ("reward.redeemed", "reward.reserved")),)
     sole = "each would draw the same tender in points"
 
     def prepare(self) -> None:

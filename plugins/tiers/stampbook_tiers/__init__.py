@@ -11,6 +11,7 @@ from stampbook import (
     AccountParting,
     Due,
     Event,
+    EventText,
     Fact,
     Objection,
     Plugin,
@@ -57,6 +58,8 @@ __all__ = [
 
 _OF_TIME = (TierReview, TierDue)
 _CHANGED = (TierRaised, TierLowered)
+_CHANGES = ("tier.raised", "tier.lowered")
+_BY_OPERATORS = ("tier.granted", "tier.locked", "tier.unlocked", "tier.invited")
 _LADDERS: WeakKeyDictionary[object, WeakValueDictionary[str, Tiers]] = WeakKeyDictionary()
 """The ladders of each program by their fact: an event of operators names one, and one table answers for all."""
 
@@ -65,6 +68,12 @@ class Tiers(Plugin[TiersConfig]):
     """Keeps the fact of an account's level, and gives what the level gives."""
 
     Config = TiersConfig
+    texts = (
+        EventText("scheme", "the ladder that it is about: the fact that keeps it", (*_BY_OPERATORS, *_CHANGES)),
+        EventText("before", "the level before, or ''", _CHANGES),
+        EventText("after", "the level after, or ''", _CHANGES),
+        EventText("cause", "the kind of event that changed the level", _CHANGES),
+    )
 
     def prepare(self) -> None:
         """Read the thresholds in the metrics' own units."""

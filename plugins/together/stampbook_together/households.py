@@ -64,7 +64,6 @@ class _Limit(NamedTuple):
     but_owner: bool
 
 
-
 class Households(Plugin[HouseholdsConfig]):
     """Takes a share of what members earn into a pool, and lets them take from it."""
 

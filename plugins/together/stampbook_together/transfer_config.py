@@ -59,8 +59,8 @@ class TransfersConfig(PluginConfig):
     at_latest: Annotated[
         ValidityText | None,
         Field(
-            description="with expiry = 'restart': counted from when the points were first good, the end beyond which no "
-            "number of transfers takes them; `expires` twice over where absent, 'never' for no bound"
+            description="with expiry = 'restart': counted from when the points were first good, the end beyond which "
+            "no number of transfers takes them; `expires` twice over where absent, 'never' for no bound"
         ),
     ] = None
     to_frozen: Annotated[bool, Field(strict=True, description="whether a frozen account may receive")] = True

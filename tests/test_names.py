@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a message is one line, and so is its case
 """What rules may read besides orders: balances, reasons, households, since when a level holds, what changed it."""
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def test_a_declared_event_may_have_a_reason_of_its_own() -> None:
     ledger = books(rule("event.reason == 'asked'", "survey"), more=more)
     ledger.post(type="survey", reason="asked", at="2025-01-01")
     assert ledger.balance("points") == "1"
-    assert books(rule("event.reason == 'asked'", "topup"), more=more)
+    other = books(rule("event.reason == 'asked'", "topup"), more=more)
+    other.post(type="topup", amount="7.00", reason="asked", at="2025-01-01")
+    assert other.balance("points") == "1"
     with pytest.raises(ProgramError, match=r"event\.reason is not known of 'visit'"):
         books(rule("event.reason == 'asked'", "visit"), more=more)
 

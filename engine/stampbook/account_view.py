@@ -110,7 +110,9 @@ class AccountView:
     def derive(self, text: str) -> int:
         """Return a number of 256 bits that depends on the account's journal up to here, and on `text`.
 
-        Decided again it is the same; nobody can foresee it who does not have the books.
+        Decided again it is the same; nobody can foresee it who does not have the books. An event that time brings, or
+        that follows from another, is told such a number in its `details`: it may be decided before the journal has the
+        hash of the entry before it.
         """
         return int.from_bytes(hmac.digest(self._account.head, text.encode(), "sha256"))
 

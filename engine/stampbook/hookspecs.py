@@ -364,7 +364,8 @@ class Hooks:
         """Return events that follow at once when an event has changed facts: a tier was entered or left, say.
 
         Called after an event that changed facts, with the account as it was before. What it returns happens at the
-        same instant, each as an event of a kind that the plugin registered, in this order.
+        same instant, each as an event of a kind that the plugin registered, or of one that gives what it `wants` of
+        another plugin, in this order.
         """
         raise NotImplementedError
 

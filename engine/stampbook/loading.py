@@ -64,6 +64,8 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
     _check_sole(source, built)
+    if len(built) == len(tables):
+        _check_wants(source, built)
     _check_kinds(source, context, built)
     if program is not None:
         check_awards(source, program, context, built)
@@ -189,6 +191,22 @@ def _check_sole(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
             use, line = source.data["plugin"][position]["use"], source.line(("plugin", before))
             message = f"a program has one table of {use}: {plugin.sole}; put it together with that of line {line}"
             source.mistake(("plugin", position, "use"), message)
+
+
+def _check_wants(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+    """Refuse what a plugin has others give and none offers, or none can promise."""
+    offers = {what: why for plugin in built.values() for what, why in plugin.offers.items()}
+    for position, plugin in built.items():
+        for what, place in plugin.wants.items():
+            if offers.get(what) != "":
+                message = f"{what} cannot be given: {offers[what]}" if what in offers else _not_offered(what, offers)
+                source.mistake(("plugin", position, *place), message)
+
+
+def _not_offered(what: str, offers: Mapping[str, str]) -> str:
+    kind, _, name = what.partition(" ")
+    names = [other.removeprefix(f"{kind} ") for other in offers if other.startswith(f"{kind} ")]
+    return f"there is no {kind} {name!r}" + (near(name, names) or f"; there are {', '.join(names) or 'none'}")
 
 
 def _check_kinds(source: Source, context: Context, built: Mapping[int, Plugin[Any]]) -> None:

@@ -317,7 +317,7 @@ def test_a_frozen_pool_still_earns_and_is_not_spent() -> None:
         ('[[plugin.limit]]\nname = "x"\nasset = "points"\nmost = "0.5"\nwindow = "7 days"', "limit 'x': most"),
         (
             '[[plugin]]\nuse = "households"\nname = "more"',
-            "a program has one table of households: an account is in one household",
+            "one table of households: an account is in one household",
         ),
     ],
 )

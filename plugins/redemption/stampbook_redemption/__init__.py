@@ -10,6 +10,7 @@ from stampbook_redemption.config import RedemptionConfig
 from stampbook_redemption.events import (
     KINDS,
     RewardCancelled,
+    RewardGiven,
     RewardRedeemed,
     RewardReleased,
     RewardReserved,
@@ -43,6 +44,7 @@ class Redemption(Plugin[RedemptionConfig]):
         self._vouchers = Vouchers(self.name, config, self.program)
         self._catalogue = Catalogue(self.name, config, self.program, self._vouchers)
         self.owns = (ACCOUNT,) if config.series else ()
+        self.offers = self._catalogue.offers
         self.limits = (*self._catalogue.limits, *self._vouchers.limits)
         unused = {"pay"} if self._paying is None else set()
         if not config.series:
@@ -74,14 +76,8 @@ class Redemption(Plugin[RedemptionConfig]):
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None) -> Iterable[Any]:
         """Return what redeeming and cancelling moves, and what happens to codes."""
         match event:
-            case RewardReserved():
-                return self._catalogue.reserved(event, account)
-            case RewardReleased():
-                return self._catalogue.released(event)
-            case RewardRedeemed():
-                return self._catalogue.redeemed(event, account)
-            case RewardCancelled():
-                return self._catalogue.cancelled(event, account, earlier)
+            case RewardReserved() | RewardReleased() | RewardRedeemed() | RewardGiven() | RewardCancelled():
+                return self._catalogue.on_reward(event, account, earlier)
             case VoucherRedeemed():
                 return self._vouchers.redeemed(event, account)
             case VoucherCancelled():

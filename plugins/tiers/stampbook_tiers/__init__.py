@@ -33,6 +33,7 @@ from stampbook_tiers.events import (
     TierReview,
     TierUnlocked,
 )
+from stampbook_tiers.free_rewards import FreeRewards
 from stampbook_tiers.judging import Judge
 from stampbook_tiers.measures import Measures
 from stampbook_tiers.periods import Review
@@ -95,6 +96,8 @@ class Tiers(Plugin[TiersConfig]):
         self.steps = tuple(steps)
         self._rank = {step.name: rank for rank, step in enumerate(steps)}
         self._benefits = Benefits(self, self.steps)
+        self._rewards = FreeRewards(self.name, self.config, self._rank)
+        self.wants = self._rewards.wants
         self._by_hand = ByHand(self.config.fact, self._rank)
         self._judge = Judge(self, self.steps, measures, self._by_hand, self._review, self._benefits.each_period)
         self._announces = self.config.announce or self._benefits.has_gifts
@@ -136,7 +139,8 @@ class Tiers(Plugin[TiersConfig]):
             facts = self._by_hand.facts(event, account, at)
         elif isinstance(event, _CHANGED) or (isinstance(event, _OF_TIME) and not self._is_own(event)):
             return []
-        return [*facts, *self._judge.facts(account, at, event, facts)]
+        facts = [*facts, *self._judge.facts(account, at, event, facts)]
+        return [*facts, *self._rewards.kept(event, account, facts)] if isinstance(event, TierReview) else facts
 
     def _is_own(self, event: Event) -> bool:
         return bool(event.id.startswith(f"{self.name}:"))
@@ -158,10 +162,10 @@ class Tiers(Plugin[TiersConfig]):
 
     @hookimpl
     def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> list[Due]:
-        """Announce a level that was entered or left."""
+        """Announce a level that was entered or left, and have the rewards given that come with it."""
         if not self._announces:
             return []
-        dues = []
+        dues: list[Due] = []
         for fact in facts:
             before = account.text(self.config.fact)
             if fact.name != self.config.fact or fact.value == before:
@@ -170,7 +174,7 @@ class Tiers(Plugin[TiersConfig]):
             kind = "tier.raised" if up else "tier.lowered"
             details = {"scheme": fact.name, "before": before, "after": fact.value, "cause": event.type}
             dues.append(Due(fact.since, kind, f"{self.name}:{account.ref}:{'up' if up else 'down'}", details))
-        return dues
+        return [*dues, *self._rewards.following(facts, account, event)] if self.wants else dues
 
     @hookimpl
     def progress(self, account: AccountView) -> list[Progress]:

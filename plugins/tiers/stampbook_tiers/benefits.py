@@ -70,14 +70,17 @@ class Benefits:
             for rank, level in enumerate(config.levels)
             if level.expires is not None
         }
-        self._gifts = {level.name: [self._gift(level, gift) for gift in level.gifts] for level in config.levels}
-        self.has_gifts = any(self._gifts.values())
-        self._has_once = any(gift.once for gifts in self._gifts.values() for gift in gifts)
+        self._gifts = {
+            level.name: [self._gift(level, gift, gift.amount) for gift in level.gifts if gift.amount is not None]
+            for level in config.levels
+        }
+        self.has_gifts = any(level.gifts for level in config.levels)
+        self._has_once = any(gift.once for level in config.levels for gift in level.gifts)
         self._elsewhere = f"_{plugin.name}.entered:"
         if self._has_once:
             plugin.program.carry_facts(self._fact, self._elsewhere)
         self.each_period = frozenset(
-            name for name, gifts in self._gifts.items() if any(gift.each_period for gift in gifts)
+            level.name for level in config.levels if any(gift.given == "each period" for gift in level.gifts)
         )
 
     def _check_asset(self, asset: str) -> None:
@@ -85,12 +88,12 @@ class Benefits:
             message = f"asset {asset!r} is not an asset of the program"
             raise PluginError(message)
 
-    def _gift(self, level: Level, gift: Gift) -> _Gift:
+    def _gift(self, level: Level, gift: Gift, amount: str) -> _Gift:
         code, calendar = gift.asset or self._asset, self._plugin.program.calendar
         self._check_asset(code)
         asset = self._plugin.program.assets[code]
         try:
-            units = asset.units(gift.amount)
+            units = asset.units(amount)
         except AmountError as error:
             message = f"level {level.name!r}: gift {gift.name!r}: {error}"
             raise PluginError(message) from None

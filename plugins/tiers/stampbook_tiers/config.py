@@ -33,7 +33,12 @@ class Gift(PluginConfig):
     """What a level gives to those who enter it, or to those who have it at the beginning of each period."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="unique in the level")]
-    amount: Annotated[str, Field(pattern=_DECIMAL, description="how much, in whole units of the asset")]
+    amount: Annotated[
+        str | None, Field(pattern=_DECIMAL, description="how much, in whole units of the asset; or name a reward")
+    ] = None
+    reward: Annotated[
+        str | None, Field(min_length=1, description="a reward of the program's catalogue, which costs nothing here")
+    ] = None
     asset: Annotated[str | None, Field(description="asset to grant; the table's where absent")] = None
     given: Annotated[
         Literal["entry", "each period"],
@@ -50,6 +55,15 @@ class Gift(PluginConfig):
         bool,
         Field(strict=True, description="taken back, as far as it is there, when a return undoes the level at once"),
     ] = False
+
+    @model_validator(mode="after")
+    def _gives_one(self) -> Gift:
+        if (self.amount is None) == (self.reward is None):
+            refuse("a gift is either an amount or a reward of the catalogue; write one of them")
+        terms = {"asset", "expires", "pending", "take_back"} & self.model_fields_set
+        if self.reward is not None and terms:
+            refuse(f"{', '.join(sorted(terms))}: a reward has terms of its own, and stays; leave it out")
+        return self
 
 
 class Level(PluginConfig):

@@ -122,7 +122,7 @@ balance = { points = "1" }
         ":42: plugin[1].rule[2].pending: 14 is not text; write it in quotes",
         ":44: plugin[2].use: missing",
         ":48: plugin[3].use: no plugin 'tier' is installed (did you mean 'tiers'?)",
-        ":50: plugin[4].level: missing",
+        ":50: plugin[4]: a ladder needs levels: write [[plugin.level]]; one that is no more says ended = true",
         ":53: plugin[4].levels: no such key (did you mean 'level'?)",
         ":57: example[1].balance: no such key (did you mean 'balances'?)",
     ]  # fmt: skip

@@ -22,6 +22,7 @@ from stampbook import (
 from stampbook_tiers.benefits import Benefits
 from stampbook_tiers.by_hand import BY_HAND, ByHand
 from stampbook_tiers.config import TiersConfig
+from stampbook_tiers.ended import Ended
 from stampbook_tiers.events import (
     KINDS,
     TierDue,
@@ -99,7 +100,11 @@ class Tiers(Plugin[TiersConfig]):
         self._rewards = FreeRewards(self.name, self.config, self._rank)
         self.wants = self._rewards.wants
         self._by_hand = ByHand(self.config.fact, self._rank)
-        self._judge = Judge(self, self.steps, measures, self._by_hand, self._review, self._benefits.each_period)
+        self._judge: Judge | Ended = (
+            Ended(self.name, self.config.fact, self._by_hand)
+            if self.config.ended
+            else Judge(self, self.steps, measures, self._by_hand, self._review, self._benefits.each_period)
+        )
         self._announces = self.config.announce or self._benefits.has_gifts
 
     @hookimpl

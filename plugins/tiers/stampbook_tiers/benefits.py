@@ -54,7 +54,8 @@ class Benefits:
         self._plugin = plugin
         self._fact = config.fact
         self._asset = config.asset
-        self._check_asset(config.asset)
+        if steps:
+            self._check_asset(config.asset)
         calendar = plugin.program.calendar
         self._multipliers = [
             [Multiplier(f"{plugin.name}.{step.name}", config.asset, step.numerator, step.denominator)]

@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Debt as Debt
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
+    from stampbook.proposals import Mature as Mature
     from stampbook.proposals import PutBack as PutBack
     from stampbook.proposals import Remember as Remember
     from stampbook.proposals import SetAside as SetAside
@@ -172,7 +173,7 @@ _ROOMS = {
     "names": ("EventText",),
     "orders": ("Line", "Order"),
     "plugin": ("Plugin", "PluginConfig"),
-    "proposals": ("Debt", "Earned", "GiveBack", "PutBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
+    "proposals": ("Debt", "Earned", "GiveBack", "Mature", "PutBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
     "refund_plans": ("Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine"),
     "registry": ("Registry",),
     "returns": ("settle_share",),

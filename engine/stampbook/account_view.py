@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.events import Event
     from stampbook.ledger import Fact, Posting
+    from stampbook.proposals import Earned
     from stampbook.vocabulary import Context
 
 
@@ -304,6 +305,11 @@ class AccountView:
         movements known.
         """
         return sum([units for _, units in takeable(self._account.lots.values(), self._postings, asset, self.at)])
+
+    def kept_of(self, event: Event, earned: Earned) -> int:
+        """Return how much of something earned the account itself would have, the rest going to others."""
+        kept_of = self._program.kept_of
+        return earned.units if kept_of is None else kept_of(event, earned, self)
 
     def _days(self, name: str) -> Iterable[tuple[int, int]]:
         counter = self._account.metrics.counters.get(name)

@@ -9,6 +9,7 @@ from stampbook.errors import PluginError
 from stampbook.ledger import PROMOTION, Posting
 from stampbook.lots import DEBT, PAID, takeable
 from stampbook.periods import NEVER
+from stampbook.proposals import Earned
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
@@ -46,6 +47,11 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
         units += left
     if units:
         draft.trace.setdefault("entitled", []).append((rule, asset, units))
+
+
+def earned_of(wish: Entitlement) -> Earned:
+    """Return an entitlement, or one that is taken back, as something earned, to be shared."""
+    return Earned(wish.rule, wish.asset, abs(wish.units), *wish[3:])
 
 
 def _terms(lot: Lot) -> tuple[str, int, int]:

@@ -183,7 +183,9 @@ class Message(NamedTuple):
     A message that a purchase sends may name in `on_return` the kind of event that tells the same account when the
     purchase, or a part of it, comes back: with the same data, but in ``units`` the part of ``data["units"]`` that comes
     back, rounded cumulatively; nothing is told of no unit. `by_line` are pairs of line number and units where lines
-    had their own part; empty means the whole order. With `opens` the other account is opened if there is none;
+    had their own part; empty means the whole order. It may also name in `on_completion` the kind of event that tells it
+    when the purchase is completed, with the units that have not come back; what comes back later is told with the
+    instant of that in ``data["completed_at"]``. With `opens` the other account is opened if there is none;
     else `absent` says what it means that there is none.
     """
 
@@ -195,6 +197,7 @@ class Message(NamedTuple):
     by_line: tuple[tuple[int, int], ...] = ()
     opens: bool = False
     absent: str = ""
+    on_completion: str = ""
 
 
 class Decision:

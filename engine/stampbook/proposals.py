@@ -69,6 +69,18 @@ class Remember(NamedTuple):
     value: str
 
 
+class Mature(NamedTuple):
+    """Lets what is pending under these terms be spent from now on: `units` smallest units, as far as they are there."""
+
+    asset: str
+    units: int
+    kind: str
+    effective_at: int
+    expires_at: int
+    priority: int
+    rule: str = ""
+
+
 class StatusChange(NamedTuple):
     """What a plugin's event makes of the account: ``closed``, once nothing is left in it, or ``open`` again."""
 

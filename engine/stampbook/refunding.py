@@ -263,16 +263,39 @@ def told_of_return(past: Past, request: RefundRequest) -> list[tuple[int, Messag
 
     The units of each are rounded cumulatively over all that came back so far, so all returns together tell the whole.
     """
+    told = _told(past)
+    messages: list[tuple[int, Message]] = []
+    completed_at = next((later.at for later in past.returns if "matured" in later.memo), None)
+    for place, (to, kind, data, by_line, *on_completion) in enumerate(past.purchase.memo.get("sent", ())):
+        due = settle_share(data["units"], tuple(map(tuple, by_line)), request) - told[place]
+        since = {"completed_at": completed_at} if on_completion and completed_at is not None else {}
+        if due > 0:
+            messages.append((place, Message(to, kind, {**data, **since, "units": due}, required=False)))
+    return messages
+
+
+def told_of_completion(past: Past) -> list[Message]:
+    """Return what the completion of a purchase tells those to whom it sent something: what has not come back."""
+    told = _told(past)
+    return [
+        Message(to, on_completion[0], {**data, "units": data["units"] - told[place]}, required=False)
+        for place, (to, _, data, _, *on_completion) in enumerate(past.purchase.memo.get("sent", ()))
+        if on_completion and data["units"] > told[place]
+    ]
+
+
+def is_completed(past: Past) -> bool:
+    """Whether a purchase was completed."""
+    return any("matured" in later.memo for later in past.returns)
+
+
+def _told(past: Past) -> dict[int, int]:
+    """Return the units that other accounts were told of as having come back, by the place of the message."""
     told: dict[int, int] = defaultdict(int)
     for earlier in past.returns:
         for place, units in earlier.memo.get("told", ()):
             told[place] += units
-    messages: list[tuple[int, Message]] = []
-    for place, (to, kind, data, by_line) in enumerate(past.purchase.memo.get("sent", ())):
-        due = settle_share(data["units"], tuple(map(tuple, by_line)), request) - told[place]
-        if due > 0:
-            messages.append((place, Message(to, kind, {**data, "units": due}, required=False)))
-    return messages
+    return told
 
 
 def _share(counted: int, back: ReturnedLine | RefundRequest) -> int:
@@ -281,4 +304,13 @@ def _share(counted: int, back: ReturnedLine | RefundRequest) -> int:
     return share if counted > 0 else -share
 
 
-__all__ = ["Past", "Recorded", "refund_request", "settle_share", "taken_metrics", "told_of_return"]
+__all__ = [
+    "Past",
+    "Recorded",
+    "is_completed",
+    "refund_request",
+    "settle_share",
+    "taken_metrics",
+    "told_of_completion",
+    "told_of_return",
+]

@@ -75,6 +75,8 @@ class Registry:
         self.has_assessments = bool(self._calls["assess"])
         self.has_followers = bool(self._calls["follow"])
         self.has_sharers = bool(self._calls["share"])
+        if self.has_sharers:
+            context.kept_of = self._kept_of
         self.forwards = any(plugin.forwards for plugin in self.plugins)
         self.linked = frozenset[str]().union(*(plugin.linked for plugin in self.plugins))
         self.has_listeners = bool(self._calls["committed"])
@@ -187,6 +189,9 @@ class Registry:
                     raise PluginError(message)
                 shares.append(Stamped(name, share))
         return shares
+
+    def _kept_of(self, event: Event, earned: Earned, account: AccountView) -> int:
+        return earned.units - sum(share.value.units for share in self.share(event, [earned], account))
 
     def refund(self, request: RefundRequest, account: AccountView) -> Stamped[RefundPlan] | None:
         """Return the first plan for a return."""

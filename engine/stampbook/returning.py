@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from stampbook.events import Return
 from stampbook.ledger import PROMOTION, SALES
 from stampbook.limits import given_back, let_go_of
-from stampbook.maturing import is_completed
 from stampbook.owing import repay_first
-from stampbook.refunding import refund_request, taken_metrics, told_of_return
+from stampbook.refunding import is_completed, refund_request, taken_metrics, told_of_return
 from stampbook.standing_in import StandIns
 
 if TYPE_CHECKING:

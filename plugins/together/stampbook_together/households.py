@@ -9,6 +9,7 @@ from stampbook import (
     Debt,
     Deposit,
     Fact,
+    Mature,
     Message,
     Objection,
     Plugin,
@@ -27,6 +28,7 @@ from stampbook_together.households_events import (
     HouseholdEarned,
     HouseholdJoined,
     HouseholdLeft,
+    HouseholdMatured,
     HouseholdMemberJoined,
     HouseholdMemberLeft,
     HouseholdReceived,
@@ -50,7 +52,7 @@ _SPENDS = {"transfer", "hold.authorised"}
 _ENDS = {"account.closed", "account.merged"}
 _PERCENT = 100
 
-_Steps = list[Posting | Withdrawal | Deposit | Debt | Tally | Message | Objection]
+_Steps = list[Posting | Withdrawal | Deposit | Debt | Mature | Tally | Message | Objection]
 
 
 class _Limit(NamedTuple):
@@ -105,8 +107,8 @@ class Households(Plugin[HouseholdsConfig]):
     # Earning
 
     @hookimpl
-    def share(self, event: Event, earned: Sequence[Earned], account: AccountView) -> list[Share]:
-        """Send the pool's part of each award there; what waits for the completion of a purchase stays."""
+    def share(self, earned: Sequence[Earned], account: AccountView) -> list[Share]:
+        """Send the pool's part of each award there; what waits for the completion of a purchase waits there, too."""
         pool = account.text(POOL)
         if not pool:
             return []
@@ -115,7 +117,7 @@ class Households(Plugin[HouseholdsConfig]):
             of_asset = not self.config.assets or each.asset in self.config.assets
             of_rule = not self.config.rules or each.rule in self.config.rules
             units = divide(each.units * self._share[0], self._share[1], self.config.rounding)
-            if each.waits or not of_asset or not of_rule or units <= 0:
+            if not of_asset or not of_rule or units <= 0:
                 continue
             data = {
                 "member": account.ref,
@@ -129,8 +131,16 @@ class Households(Plugin[HouseholdsConfig]):
             }
             parts = split(units, [part for _, part in each.lines]) if each.lines else []
             by_line = tuple(zip((line for line, _ in each.lines), parts, strict=True))
-            back = "household.returned" if event.type == "purchase" else ""
-            message = Message(pool, "household.earned", data, required=False, on_return=back, by_line=by_line)
+            done = "household.matured" if each.waits else ""
+            message = Message(
+                pool,
+                "household.earned",
+                data,
+                required=False,
+                on_return="household.returned",
+                by_line=by_line,
+                on_completion=done,
+            )
             shares.append(Share(each.rule, units, message))
         return shares
 
@@ -153,6 +163,9 @@ class Households(Plugin[HouseholdsConfig]):
             case HouseholdEarned():
                 terms = (event.kind, event.effective_at, event.expires_at, event.priority)
                 return [Deposit(event.asset, event.units, _PROMOTION, *terms, self._rule(event))]
+            case HouseholdMatured():
+                terms = (event.kind, event.effective_at, event.expires_at, event.priority)
+                return [Mature(event.asset, event.units, *terms, self._rule(event))]
             case HouseholdReturned():
                 return [*self._taken_back(event, account)]
             case HouseholdSpent():
@@ -164,12 +177,13 @@ class Households(Plugin[HouseholdsConfig]):
             case _:
                 return []
 
-    def _rule(self, event: HouseholdEarned | HouseholdReturned) -> str:
+    def _rule(self, event: HouseholdEarned | HouseholdMatured | HouseholdReturned) -> str:
         return f"{self.name}.{event.rule}"
 
     def _taken_back(self, event: HouseholdReturned, account: AccountView) -> Iterator[Posting | Debt]:
         """Yield what takes a part back: from lots of its own terms, then from those that end last."""
-        terms = (event.kind, event.effective_at, event.expires_at, event.priority)
+        effective_at = event.effective_at if event.completed_at is None else event.completed_at
+        terms = (event.kind, effective_at, event.expires_at, event.priority)
         lots = [
             lot
             for lot in account.lots

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from stampbook.ledger import Objection as Objection
     from stampbook.ledger import Posting as Posting
     from stampbook.ledger import Transaction as Transaction
+    from stampbook.ledger import authorised_by as authorised_by
     from stampbook.loading import load as _load
     from stampbook.loading import load_file as _load_file
     from stampbook.lots import Lot as Lot
@@ -167,7 +168,7 @@ _ROOMS = {
         "hookimpl",
     ),
     "joining": ("AccountJoined", "AccountParted", "AccountParting"),
-    "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction"),
+    "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction", "authorised_by"),
     "lots": ("Lot",),
     "periods": ("NEVER", "Calendar", "Period", "Window"),
     "names": ("EventText",),

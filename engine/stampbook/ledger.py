@@ -105,6 +105,19 @@ class Fact(NamedTuple):
     reason: str = ""
 
 
+_PARTS = 1 << 40
+
+
+def part_number(authorised: int, place: int) -> int:
+    """Return the number of a hold: the journal position of its event, and of several assets the place of its own."""
+    return authorised + place * _PARTS
+
+
+def authorised_by(hold: int) -> int:
+    """Return the journal position of the event that made a hold; of several assets each has a hold of its own."""
+    return hold % _PARTS
+
+
 class HoldChange(NamedTuple):
     """One step in the life of a hold: `action` is authorise, raise, capture, void or lapse.
 

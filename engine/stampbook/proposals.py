@@ -55,7 +55,10 @@ class GiveBack(NamedTuple):
 
 
 class SetAside(NamedTuple):
-    """Sets an amount of an asset aside until it is taken, released, or lapses; the hold is the event's own."""
+    """Sets an amount of an asset aside until it is taken, released, or lapses; the hold is the event's own.
+
+    An event may set several assets aside, each once: later events name it, and take of each what they need.
+    """
 
     asset: str
     amount: int

@@ -10,7 +10,17 @@ from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
 from stampbook.holding import check_used, pay
 from stampbook.hookspecs import Deposit, Withdrawal
-from stampbook.ledger import CASH, OPENING, TRANSFERS, HoldChange, Message, MetricChange, Objection, Posting
+from stampbook.ledger import (
+    CASH,
+    OPENING,
+    TRANSFERS,
+    HoldChange,
+    Message,
+    MetricChange,
+    Objection,
+    Posting,
+    part_number,
+)
 from stampbook.lots import DEBT, PAID
 from stampbook.metrics import SEPARATOR
 from stampbook.owing import repay_first
@@ -78,7 +88,7 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
     elif isinstance(proposal, SetAside):
         units = draft.choose(proposal.asset, proposal.amount)
         if units:
-            number = draft.account.seq + 1
+            number = part_number(draft.account.seq + 1, len(draft.holds))
             draft.holds.append(HoldChange(number, "authorise", proposal.asset, units, proposal.lapses_at))
     elif isinstance(proposal, Remember):
         draft.memo.setdefault("remembered", {})[str(proposal.name)] = str(proposal.value)

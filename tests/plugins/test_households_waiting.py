@@ -195,16 +195,8 @@ def test_the_books_verify() -> None:
         {"type": "account.opened", "id": f"o{ref}", "account": ref, "at": "2025-01-01"} for ref in ("home", "ann")
     ]
     events.append({"type": "household.joined", "id": "j", "account": "ann", "to": "home", "at": "2025-01-02"})
-    for number in range(4):
-        events.append(
-            {
-                "type": "purchase",
-                "id": f"p{number}",
-                "account": "ann",
-                "amount": "60.00",
-                "at": f"2025-02-0{number + 1}",
-            }
-        )
+    bought = {"type": "purchase", "account": "ann", "amount": "60.00"}
+    events.extend({**bought, "id": f"p{n}", "at": f"2025-02-0{n + 1}"} for n in range(4))
     events.append({"type": "purchase.completed", "id": "c", "account": "ann", "purchase": "p1", "at": "2025-02-05"})
     events.extend(
         {"type": "return", "id": f"r{n}", "account": "ann", "purchase": f"p{n}", "at": f"2025-02-0{6 + n}"}

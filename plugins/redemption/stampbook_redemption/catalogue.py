@@ -21,6 +21,7 @@ from stampbook import (
     Tally,
     Window,
     Withdrawal,
+    authorised_by,
     near,
 )
 from stampbook_redemption.events import RewardGiven, RewardRedeemed, RewardReleased, RewardReserved
@@ -121,13 +122,8 @@ class Catalogue:
             yield reward
             return
         yield from self._offers[reward.name].objections(event, account)
-        prices = self._prices[reward.name]
-        if len(prices) > 1:
-            told = f"reward {reward.name!r} costs several assets, and one can be set aside; redeem it at once"
-            yield Objection("several_assets", told)
-            return
         yield from self._counted(reward)
-        for asset, amount in prices.items():
+        for asset, amount in self._prices[reward.name].items():
             yield SetAside(asset, amount, event.lapses_at)
 
     def released(self, event: RewardReleased) -> Iterator[Step]:
@@ -151,7 +147,7 @@ class Catalogue:
 
     def _held(self, event: Event, account: AccountView) -> Fact | None:
         """Return what is concluded about the reward for which the hold was made that an event names."""
-        number = event.hold if event.type == "hold.lapsed" else account.named  # type: ignore[attr-defined]
+        number = authorised_by(event.hold) if event.type == "hold.lapsed" else account.named  # type: ignore[attr-defined]
         facts = () if number is None else account.facts(f"{self._name}.reserved/{number}")
         return facts[-1] if facts and facts[-1].value else None
 

@@ -141,6 +141,9 @@ class Past:
                     restored[posting.destination] += posting.amount
             for lot, units in earlier.memo.get("repaid", ()):
                 restored[lot] += units
+            for lot, into, units in earlier.memo.get("renewed", ()):
+                restored[lot] += units
+                restored[into] -= units
         return tuple(
             Drawn(posting.source, posting.amount, restored[posting.source])
             for posting in self.purchase.postings
@@ -174,6 +177,8 @@ class Past:
                 taken[posting.asset] += posting.amount
             else:
                 raise InvariantError("I15", f"a refund may not post from {posting.source!r} to {posting.destination!r}")
+        for lot, units, _ in plan.over:
+            restored[lot] += units
         uses = [*request.drawn, *[use for paid in request.paid for use in paid.drawn]]
         drawn = {drawn.lot: drawn.amount - drawn.restored for drawn in uses}
         for lot, amount in restored.items():

@@ -11,6 +11,7 @@ from stampbook.engine import Engine
 from stampbook.statements import statement
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
+from tests.plugins.proof import findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,6 +149,57 @@ def test_points_that_go_back_to_a_lot_whose_time_is_over_expire_at_once() -> Non
     books.post(type="return", purchase="p", at="2025-03-01T12:00")
     assert books.balance("points") == "0"
     assert [entry.type for entry in books.journal()[-2:]] == ["return", "expiry"]
+
+
+@pytest.mark.parametrize(
+    ("refunds", "after"),
+    [
+        ('expired = "expire"', ["100", "0", "0", "0"]),
+        ('expired = "extend"\nextend_by = "10 days"', ["100", "100", "300", "0"]),
+        ('expired = "forfeit"', ["100", "0", "0", "0"]),
+    ],
+)
+def test_what_has_expired_since_goes_back_as_the_policy_says(refunds: str, after: list[str]) -> None:
+    events: list[dict[str, Any]] = [
+        {"type": "purchase", "id": "a", "amount": "400.00", "at": "2025-01-01T12:00"},
+        {"type": "purchase", "id": "p", "amount": "4.00", "tenders": tenders("4.00"), "at": "2025-01-25T12:00"},
+        {"type": "return", "id": "r1", "purchase": "p", "amount": "1.00", "at": "2025-01-26T12:00"},
+        {"type": "return", "id": "r2", "purchase": "p", "amount": "1.00", "at": "2025-03-01T12:00"},
+        {"type": "return", "id": "r3", "purchase": "p", "amount": "2.00", "at": "2025-03-02T12:00"},
+    ]
+    books = ledger(points=0, refunds=refunds, expires="1 month")
+    balances = []
+    for event in events:
+        outcome = books.post(**event)
+        assert outcome.accepted, outcome.objections
+        balances.append(books.balance("points"))
+    balances.append(books.balance("points", at="2025-03-13"))
+    assert balances[2:] == after
+    assert books.post(type="return", purchase="p", at="2025-03-13").objections
+    told = [{"account": "ann", **event} for event in events]
+    assert findings(text(refunds=refunds, expires="1 month"), told) == ()
+    assert findings(text(refunds=refunds, expires="1 month"), told, 1) == ()
+
+
+def test_what_goes_back_repays_a_debt_first_and_is_not_given_twice() -> None:
+    program = text(refunds='points_spent = "debt"\nexpired = "extend"\nextend_by = "10 days"', expires="1 month")
+    books = Ledger(program.replace("[assets.points]", "[assets.points]\ndebt = true"))
+    books.post(type="purchase", amount="300.00", at="2025-01-01T12:00")
+    books.post(type="purchase", id="p", amount="3.00", tenders=tenders("3.00"), at="2025-01-25T12:00")
+    books.post(type="purchase", id="q", amount="50.00", at="2025-02-20T12:00")
+    books.post(type="spend", asset="points", amount="50", at="2025-02-21T12:00")
+    books.post(type="return", purchase="q", at="2025-02-22T12:00")
+    assert books.owed("points") == "50"
+    books.post(type="return", purchase="p", amount="1.50", at="2025-03-01T12:00")
+    assert (books.owed("points"), books.balance("points")) == ("0", "100")
+    books.post(type="return", purchase="p", at="2025-03-02T12:00")
+    assert books.balance("points") == "250"
+
+
+@pytest.mark.parametrize("options", ['expired = "extend"', 'extend_by = "1 month"'])
+def test_an_extension_says_how_long(options: str) -> None:
+    with pytest.raises(ProgramError, match="extend_by goes with expired = 'extend'"):
+        ledger(refunds=options)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ balance = { points = "1" }
         ":13: assets.JPY.decimals: JPY is a currency of 0 decimals",
         ":16: metrics.spend.sum: no field 'order.nett' (did you mean 'net'?) (column 1)",
         ":17: metrics.spend.window: '12 monts' is not a window; write '12 months', 'calendar year' or 'lifetime'",
-        ":19: metrics.visits: a metric has one of count = true, sum = '…' and distinct = '…'",
+        ":19: metrics.visits: a metric has one of count = true, sum = '…', distinct = '…' and granted = 'points'",
         ":20: metrics.visits.on: 'purchas' is no kind of event (did you mean 'purchase'?)",
         ":22: metrics.loops: a metric cannot read metric.visits: metrics are counted before they are compared",
         ":27: stacking.promo: 'bets' is not one of 'sum', 'best', 'first', 'exclusive', 'multiplied' (did you mean 'best'?)",

@@ -48,7 +48,6 @@ from stampbook.returning import cancelled, returned
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
-    from stampbook.refund_plans import RefundPlan
     from stampbook.refunding import Past
 
 

@@ -252,7 +252,8 @@ def taken_metrics(past: Past, request: RefundRequest) -> list[MetricChange]:
             undone[name] -= delta
     lines = {line.line: line for line in request.lines}
     due: dict[tuple[str, int], int] = {}
-    limited = {name for name, _, _ in past.purchase.memo.get("caps", ())}
+    memo = past.purchase.memo
+    limited = {name for name, _, _ in (*memo.get("caps", ()), *memo.get("counted_grants", ()))}
     for name, day, delta in past.purchase.effects.get("metrics", ()):
         if name not in limited:
             due[name, day] = _share(delta, request)
@@ -261,6 +262,15 @@ def taken_metrics(past: Past, request: RefundRequest) -> list[MetricChange]:
     return [
         MetricChange(name, day, undone[name] - units) for (name, day), units in due.items() if units != undone[name]
     ]
+
+
+def taken_grants(past: Past, plan: RefundPlan) -> list[MetricChange]:
+    """Return what a return takes off the metrics that count what was granted: what it settles of those grants."""
+    changes = [
+        MetricChange(name, day, -sum(plan.settled.get(rule, 0) for rule in rules))
+        for name, day, rules in past.purchase.memo.get("counted_grants", ())
+    ]
+    return [change for change in changes if change.delta]
 
 
 def told_of_return(past: Past, request: RefundRequest) -> list[tuple[int, Message]]:
@@ -315,6 +325,7 @@ __all__ = [
     "is_completed",
     "refund_request",
     "settle_share",
+    "taken_grants",
     "taken_metrics",
     "told_of_completion",
     "told_of_return",

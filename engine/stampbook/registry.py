@@ -91,8 +91,13 @@ class Registry:
             if name and limit.scope == "account":
                 context.windows = {**context.windows, name: limit.window or Window()}
         self.metrics = {
-            kind: [(name, table) for name, table in file.metrics.items() if kind in table.on and table.distinct is None]
+            kind: [(name, table) for name, table in file.metrics.items() if kind in table.on and table.is_plain]
             for kind in {kind for table in file.metrics.values() for kind in table.on}
+        }
+        self.granted = {
+            kind: tables
+            for kind in self.metrics
+            if (tables := [(name, table) for name, table in file.metrics.items() if kind in table.on and table.granted])
         }
         different = {name: table for name, table in file.metrics.items() if table.distinct is not None}
         self.distinct = {

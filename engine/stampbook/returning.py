@@ -8,7 +8,7 @@ from stampbook.events import Return
 from stampbook.ledger import PROMOTION, SALES, Posting
 from stampbook.limits import given_back, let_go_of
 from stampbook.owing import repay_first
-from stampbook.refunding import is_completed, refund_request, taken_metrics, told_of_return
+from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics, told_of_return
 from stampbook.standing_in import StandIns
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
             draft.owe(asset, amount, PROMOTION, stamped.plugin)
     past.check_plan(request, plan, draft.postings)
     renewed = _renewed(draft, plan, stamped.plugin)
-    counted = [*taken_metrics(past, request), *given_back(past, plan, request)]
+    counted = [*taken_metrics(past, request), *taken_grants(past, plan), *given_back(past, plan, request)]
     draft.metrics = counted
     _remember(draft, past, request, plan, came)
     if renewed:

@@ -9,7 +9,7 @@ from stampbook.entitling import earned_of, entitle
 from stampbook.errors import PluginError
 from stampbook.event_base import OWN_SOURCE
 from stampbook.hookspecs import Entitlement, Extension
-from stampbook.ledger import PROMOTION, Message
+from stampbook.ledger import PROMOTION, Message, MetricChange
 from stampbook.periods import NEVER
 from stampbook.proposals import Earned
 from stampbook.proposing import checked_message
@@ -96,9 +96,25 @@ def _granted(
             draft.memo.setdefault("awaits", []).append(award.rule)
     if granted:
         draft.memo["granted"] = granted
+    if granted and draft.registry.granted:
+        _count_granted(draft, granted)
     if settled.counts:
         draft.metrics = [*draft.metrics, *[change for change, _ in settled.counts]]
         draft.memo["caps"] = [(change.metric, change.day, parts) for change, parts in settled.counts]
+
+
+def _count_granted(draft: Draft, granted: list[Any]) -> None:
+    """Add to metrics what rules granted in the end, and note whose grants they count, so that a return undoes them."""
+    for name, table in draft.registry.granted.get(draft.event.type, ()):
+        counted = [
+            (rule, units)
+            for rule, asset, units, _, _ in granted
+            if asset == table.granted and (not table.rules or rule in table.rules)
+        ]
+        if counted:
+            change = MetricChange(name, draft.view.day, sum(units for _, units in counted))
+            draft.metrics = [*draft.metrics, change]
+            draft.memo.setdefault("counted_grants", []).append((name, change.day, [rule for rule, _ in counted]))
 
 
 def _own(draft: Draft, wish: Entitlement) -> Entitlement:

@@ -56,6 +56,7 @@ class Context:
         self.spend_orders: Mapping[str, Sequence[str]] = {}
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
+        self.granted: frozenset[str] = frozenset()
         self.kept_of: Callable[[Any, Any, Any], int] | None = None
         self.needed_days: dict[str, int] = {}
         self.carried: frozenset[str] = frozenset()

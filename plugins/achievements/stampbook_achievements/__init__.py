@@ -69,6 +69,11 @@ class Achievements(Plugin[AchievementsConfig]):
             known = ", ".join(self.program.metric_decimals) or "none"
             message = f"achievement {name!r}: metric {metric!r} is not declared under [metrics], which has {known}"
             raise PluginError(message)
+        if metric in self.program.granted:
+            message = (
+                f"achievement {name!r}: metric {metric!r} counts what rules granted, after achievements are judged"
+            )
+            raise PluginError(message)
         measure, row = self.program.metric_asset(metric), achievement.in_a_row
         if metric in self.program.distinct and achievement.once_a_day:
             message = f"achievement {name!r}: metric {metric!r} counts different values; leave out once_a_day"

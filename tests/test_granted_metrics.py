@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - a message is one line, and so is its case
 """Metrics of what rules granted in the end: after multipliers, stacking and limits, undone by returns."""
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def limits_of(file: ProgramFile, context: Context) -> list[Limit]:
 
 
 def check_awards(source: Source, program: ProgramFile, context: Context, built: Mapping[int, Plugin[Any]]) -> None:
-    """Note limits, campaigns and metrics that hold for nothing, and rules whose result an unstated order would decide."""
+    """Note limits, campaigns and metrics that hold for nothing, and rules whose result an unstated order decides."""
     places = {stake.rule: (position, stake) for position, plugin in built.items() for stake in plugin.stakes}
     awards = {rule: stake.asset for rule, (_, stake) in places.items() if stake.what == "award"}
     silent = tuple(f"{plugin.name}." for plugin in built.values() if not plugin.stakes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import PluginError, ProgramError
+from stampbook import EventError, PluginError, ProgramError
 from stampbook.engine import Engine
 from stampbook.statements import statement
 from stampbook.testing import Ledger
@@ -128,6 +128,79 @@ def test_what_is_not_whole_costs_the_next_whole_point() -> None:
     books.post(type="adjust", asset="points", amount="10", reason="a start")
     books.post(type="purchase", amount="0.50", tenders=tenders("0.50"))
     assert books.balance("points") == "8"  # 1.5 are 2
+
+
+SEVERAL = """points = "50"
+value = "1.00"
+when = "account.ref == 'ann'"
+[[plugin.pay]]
+points = "80"
+value = "1.00"
+when = "order.total >= 100"
+minimum = "100"
+[[plugin.pay]]
+asset = "miles"
+points = "2"
+value = "1.00"
+most_share = "50%"
+"""
+
+
+def several() -> Ledger:
+    program = text(earn="0 * order.net").replace(
+        '[plugin.pay]\npoints = "100"\nvalue = "1.00"\n', f"[[plugin.pay]]\n{SEVERAL}"
+    )
+    books = Ledger(program.replace("[assets.points]", "[assets.points]\n[assets.miles]"))
+    for ref in ("ann", "bob"):
+        for asset in ("points", "miles"):
+            books.post(type="adjust", account=ref, asset=asset, amount="1000", reason="a start", at="2025-01-01T12:00")
+    return books
+
+
+@pytest.mark.parametrize(
+    ("account", "total", "paid", "expected"),
+    [
+        ("ann", "100.00", "2.00", ("900", "1000")),
+        ("bob", "100.00", "2.00", ("840", "1000")),
+        ("bob", "99.00", "2.00", "points_not_allowed"),
+        ("bob", "100.00", "1.00", "points_minimum"),
+    ],
+)
+def test_of_several_rates_the_first_whose_condition_holds(account: str, total: str, paid: str, expected: Any) -> None:
+    books = several()
+    rest = f"{float(total) - float(paid):.2f}"
+    outcome = books.post(type="purchase", account=account, amount=total, tenders=tenders(paid, card=rest))
+    if isinstance(expected, str):
+        assert codes(outcome) == [expected]
+    else:
+        assert (books.balance("points", account=account), books.balance("miles", account=account)) == expected
+
+
+def test_several_assets_pay_for_one_order_and_come_back() -> None:
+    books = several()
+    paid = [*tenders("2.00", card="4.00"), {"kind": "points", "asset": "miles", "amount": "4.00"}]
+    bought = books.post(type="purchase", id="p", account="ann", amount="10.00", tenders=paid)
+    assert bought.accepted, bought.objections
+    assert [books.balance(asset, account="ann") for asset in ("points", "miles")] == ["900", "992"]
+    books.post(type="return", account="ann", purchase="p")
+    assert [books.balance(asset, account="ann") for asset in ("points", "miles")] == ["1000", "1000"]
+    more = [
+        {"kind": "points", "asset": "miles", "amount": "6.00"},
+        {"kind": "points", "asset": "GBP", "amount": "4.00"},
+    ]
+    assert codes(books.post(type="purchase", account="ann", amount="10.00", tenders=more)) == [
+        "points_share",
+        "points_asset",
+    ]
+    with pytest.raises(EventError, match="only a tender of kind 'points' says of which asset it is"):
+        books.post(type="purchase", amount="1.00", tenders=[{"kind": "card", "asset": "miles", "amount": "1.00"}])
+
+
+def test_a_rate_that_is_never_asked_is_a_mistake() -> None:
+    again = '[[plugin.pay]]\npoints = "50"\nvalue = "1.00"\n[[plugin]]\nuse = "refunds"'
+    program = text().replace("[plugin.pay]", "[[plugin.pay]]").replace('[[plugin]]\nuse = "refunds"', again)
+    with pytest.raises(ProgramError, match="pay: table 2 is never asked: one before it pays with points always"):
+        Ledger(program)
 
 
 def test_lots_pay_in_the_spend_order_and_get_back_what_they_paid() -> None:

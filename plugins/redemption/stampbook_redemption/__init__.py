@@ -17,7 +17,7 @@ from stampbook_redemption.events import (
     VoucherCancelled,
     VoucherRedeemed,
 )
-from stampbook_redemption.paying import Paying
+from stampbook_redemption.paying import Rates
 from stampbook_redemption.vouchers import ACCOUNT, Vouchers
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ class Redemption(Plugin[RedemptionConfig]):
     def prepare(self) -> None:
         """Read rates, prices and series."""
         config = self.config
-        self._paying = None if config.pay is None else Paying(self.name, config.pay, config.asset, self.program)
+        self._rates = Rates(self.name, config.pay, config.asset, self.program) if config.pay else None
         self._vouchers = Vouchers(self.name, config, self.program)
         self._catalogue = Catalogue(self.name, config, self.program, self._vouchers)
         self.owns = (ACCOUNT,) if config.series else ()
         self.offers = self._catalogue.offers
         self.limits = (*self._catalogue.limits, *self._vouchers.limits)
-        unused = {"pay"} if self._paying is None else set()
+        unused = {"pay"} if self._rates is None else set()
         if not config.series:
             unused |= {"register_commands"}
         if not config.rewards:
@@ -70,7 +70,7 @@ class Redemption(Plugin[RedemptionConfig]):
     @hookimpl
     def pay(self, event: Purchase, order: Order, account: AccountView) -> Iterable[Payment | Objection]:
         """Return what a tender in points takes."""
-        return () if self._paying is None else self._paying.payments(event, order, account)
+        return () if self._rates is None else self._rates.payments(event, order, account)
 
     @hookimpl
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None) -> Iterable[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from stampbook.account import CLOSED, Account
 from stampbook.account_view import AccountView
 from stampbook.amounts import LARGEST, divide, split
+from stampbook.assessing import concluded, judge_again
 from stampbook.core_events import HANDLERS, check_status
 from stampbook.distinct import count_values
 from stampbook.draft import Draft
@@ -23,7 +24,6 @@ from stampbook.events import (
 from stampbook.hookspecs import CAMPAIGN
 from stampbook.ledger import (
     Decision,
-    Fact,
     MetricChange,
     Posting,
     Transaction,
@@ -300,7 +300,7 @@ def judge(
     draft.metrics = [*draft.metrics, *counted] if draft.metrics else counted
     facts = list(draft.facts)
     if registry.has_assessments:
-        facts.extend(_concluded(draft, facts))
+        facts.extend(concluded(draft, facts))
     if event.earns:
         if facts:
             view = AccountView(account, event.at, registry.context, learned=facts)
@@ -310,7 +310,7 @@ def judge(
         if draft.objections:
             return _refused(draft)
         if registry.has_assessments and "counted_grants" in draft.memo:
-            _judge_again(draft, facts)
+            judge_again(draft, facts)
     transaction = Transaction(
         tuple(draft.postings),
         tuple(draft.opened),
@@ -330,30 +330,6 @@ def judge(
         if draft.objections:
             return _refused(draft)
     return Decision(event, registry.hash, transaction, (), draft.trace, draft.about, tuple(draft.messages))
-
-
-def _concluded(draft: Draft, facts: list[Fact]) -> list[Fact]:
-    """Return what plugins conclude from what an event counted, where it differs from what holds."""
-    account, registry, now = draft.account, draft.registry, max(draft.account.clock, draft.event.at)
-    found: list[Fact] = []
-    outlook = AccountView(account, now, registry.context, draft.metrics, facts, draft.postings, draft.about)
-    known = len(facts)
-    for concluded in registry.assess(outlook, now, draft.event):
-        held = account.fact(concluded.value.name, concluded.value.since)
-        if held is None or (held.value, held.until) != (concluded.value.value, concluded.value.until):
-            facts.append(concluded.value)
-    found = facts[known:]
-    del facts[known:]
-    return found
-
-
-def _judge_again(draft: Draft, facts: list[Fact]) -> None:
-    """Conclude once more, from what rewards counted; of one name the last conclusion holds."""
-    known = {(fact.name, fact.value, fact.until) for fact in facts}
-    for fact in _concluded(draft, facts):
-        if (fact.name, fact.value, fact.until) not in known:
-            facts[:] = [other for other in facts if other.name != fact.name]
-            facts.append(fact)
 
 
 def _refused(draft: Draft) -> Decision:

@@ -122,6 +122,16 @@ def test_a_return_takes_what_matured_and_not_what_still_waits() -> None:
     assert both(books)[1] == ("8", "0")
 
 
+def test_a_return_leaves_what_waits_where_several_matured_into_one_lot() -> None:
+    books = family("100")
+    for name in ("p", "q", "r"):
+        say(books, "purchase", 1, id=name, amount="8.00")
+    for name in ("p", "q"):
+        say(books, "purchase.completed", 2 if name == "p" else 3, purchase=name)
+    say(books, "return", 4, purchase="q")
+    assert both(books)[1] == ("8", "8")
+
+
 def test_an_achievement_is_shared_and_undone_on_both_sides() -> None:
     books = family()
     for day in (1, 2, 3):

@@ -43,7 +43,7 @@ from stampbook_together.moving import received, sent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stampbook import AccountView, Earned, Event, Transaction
+    from stampbook import AccountView, Earned, Event, Lot, Transaction
     from stampbook_together.households_config import SpendLimit
 
 _SALES, _PROMOTION = "sales", "promotion"
@@ -181,16 +181,22 @@ class Households(Plugin[HouseholdsConfig]):
         return f"{self.name}.{event.rule}"
 
     def _taken_back(self, event: HouseholdReturned, account: AccountView) -> Iterator[Posting | Debt]:
-        """Yield what takes a part back: from lots of its own terms, then from those that end last."""
-        effective_at = event.effective_at if event.completed_at is None else event.completed_at
-        terms = (event.kind, effective_at, event.expires_at, event.priority)
-        lots = [
-            lot
-            for lot in account.lots
-            if lot.asset == event.asset and lot.kind != "paid" and lot.free > 0 and lot.expires_at > account.at
-        ]
-        lots.sort(
-            key=lambda lot: (lot.terms[1:] != terms, lot.effective_at <= account.at, -lot.expires_at, -lot.number)
+        """Yield what takes a part back: from lots that may hold it, then from those that end last."""
+        at, since = account.at, event.effective_at if event.completed_at is None else event.completed_at
+        terms = (event.kind, event.expires_at, event.priority)
+
+        def order(lot: Lot) -> tuple[bool, bool, int, int]:
+            alike = (lot.kind, lot.expires_at, lot.priority) == terms
+            own = alike and (lot.effective_at == since or lot.effective_at <= at >= since)  # as grants share lots
+            return (not own, (lot.effective_at <= at) != (since <= at), -lot.expires_at, -lot.number)
+
+        lots = sorted(
+            (
+                lot
+                for lot in account.lots
+                if lot.asset == event.asset and lot.kind != "paid" and lot.free > 0 and lot.expires_at > at
+            ),
+            key=order,
         )
         left = event.units
         for lot in lots:

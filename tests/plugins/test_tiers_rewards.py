@@ -122,6 +122,16 @@ def test_it_is_given_again_on_entering_again_or_once(once: bool, mugs_at_last: s
     assert (books.fact("tier"), mugs(books)) == ("gold", mugs_at_last)
 
 
+def test_a_reward_given_once_is_not_given_again_to_who_was_merged() -> None:
+    books = Ledger(PROGRAM.format(gift=gift(once=True)) + '[[plugin]]\nuse = "merging"\n')
+    for ref, amount in (("old", "60.00"), ("new", "40.00")):
+        books.post(type="account.opened", account=ref, at="2025-01-01")
+        books.post(type="purchase", account=ref, amount=amount, at="2025-03-01")
+    assert books.balance("mugs", account="old") == "1"
+    assert books.post(type="account.merged", account="old", to="new", at="2025-03-02").accepted
+    assert (books.fact("tier", account="new"), books.balance("mugs", account="new")) == ("gold", "1")
+
+
 def test_each_period_it_is_given_on_entry_and_at_each_review_that_keeps_the_level() -> None:
     books = shop(gift(given="each period"))
     buy(books, "2025-03-01")

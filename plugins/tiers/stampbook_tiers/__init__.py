@@ -97,7 +97,7 @@ class Tiers(Plugin[TiersConfig]):
         self.steps = tuple(steps)
         self._rank = {step.name: rank for rank, step in enumerate(steps)}
         self._benefits = Benefits(self, self.steps)
-        self._rewards = FreeRewards(self.name, self.config, self._rank)
+        self._rewards = FreeRewards(self.name, self.config, self._rank, self._benefits)
         self.wants = self._rewards.wants
         self._by_hand = ByHand(self.config.fact, self._rank)
         self._judge: Judge | Ended = (

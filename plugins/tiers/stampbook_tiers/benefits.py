@@ -131,7 +131,7 @@ class Benefits:
             return [self._given(gift, event.at) for gift in self._gifts.get(held.value, ()) if gift.each_period]
         if isinstance(event, TierRaised):
             past = [fact.since for fact in account.facts(self._fact) if fact.value == event.after]
-            again = self._is_known(event.after, account, past[-1] if past else event.at, past[:-1])
+            again = self.is_known(event.after, account, past[-1] if past else event.at, past[:-1])
             gifts = [gift for gift in self._gifts.get(event.after, ()) if not (gift.once and again)]
         elif event.cause in UNDOING:
             return [self._given(gift, at, sign=-1) for gift, at in self._undone(event, account)]
@@ -153,7 +153,9 @@ class Benefits:
                 levels.update(json.loads(past[-1].value))
         return [Fact(f"{self._elsewhere}{event.other}", json.dumps(sorted(levels)), at, NEVER)] if levels else []
 
-    def _is_known(self, level: str, account: AccountView, at: int, before: Sequence[int]) -> bool:
+    def is_known(
+        self, level: str, account: AccountView, at: int, before: Sequence[int], learned: Sequence[Fact] = ()
+    ) -> bool:
         """Whether a level that is entered is none that the customer enters for the first time.
 
         Args:
@@ -161,15 +163,15 @@ class Benefits:
             account: that enters it.
             at: when it does.
             before: when it had entered it earlier; what it then owed to an account that has left again does not count.
+            learned: facts of the event at hand, where the account is as it was before.
         """
         if not self._has_once:
             return False
+        noted = [fact for name in account.fact_names for fact in account.facts(name)]
         elsewhere = [
             (fact.since, fact.until)
-            for name in account.fact_names
-            if name.startswith(self._elsewhere)
-            for fact in account.facts(name)
-            if fact.value and level in json.loads(fact.value)
+            for fact in (*noted, *learned)
+            if fact.name.startswith(self._elsewhere) and fact.value and level in json.loads(fact.value)
         ]
         own = [entered for entered in before if not any(since <= entered < until for since, until in elsewhere)]
         return bool(own) or any(since <= at < until for since, until in elsewhere)
@@ -193,7 +195,7 @@ class Benefits:
             name, since = past[place]
             if name == event.after or not name:
                 return
-            again = self._is_known(name, account, since, [at for before, at in past[:place] if before == name])
+            again = self.is_known(name, account, since, [at for before, at in past[:place] if before == name])
             for gift in self._gifts.get(name, ()):
                 if gift.take_back and not (gift.once and again):
                     yield gift, since

@@ -8,17 +8,19 @@ from stampbook import NEVER, Due, Fact
 from stampbook_tiers.events import TierReview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stampbook import AccountView, Event
+    from stampbook_tiers.benefits import Benefits
     from stampbook_tiers.config import Gift, TiersConfig
 
 
 class FreeRewards:
     """The rewards of each level of a ladder."""
 
-    def __init__(self, name: str, config: TiersConfig, ranks: Mapping[str, int]) -> None:
+    def __init__(self, name: str, config: TiersConfig, ranks: Mapping[str, int], benefits: Benefits) -> None:
         self._name = name
+        self._benefits = benefits
         self._fact = config.fact
         self._ranks = ranks
         self._period = f"_{config.fact}_period"
@@ -37,20 +39,26 @@ class FreeRewards:
         if held is not None and not changed and self._each_period(held.value):
             yield Fact(self._period, event.id, event.at, NEVER, held.value)
 
-    def following(self, facts: Iterable[Fact], account: AccountView, event: Event) -> Iterator[Due]:
+    def following(self, facts: Sequence[Fact], account: AccountView, event: Event) -> Iterator[Due]:
         """Yield the rewards that follow from a level that was entered or kept; `account` is as it was before."""
         before = account.text(self._fact)
         for fact in facts:
             if fact.name == self._period:
                 yield from self._given(self._each_period(fact.reason), fact, account, fact.reason)
             elif fact.name == self._fact and fact.value != before:
-                yield from self._given(self._entered(fact.value, before, account, event), fact, account, fact.value)
+                up = self._ranks.get(fact.value, -1) > self._ranks.get(before, -1)
+                gifts = self._entered(fact, account, facts) if up else []
+                if not up and isinstance(event, TierReview):
+                    gifts = self._each_period(fact.value)
+                yield from self._given(gifts, fact, account, fact.value)
 
-    def _entered(self, level: str, before: str, account: AccountView, event: Event) -> list[Gift]:
-        if self._ranks.get(level, -1) > self._ranks.get(before, -1):
-            again = any(past.value == level for past in account.facts(self._fact))
+    def _entered(self, fact: Fact, account: AccountView, learned: Sequence[Fact]) -> list[Gift]:
+        level = fact.value
+        if level in self._rewards:
+            before = [past.since for past in account.facts(self._fact) if past.value == level]
+            again = self._benefits.is_known(level, account, fact.since, before, learned)
             return [gift for gift in self._rewards.get(level, ()) if not (gift.once and again)]
-        return self._each_period(level) if isinstance(event, TierReview) else []
+        return []
 
     def _each_period(self, level: str) -> list[Gift]:
         return [gift for gift in self._rewards.get(level, ()) if gift.given == "each period"]

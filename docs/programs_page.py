@@ -20,7 +20,8 @@ from stampbook.cli import cli
 from stampbook.discovery import installed
 from stampbook.event_tables import EventTable, FieldTable
 from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
-from stampbook.expressions import FUNCTIONS, describe
+from stampbook.expressions import FUNCTIONS
+from stampbook.names import event_texts, vocabulary
 from stampbook.periods import Window
 from stampbook.program import (
     AssetTable,
@@ -32,7 +33,6 @@ from stampbook.program import (
     MetricTable,
     ProgramFile,
 )
-from stampbook.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -147,16 +147,19 @@ def _inner(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def _names() -> str:
-    kinds = {"a truth": "true or false"}
+    texts = [text for name in sorted(installed()) for text in installed()[name].load().texts]
+    scope = vocabulary(2, {"NAME": 0}, 2, {"NAME": 0})
+    scope = {**scope, "event": {**scope["event"], **event_texts(texts)}}
     rows = [
-        (
-            f"`{it.root}.{'NAME' if it.root == 'metric' else it.field}`",
-            kinds.get(it.kind.words, it.kind.words),
-            it.about,
-        )
-        for it in describe(vocabulary(2, {"NAME": 0}, 2))
+        (f"`{root}.{name}`", field.kind.words, field.about + _homes(field.only))
+        for root, fields in scope.items()
+        for name, field in fields.items()
     ]
     return _table(("name", "kind", "what it is"), rows)
+
+
+def _homes(only: frozenset[str]) -> str:
+    return f"; of {', '.join(f'`{kind}`' for kind in sorted(only))}" if only else ""
 
 
 def _functions() -> str:

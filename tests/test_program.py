@@ -108,7 +108,7 @@ balance = { points = "1" }
         ":13: assets.JPY.decimals: JPY is a currency of 0 decimals",
         ":16: metrics.spend.sum: no field 'order.nett' (did you mean 'net'?) (column 1)",
         ":17: metrics.spend.window: '12 monts' is not a window; write '12 months', 'calendar year' or 'lifetime'",
-        ":19: metrics.visits: a metric has one of count = true, sum = '…' and distinct = '…'",
+        ":19: metrics.visits: a metric has one of count = true, sum = '…', distinct = '…' and granted = 'points'",
         ":20: metrics.visits.on: 'purchas' is no kind of event (did you mean 'purchase'?)",
         ":22: metrics.loops: a metric cannot read metric.visits: metrics are counted before they are compared",
         ":27: stacking.promo: 'bets' is not one of 'sum', 'best', 'first', 'exclusive', 'multiplied' (did you mean 'best'?)",
@@ -122,7 +122,7 @@ balance = { points = "1" }
         ":42: plugin[1].rule[2].pending: 14 is not text; write it in quotes",
         ":44: plugin[2].use: missing",
         ":48: plugin[3].use: no plugin 'tier' is installed (did you mean 'tiers'?)",
-        ":50: plugin[4].level: missing",
+        ":50: plugin[4]: a ladder needs levels: write [[plugin.level]]; one that is no more says ended = true",
         ":53: plugin[4].levels: no such key (did you mean 'level'?)",
         ":57: example[1].balance: no such key (did you mean 'balances'?)",
     ]  # fmt: skip
@@ -164,7 +164,8 @@ def test_what_is_not_toml_is_refused_with_its_line(text: str, message: str) -> N
         (f"{HEADER}decimals = true", [":6: assets.points.decimals: True is not a whole number"]),
         (f"{HEADER}decimals = 7", [":6: assets.points.decimals: 7 is more than 6"]),
         (f"{HEADER}[assets.'p p']", [":6: assets.p p: 'p p' cannot be a name here; write letters, digits and _, a letter first, at most 63 of them"]),
-        (f"{HEADER}[[plugin]]\nuse = 'refunds'\n[[plugin]]\nuse = 'refunds'", [":6: plugin: two plugin tables are named 'refunds'; give one of them another name"]),
+        (f"{HEADER}[[plugin]]\nuse = 'rfm'\n[[plugin]]\nuse = 'rfm'", [":6: plugin: two plugin tables are named 'rfm'; give one of them another name"]),
+        (f"{HEADER}[[plugin]]\nuse = 'refunds'\n[[plugin]]\nuse = 'refunds'", [":9: plugin[2].use: a program has one table of refunds: the first one plans every return; put it together with that of line 6"]),
         (f"{HEADER}[[plugin]]\nuse = 'refunds'\nname = 'my refunds'", [":8: plugin[1].name: 'my refunds' cannot be a name here; write letters, digits, _ and -, a letter first, at most 40 of them"]),
     ],
 )  # fmt: skip

@@ -71,9 +71,11 @@ if TYPE_CHECKING:
     from stampbook.ledger import Objection as Objection
     from stampbook.ledger import Posting as Posting
     from stampbook.ledger import Transaction as Transaction
+    from stampbook.ledger import authorised_by as authorised_by
     from stampbook.loading import load as _load
     from stampbook.loading import load_file as _load_file
     from stampbook.lots import Lot as Lot
+    from stampbook.names import EventText as EventText
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Debt as Debt
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
+    from stampbook.proposals import Mature as Mature
     from stampbook.proposals import PutBack as PutBack
     from stampbook.proposals import Remember as Remember
     from stampbook.proposals import SetAside as SetAside
@@ -165,12 +168,24 @@ _ROOMS = {
         "hookimpl",
     ),
     "joining": ("AccountJoined", "AccountParted", "AccountParting"),
-    "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction"),
+    "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction", "authorised_by"),
     "lots": ("Lot",),
     "periods": ("NEVER", "Calendar", "Period", "Window"),
+    "names": ("EventText",),
     "orders": ("Line", "Order"),
     "plugin": ("Plugin", "PluginConfig"),
-    "proposals": ("Debt", "Earned", "GiveBack", "PutBack", "Remember", "SetAside", "Share", "StatusChange", "Tally"),
+    "proposals": (
+        "Debt",
+        "Earned",
+        "GiveBack",
+        "Mature",
+        "PutBack",
+        "Remember",
+        "SetAside",
+        "Share",
+        "StatusChange",
+        "Tally",
+    ),
     "refund_plans": ("Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine"),
     "registry": ("Registry",),
     "returns": ("settle_share",),

@@ -16,6 +16,7 @@ from stampbook.ledger import (
     Fact,
     HoldChange,
     Transaction,
+    authorised_by,
     check_extended,
     check_postings,
 )
@@ -268,6 +269,7 @@ class Account:
         held: dict[int, int] = {}
         captured: dict[int, int] = {}
         left: dict[int, dict[int, int]] = {}
+        new: set[int] = set()
         next_hold = self.next_hold
         back: dict[int, int] = {}
         for posting in transaction.postings:
@@ -278,9 +280,11 @@ class Account:
             if not numbers or len(set(numbers)) < len(numbers) or any(units <= 0 for _, units in change.units):
                 raise InvariantError("I7", f"hold {change.hold}: {change.action} of nothing, or of one lot twice")
             if change.action == "authorise":
-                if change.hold < next_hold or change.hold in self.holds:
+                event = authorised_by(change.hold)
+                if event < next_hold or change.hold in new or change.hold in self.holds:
                     raise InvariantError("I8", f"hold {change.hold} exists already")
-                next_hold = change.hold + 1
+                next_hold = event
+                new.add(change.hold)
                 self._check_authorised(change, held, back, at)
                 continue
             hold = self.holds.get(change.hold)
@@ -352,7 +356,7 @@ class Account:
             self.holds[change.hold] = Hold(
                 change.hold, change.asset, amount, change.units, lapses_at=change.lapses_at or NEVER
             )
-            self.next_hold = change.hold + 1
+            self.next_hold = authorised_by(change.hold) + 1
         elif change.action == "raise":
             hold = self.holds[change.hold]
             raised = dict(hold.left)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.events import Event
     from stampbook.ledger import Fact, Posting
+    from stampbook.proposals import Earned
     from stampbook.vocabulary import Context
 
 
@@ -119,7 +120,9 @@ class AccountView:
     def derive(self, text: str) -> int:
         """Return a number of 256 bits that depends on the account's journal up to here, and on `text`.
 
-        Decided again it is the same; nobody can foresee it who does not have the books.
+        Decided again it is the same; nobody can foresee it who does not have the books. An event that time brings, or
+        that follows from another, is told such a number in its `details`: it may be decided before the journal has the
+        hash of the entry before it.
         """
         return int.from_bytes(hmac.digest(self._account.head, text.encode(), "sha256"))
 
@@ -183,6 +186,11 @@ class AccountView:
         code = getattr(event, type(event).asset_field, None) or self._program.currency.code
         return int(amount * self._program.finest[code])
 
+    def text_of(self, event: Event, name: str) -> str:
+        """Return a text of an event by the name of its field, or an empty text where it has none."""
+        text = getattr(event, name, "")
+        return text if isinstance(text, str) else ""
+
     @property
     def currency_balance(self) -> int:
         """What may be spent now in the program's currency."""
@@ -219,6 +227,19 @@ class AccountView:
         """Return the value of a fact, or an empty text where there is none."""
         fact = self.fact(name)
         return "" if fact is None else fact.value
+
+    def since(self, name: str) -> int:
+        """Return the instant since which a fact has had its value without a break; now, where it has none."""
+        held = self.fact(name)
+        if held is None or not held.value:
+            return self.at
+        since = held.since
+        for fact in reversed(self.facts(name)):
+            if fact.since < since:
+                if fact.value != held.value or fact.until < since:
+                    break
+                since = fact.since
+        return since
 
     def metric(self, name: str) -> int:
         """Return a metric over its window up to today, in the metric's smallest units."""
@@ -317,6 +338,11 @@ class AccountView:
             moved: postings that take from the lots already.
         """
         return takeable(self._lots().values(), moved, asset, self.at)
+
+    def kept_of(self, event: Event, earned: Earned) -> int:
+        """Return how much of something earned the account itself would have, the rest going to others."""
+        kept_of = self._program.kept_of
+        return earned.units if kept_of is None else kept_of(event, earned, self)
 
     def _days(self, name: str) -> Iterable[tuple[int, int]]:
         counter = self._account.metrics.counters.get(name)

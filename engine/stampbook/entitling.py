@@ -10,6 +10,7 @@ from stampbook.errors import PluginError
 from stampbook.ledger import PROMOTION, Posting
 from stampbook.lots import DEBT, PAID
 from stampbook.periods import NEVER
+from stampbook.proposals import Earned
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
@@ -48,6 +49,11 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
         units += left
     if units:
         draft.trace.setdefault("entitled", []).append((rule, asset, units))
+
+
+def earned_of(wish: Entitlement) -> Earned:
+    """Return an entitlement, or one that is taken back, as something earned, to be shared."""
+    return Earned(wish.rule, wish.asset, abs(wish.units), *wish[3:])
 
 
 def _terms(lot: Lot) -> tuple[str, int, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stampbook.amounts import amount_text
 from stampbook.events import HoldAuthorised, HoldCaptured, HoldChanged, HoldLapsed, HoldVoided, Purchase
-from stampbook.ledger import SALES, HoldChange, Posting
+from stampbook.ledger import SALES, HoldChange, Posting, authorised_by
 from stampbook.owing import release
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ def voided(draft: Draft, _: Past | None) -> None:
     hold = named(draft, event.asset)
     if hold is None:
         return
-    amount = hold.remaining if event.amount is None else event.amount
+    if event.amount is None:
+        for part in parts(draft):
+            release(draft, part, "void", part.left)
+        return
+    amount = event.amount
     if amount > hold.remaining:
         _object_to(draft, hold, amount, "over_void")
         return
@@ -79,8 +83,8 @@ def lapsed(draft: Draft, _: Past | None) -> None:
 def pay(draft: Draft, asset: str, amount: int, book: str, rule: str) -> None:
     """Take what an event costs: from the hold that it names, where that is of the asset, else in the spend order."""
     if getattr(draft.event, "hold", None) is not None:
-        hold = None if draft.about is None else draft.account.holds.get(draft.about)
-        if hold is not None and hold.left and hold.asset == asset:
+        hold = next((part for part in parts(draft) if part.asset == asset), None)
+        if hold is not None:
             if _is_before(draft, hold):
                 return
             take(draft, hold, amount, rule, final=True, book=book)
@@ -89,11 +93,26 @@ def pay(draft: Draft, asset: str, amount: int, book: str, rule: str) -> None:
 
 
 def check_used(draft: Draft) -> None:
-    """Object where an event names a hold and took nothing from it."""
-    if getattr(draft.event, "hold", None) is not None and not draft.holds and not draft.objections:
-        hold = None if draft.about is None else draft.account.holds.get(draft.about)
+    """Object where an event names a hold and took nothing from it; release those of its assets that it did not use."""
+    if getattr(draft.event, "hold", None) is None or draft.objections:
+        return
+    if not draft.holds:
+        hold = next(iter(parts(draft)), None)
         if named(draft, hold.asset if hold is not None else None) is not None and hold is not None:
             draft.object("wrong_asset", f"nothing of it is to be paid in {hold.asset}, which was set aside")
+        return
+    used = {change.hold for change in draft.holds}
+    for part in parts(draft):
+        if part.number not in used:
+            release(draft, part, "void", part.left)
+
+
+def parts(draft: Draft) -> list[Hold]:
+    """Return the open holds that the event names: one for each asset that was set aside."""
+    if draft.about is None:
+        return []
+    holds = draft.account.holds
+    return [holds[number] for number in sorted(holds) if authorised_by(number) == draft.about and holds[number].left]
 
 
 def take(draft: Draft, hold: Hold, amount: int, rule: str, *, final: bool, book: str = SALES) -> None:
@@ -120,11 +139,12 @@ def named(draft: Draft, asset: str | None) -> Hold | None:
     """
     event = draft.event
     source, id_ = event.names or ("", "")
-    hold = None if draft.about is None else draft.account.holds.get(draft.about)
+    there = parts(draft)
     code = asset or draft.registry.context.currency.code
+    hold = next((part for part in there if part.asset == code), there[0] if there else None)
     if draft.about is None:
         draft.object("unknown_hold", f"this account has no hold {id_!r} of source {source!r}")
-    elif hold is None or not hold.left:
+    elif hold is None:
         draft.object("hold_ended", f"nothing is set aside under {id_!r} any more: it was captured, released or lapsed")
     elif hold.asset != code:
         draft.object("wrong_asset", f"hold {id_!r} is of {hold.asset}, not of {code}")

@@ -15,7 +15,7 @@ from stampbook.amounts import Rounding
 from stampbook.ledger import Message, Objection, Posting
 from stampbook.lots import EARNED
 from stampbook.periods import NEVER, Window
-from stampbook.proposals import Debt, GiveBack, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import Debt, GiveBack, Mature, PutBack, Remember, SetAside, StatusChange, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -217,7 +217,7 @@ class Payment(NamedTuple):
     of_this_order: bool = False
 
 
-_Move = Posting | Withdrawal | Deposit | PutBack | Debt
+_Move = Posting | Withdrawal | Deposit | PutBack | Debt | Mature
 Proposal = _Move | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection
 """What `propose` returns."""
 
@@ -338,8 +338,9 @@ class Hooks:
     def share(self, event: Event, earned: Sequence[Earned], account: AccountView) -> Iterable[Share]:
         """Return which part of what the event earned goes to another account.
 
-        Called for every event that earned something, when what each rule grants is known. A return takes back from
-        the account what it kept, and tells the other account by the message's `on_return`.
+        Called for every event that earned something, when what each rule grants is known, and for each entitlement by
+        itself. A return takes back from the account what it kept, and tells the other account by the message's
+        `on_return`; so does an entitlement that is taken back, at once.
         """
         raise NotImplementedError
 
@@ -364,7 +365,8 @@ class Hooks:
         """Return events that follow at once when an event has changed facts: a tier was entered or left, say.
 
         Called after an event that changed facts, with the account as it was before. What it returns happens at the
-        same instant, each as an event of a kind that the plugin registered, in this order.
+        same instant, each as an event of a kind that the plugin registered, or of one that gives what it `wants` of
+        another plugin, in this order.
         """
         raise NotImplementedError
 

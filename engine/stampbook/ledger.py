@@ -105,6 +105,19 @@ class Fact(NamedTuple):
     reason: str = ""
 
 
+_PARTS = 1 << 40
+
+
+def part_number(authorised: int, place: int) -> int:
+    """Return the number of a hold: the journal position of its event, and of several assets the place of its own."""
+    return authorised + place * _PARTS
+
+
+def authorised_by(hold: int) -> int:
+    """Return the journal position of the event that made a hold; of several assets each has a hold of its own."""
+    return hold % _PARTS
+
+
 class HoldChange(NamedTuple):
     """One step in the life of a hold: `action` is authorise, raise, capture, void or lapse.
 
@@ -183,7 +196,9 @@ class Message(NamedTuple):
     A message that a purchase sends may name in `on_return` the kind of event that tells the same account when the
     purchase, or a part of it, comes back: with the same data, but in ``units`` the part of ``data["units"]`` that comes
     back, rounded cumulatively; nothing is told of no unit. `by_line` are pairs of line number and units where lines
-    had their own part; empty means the whole order. With `opens` the other account is opened if there is none;
+    had their own part; empty means the whole order. It may also name in `on_completion` the kind of event that tells it
+    when the purchase is completed, with the units that have not come back; what comes back later is told with the
+    instant of that in ``data["completed_at"]``. With `opens` the other account is opened if there is none;
     else `absent` says what it means that there is none.
     """
 
@@ -195,6 +210,7 @@ class Message(NamedTuple):
     by_line: tuple[tuple[int, int], ...] = ()
     opens: bool = False
     absent: str = ""
+    on_completion: str = ""
 
 
 class Decision:

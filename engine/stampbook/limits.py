@@ -79,7 +79,7 @@ def limits_of(file: ProgramFile, context: Context) -> list[Limit]:
 
 
 def check_awards(source: Source, program: ProgramFile, context: Context, built: Mapping[int, Plugin[Any]]) -> None:
-    """Note limits and campaigns that hold for nothing, and rules whose result an unstated order would decide."""
+    """Note limits, campaigns and metrics that hold for nothing, and rules whose result an unstated order decides."""
     places = {stake.rule: (position, stake) for position, plugin in built.items() for stake in plugin.stakes}
     awards = {rule: stake.asset for rule, (_, stake) in places.items() if stake.what == "award"}
     silent = tuple(f"{plugin.name}." for plugin in built.values() if not plugin.stakes)
@@ -92,9 +92,12 @@ def check_awards(source: Source, program: ProgramFile, context: Context, built: 
             limit_of(name, table, context)
         except AmountError as error:
             source.mistake((key, name), str(error))
-        for rule in table.rules:
-            if rule in awards and awards[rule] != table.asset:
-                message = f"{rule} grants {awards[rule]}, not {table.asset}; name the asset that it is to hold for"
+    named = [(key, name, table.asset, table.rules) for key, name, table in tables]
+    named.extend(("metrics", name, table.granted or "", table.rules) for name, table in program.metrics.items())
+    for key, name, asset, rules in named:
+        for rule in rules:
+            if rule in awards and awards[rule] != asset:
+                message = f"{rule} grants {awards[rule]}, not {asset}; name the asset that it is to hold for"
                 source.mistake((key, name, "rules"), message)
             elif rule not in awards and not rule.startswith(silent):
                 known = near(rule, awards) or f"; there are {', '.join(awards) or 'none'}"

@@ -24,6 +24,7 @@ from stampbook.toml_source import Source
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from stampbook.names import EventText
     from stampbook.plugin import Plugin
     from stampbook.toml_lines import Path as KeyPath
     from stampbook.vocabulary import Context
@@ -48,9 +49,10 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
         ProgramError: every mistake of the file, each with line, key and what to do.
     """
     source = Source(text, file)
-    program, context = read_file(source)
-    built: dict[int, Plugin[Any]] = {}
     tables = source.data.get("plugin", [])
+    listed = tables if isinstance(tables, list) else []
+    program, context = read_file(source, _texts(listed, plugins or {}))
+    built: dict[int, Plugin[Any]] = {}
     if not isinstance(tables, list):
         source.mistake(("plugin",), "write [[plugin]] with two brackets: there may be several")
         tables = []
@@ -58,9 +60,12 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
         plugin = _build(source, position, table, context, plugins or {})
         if plugin is not None:
             built[position] = plugin
-    for name, count in Counter(plugin.name for plugin in built.values()).items():
+    for name, count in Counter(plugin.name for plugin in built.values() if not plugin.sole).items():
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
+    _check_sole(source, built)
+    if len(built) == len(tables):
+        _check_wants(source, built)
     _check_kinds(source, context, built)
     if program is not None:
         check_awards(source, program, context, built)
@@ -157,6 +162,15 @@ def _complaints(
         yield from complaints(plugin_class.Config, options, complaint)
 
 
+def _texts(tables: list[Any], given: Mapping[str, type[Plugin[Any]]]) -> list[EventText]:
+    """Return what rules may read of the events of a program's plugins; those that cannot be loaded are told later."""
+    found: list[EventText] = []
+    for use in dict.fromkeys(str(table.get("use")) for table in tables if isinstance(table, dict)):
+        with suppress(PluginError):
+            found.extend(_class_of(use, given).texts)
+    return found
+
+
 def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[Any]]:
     if use in given:
         return checked_class(given[use], f"plugin {use!r}")
@@ -166,6 +180,33 @@ def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[A
         message = f"no plugin {use!r} is installed{near(use, names) or '; there are ' + ', '.join(sorted(names))}"
         raise PluginError(message)
     return found.load()
+
+
+def _check_sole(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+    """Refuse a second table of a plugin of which a program has one."""
+    first: dict[type[Plugin[Any]], int] = {}
+    for position, plugin in built.items():
+        before = first.setdefault(type(plugin), position)
+        if plugin.sole and before != position:
+            use, line = source.data["plugin"][position]["use"], source.line(("plugin", before))
+            message = f"a program has one table of {use}: {plugin.sole}; put it together with that of line {line}"
+            source.mistake(("plugin", position, "use"), message)
+
+
+def _check_wants(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+    """Refuse what a plugin has others give and none offers, or none can promise."""
+    offers = {what: why for plugin in built.values() for what, why in plugin.offers.items()}
+    for position, plugin in built.items():
+        for what, place in plugin.wants.items():
+            if offers.get(what) != "":
+                message = f"{what} cannot be given: {offers[what]}" if what in offers else _not_offered(what, offers)
+                source.mistake(("plugin", position, *place), message)
+
+
+def _not_offered(what: str, offers: Mapping[str, str]) -> str:
+    kind, _, name = what.partition(" ")
+    names = [other.removeprefix(f"{kind} ") for other in offers if other.startswith(f"{kind} ")]
+    return f"there is no {kind} {name!r}" + (near(name, names) or f"; there are {', '.join(names) or 'none'}")
 
 
 def _check_kinds(source: Source, context: Context, built: Mapping[int, Plugin[Any]]) -> None:

@@ -8,6 +8,7 @@ from stampbook.events import AccountDescribed, AccountOpened, PurchaseCompleted
 from stampbook.expressions.functions import month_day
 from stampbook.ledger import Fact
 from stampbook.periods import NEVER
+from stampbook.refunding import is_completed, told_of_completion
 from stampbook.returns import line_values
 from stampbook.standing_in import StandIns
 
@@ -57,13 +58,9 @@ def completed(draft: Draft, past: Past | None) -> None:
                 matured.append((grant.rule, number, into, moved))
             left -= units
     draft.memo["matured"] = matured
+    draft.messages.extend(told_of_completion(past))
     if lots is not None:
         lots.tell({"matured": lots.matured_there(bought, matured)}, ())
-
-
-def is_completed(past: Past) -> bool:
-    """Whether a purchase was completed."""
-    return any("matured" in later.memo for later in past.returns)
 
 
 def described(draft: Draft) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
-from stampbook.holding import check_used, named
+from stampbook.holding import check_used, named, parts
 from stampbook.holding import pay as pay_with
 from stampbook.ledger import SALES, Objection
 
@@ -31,7 +31,7 @@ def pay_for(draft: Draft, order: Order) -> None:
     if draft.objections:
         return
     if stored:
-        draft.draw(order.currency, stored, SALES, "purchase")
+        pay_with(draft, order.currency, stored, SALES, "purchase")
     late = []
     for plugin, payment in draft.payments:
         if payment.of_this_order and not _is_held(draft, payment.asset):
@@ -39,6 +39,8 @@ def pay_for(draft: Draft, order: Order) -> None:
         else:
             pay_with(draft, payment.asset, payment.amount, SALES, payment.rule or plugin)
     draft.payments = late
+    if draft.holds:
+        check_used(draft)
 
 
 def pay_late(draft: Draft) -> None:
@@ -73,9 +75,7 @@ def _ask(draft: Draft, order: Order) -> None:
 
 def _is_held(draft: Draft, asset: str) -> bool:
     """Whether the event names a hold of an asset that has something left."""
-    hold = None if draft.about is None else draft.account.holds.get(draft.about)
-    names = getattr(draft.event, "hold", None) is not None
-    return names and hold is not None and hold.asset == asset and bool(hold.left)
+    return getattr(draft.event, "hold", None) is not None and any(part.asset == asset for part in parts(draft))
 
 
 def _check(draft: Draft, plugin: str, payment: Payment, currency: str, rest: int) -> None:

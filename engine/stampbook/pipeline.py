@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stampbook.account import CLOSED, Account
 from stampbook.account_view import AccountView
+from stampbook.assessing import concluded, judge_again
 from stampbook.core_events import HANDLERS, check_status
 from stampbook.counting import count
 from stampbook.distinct import count_values
@@ -297,7 +298,7 @@ def judge(
         counted = [*counted, *count_values(draft)]
     draft.metrics = [*draft.metrics, *counted] if draft.metrics else counted
     if registry.has_assessments:
-        _assess(draft)
+        draft.facts.extend(concluded(draft, draft.facts))
     if event.earns:
         if draft.facts:
             view = AccountView(account, event.at, registry.context, learned=draft.facts, named=about, since=event.at)
@@ -306,6 +307,8 @@ def judge(
             pay_late(draft)
         if draft.objections:
             return _refused(draft)
+        if registry.has_assessments and "counted_grants" in draft.memo:
+            judge_again(draft, draft.facts)
     transaction = _checked(draft)
     if registry.has_reviews:
         shown = replace(transaction, memo=deepcopy(draft.memo))  # what a plugin does to it must not reach the books
@@ -323,19 +326,6 @@ def _check_ending(draft: Draft) -> None:
     account = draft.account
     if draft.status == CLOSED and any(move[0] > draft.event.at for move in account.moves or ()):
         draft.object("later_news", f"account {account.ref} was used since; it cannot have been closed before that")
-
-
-def _assess(draft: Draft) -> None:
-    """Note which facts plugins conclude, as far as they are news."""
-    account, event, registry = draft.account, draft.event, draft.registry
-    now = max(account.clock, event.at)
-    outlook = AccountView(
-        account, now, registry.context, draft.metrics, draft.facts, draft.postings, draft.view.named, event.at
-    )
-    for concluded in registry.assess(outlook, now, event):
-        held = account.fact(concluded.value.name, concluded.value.since)
-        if held is None or (held.value, held.until) != (concluded.value.value, concluded.value.until):
-            draft.facts.append(concluded.value)
 
 
 def _checked(draft: Draft) -> Transaction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 from stampbook.hookspecs import API_VERSION, Limit, Stake
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stampbook.names import EventText
     from stampbook.vocabulary import Context
 
 
@@ -32,12 +36,22 @@ class Plugin(Generic[ConfigT]):
 
     Config: ClassVar[type[PluginConfig]] = PluginConfig
     api_version: ClassVar[int] = API_VERSION
+    sole: ClassVar[str] = ""
+    """Why a program has one table of it at most, as a sentence for operators; a second table is refused with that."""
+    texts: ClassVar[tuple[EventText, ...]] = ()
+    """Texts of the events that it brings, which conditions may read as ``event.NAME``."""
     kinds: frozenset[str] = frozenset()
     """The kinds of event that the options name; `prepare` may set it, and one that there is not is a mistake."""
     stakes: tuple[Stake, ...] = ()
     """What its rules may award; `prepare` may set it. A program whose result an unstated order decides is refused."""
     limits: tuple[Limit, ...] = ()
     """Limits of its own; `prepare` may set it."""
+    offers: Mapping[str, str] = MappingProxyType({})
+    """What the events that it brings can give, for other plugins to name, such as ``reward mug``; `prepare` may set it.
+    The value is empty, or says why that cannot be had without asking: it may run out, say."""
+    wants: Mapping[str, tuple[str | int, ...]] = MappingProxyType({})
+    """What it has other plugins give, with the place in its table that says so; `prepare` may set it. It is a mistake
+    of the program where no plugin offers it."""
     forwards: bool = False
     """Whether events sent to an account that was merged into another are decided there; `prepare` may set it."""
     linked: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from stampbook.amounts import CURRENCIES, Asset, Rounding
 from stampbook.errors import PeriodError, near
 from stampbook.event_tables import EventName, EventTable, clashes, names_of, readable, without_amount
+from stampbook.names import vocabulary
 from stampbook.periods import Calendar, LeapDay, Window
 from stampbook.vocabulary import (
     Context,
@@ -20,10 +21,12 @@ from stampbook.vocabulary import (
     WindowText,
     check_reads,
     refuse,
-    vocabulary,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stampbook.names import EventText
     from stampbook.toml_source import Source
 
 _ATTRIBUTE = r"^[a-z][a-z0-9_]{0,39}$"
@@ -86,6 +89,16 @@ class MetricTable(_Table):
     distinct: Annotated[
         LineLabel | None, Field(description="count how many different texts there were, such as 'line.category'")
     ] = None
+    granted: Annotated[
+        str | None,
+        Field(
+            description="add what rules granted of this asset in the end: after multipliers, stacking, limits and what "
+            "went to a household"
+        ),
+    ] = None
+    rules: Annotated[
+        tuple[str, ...], Field(description="with granted: rules such as `points.base`; all where absent")
+    ] = ()
     per: Annotated[Literal["order", "line"], Field(description="judge each order, or each of its lines")] = "order"
     window: Annotated[WindowText, Field(description="the days that count")] = Window()
     decimals: Annotated[
@@ -95,14 +108,33 @@ class MetricTable(_Table):
 
     @model_validator(mode="after")
     def _one_measure(self) -> MetricTable:
-        if self.count + (self.sum is not None) + (self.distinct is not None) != 1:
-            refuse("a metric has one of count = true, sum = '…' and distinct = '…'")
+        measures = self.count, self.sum is not None, self.distinct is not None, self.granted is not None
+        if sum(measures) != 1:
+            refuse("a metric has one of count = true, sum = '…', distinct = '…' and granted = 'points'")
+        others = {"when", "per", "decimals", "rounding"} & self.model_fields_set
+        if self.granted is not None and others:
+            refuse(f"granted counts whole grants, in the decimals of the asset; leave out {', '.join(sorted(others))}")
+        if self.rules and self.granted is None:
+            refuse("rules goes with granted")
         for expression in (self.when, self.sum, self.distinct):
             for name in expression.reads if expression else ():
                 if name.startswith("metric."):
                     refuse(f"a metric cannot read {name}: metrics are counted before they are compared")
         check_reads((self.when, self.sum, self.distinct), on=self.on, per_line=self.per == "line")
         return self
+
+    @field_validator("granted")
+    @classmethod
+    def _is_an_asset(cls, code: str | None, info: ValidationInfo) -> str | None:
+        assets: Any = getattr(info.context, "assets", {})
+        if code is not None and code not in assets:
+            refuse(f"{code!r} is not an asset of the program{near(code, assets)}")
+        return code
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it counts events as they come, by a count or a sum."""
+        return self.distinct is None and self.granted is None
 
 
 class LimitTable(_Table):
@@ -243,23 +275,28 @@ class ProgramFile(_Table):
     examples: tuple[Example, ...] = Field(default=(), alias="example")
 
 
-def read_file(source: Source) -> tuple[ProgramFile | None, Context]:
+def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramFile | None, Context]:
     """Read all but the plugin tables, noting mistakes in `source`; the file is None if it has any.
 
     What a mistaken header does not say is guessed, so that the mistakes of the other tables are found too.
+
+    Args:
+        source: the file.
+        texts: what rules may read of the events that its plugins bring.
     """
     data = {key: value for key, value in source.data.items() if key != "plugin"}
-    context = _context(source, data)
+    context = _context(source, data, texts)
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
+        context.granted = frozenset(name for name, table in file.metrics.items() if table.granted is not None)
         context.distinct = frozenset(name for name, table in file.metrics.items() if table.distinct is not None)
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
         context.stacking = file.stacking
     return file, context
 
 
-def _context(source: Source, data: Mapping[str, Any]) -> Context:
+def _context(source: Source, data: Mapping[str, Any], texts: Iterable[EventText]) -> Context:
     header, tables, metrics, stacking = (_table(data.get(key)) for key in ("program", "assets", "metrics", "stacking"))
     code, zone = str(header.get("currency", "")), header.get("time_zone", "UTC")
     if isinstance(header.get("currency"), str) and code not in CURRENCIES:
@@ -286,11 +323,12 @@ def _context(source: Source, data: Mapping[str, Any]) -> Context:
         currency=assets[code],
         assets=assets,
         calendar=calendar,
-        metric_decimals=_metric_places(metrics, currency.decimals),
+        metric_decimals=_metric_places(metrics, currency.decimals, assets),
         stacking=stacking,
         attributes=attributes,
     )
-    context.name_facts(facts, "the fact that a plugin keeps")
+    context.name_texts(texts)
+    context.name_facts(facts, "the fact that a plugin keeps", "since when it has its value")
     events = readable(data.get("events"))
     for place, message in clashes(events):
         source.mistake(place, message)
@@ -306,7 +344,7 @@ def _facts(tables: object) -> list[str]:
 
 def _attributes(source: Source, table: object, facts: list[str]) -> dict[str, str]:
     """Return the declared attributes, each of which needs a name of its own."""
-    taken = {*vocabulary(2, {}, 2)["account"], *facts}
+    taken = {*vocabulary(2, {}, 2)["account"], *facts, *(f"{fact}_since" for fact in facts)}
     kinds = {name: str(kind) for name, kind in _table(table).items() if re.fullmatch(_ATTRIBUTE, name)}
     for name in kinds:
         if name in taken:
@@ -322,10 +360,12 @@ def _leap_day(value: object) -> LeapDay:
     return LeapDay.MARCH_1 if value == LeapDay.MARCH_1 else LeapDay.FEBRUARY_28
 
 
-def _metric_places(metrics: Mapping[str, Any], decimals: int) -> dict[str, int]:
+def _metric_places(metrics: Mapping[str, Any], decimals: int, assets: Mapping[str, Asset]) -> dict[str, int]:
     places: dict[str, int] = {}
     for name, table in metrics.items():
-        if isinstance(table, Mapping) and not table.get("count") and not table.get("distinct"):
+        if isinstance(table, Mapping) and table.get("granted") in assets:
+            places[name] = assets[table["granted"]].decimals
+        elif isinstance(table, Mapping) and not table.get("count") and not table.get("distinct"):
             declared = table.get("decimals")
             places[name] = max(0, min(declared, 6)) if isinstance(declared, int) else decimals
         else:

@@ -55,7 +55,10 @@ class GiveBack(NamedTuple):
 
 
 class SetAside(NamedTuple):
-    """Sets an amount of an asset aside until it is taken, released, or lapses; the hold is the event's own."""
+    """Sets an amount of an asset aside until it is taken, released, or lapses; the hold is the event's own.
+
+    An event may set several assets aside, each once: later events name it, and take of each what they need.
+    """
 
     asset: str
     amount: int
@@ -67,6 +70,18 @@ class Remember(NamedTuple):
 
     name: str
     value: str
+
+
+class Mature(NamedTuple):
+    """Lets what is pending under these terms be spent from now on: `units` smallest units, as far as they are there."""
+
+    asset: str
+    units: int
+    kind: str
+    effective_at: int
+    expires_at: int
+    priority: int
+    rule: str = ""
 
 
 class StatusChange(NamedTuple):

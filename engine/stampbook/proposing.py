@@ -10,12 +10,22 @@ from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
 from stampbook.holding import check_used, pay
 from stampbook.hookspecs import Deposit, Withdrawal
-from stampbook.ledger import CASH, OPENING, TRANSFERS, HoldChange, Message, MetricChange, Objection, Posting
+from stampbook.ledger import (
+    CASH,
+    OPENING,
+    TRANSFERS,
+    HoldChange,
+    Message,
+    MetricChange,
+    Objection,
+    Posting,
+    part_number,
+)
 from stampbook.lots import DEBT, PAID
 from stampbook.metrics import SEPARATOR
 from stampbook.owing import repay_first
 from stampbook.periods import NEVER
-from stampbook.proposals import Debt, GiveBack, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import Debt, GiveBack, Mature, PutBack, Remember, SetAside, StatusChange, Tally
 from stampbook.standing_in import stand_in
 
 if TYPE_CHECKING:
@@ -77,7 +87,7 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
     elif isinstance(proposal, SetAside):
         units = draft.choose(proposal.asset, proposal.amount)
         if units:
-            number = draft.account.seq + 1
+            number = part_number(draft.account.seq + 1, len(draft.holds))
             draft.holds.append(HoldChange(number, "authorise", proposal.asset, units, proposal.lapses_at))
     elif isinstance(proposal, Remember):
         draft.memo.setdefault("remembered", {})[str(proposal.name)] = str(proposal.value)
@@ -100,6 +110,8 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
         draft.owe(proposal.asset, proposal.amount, proposal.book, proposal.rule or plugin)
     elif isinstance(proposal, Tally):
         _tally(draft, plugin, proposal, budgets)
+    elif isinstance(proposal, Mature):
+        _mature(draft, proposal)
     elif isinstance(proposal, StatusChange):
         if proposal.status not in {OPEN, CLOSED}:
             message = f"plugin {plugin!r} makes an account {proposal.status!r}, which it can not be"
@@ -108,6 +120,22 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
     else:
         message = f"plugin {plugin!r} proposes {proposal!r}, which is none of what it may propose"
         raise PluginError(message)
+
+
+def _mature(draft: Draft, proposal: Mature) -> None:
+    at, left = draft.event.at, proposal.units
+    matured = draft.memo.setdefault("matured", [])
+    for lot in draft.account.lots.values():
+        alike = (lot.asset, lot.kind, lot.effective_at, lot.priority) == (
+            proposal.asset, proposal.kind, proposal.effective_at, proposal.priority,
+        )  # fmt: skip
+        if alike and lot.effective_at > at and lot.expires_at >= proposal.expires_at > at:
+            units = min(left, lot.free)
+            if units:
+                terms = (lot.asset, lot.kind, at, lot.expires_at, lot.priority)
+                for into, moved in draft.grant(terms, units, lot.number, proposal.rule):
+                    matured.append((proposal.rule, lot.number, into, moved))
+                left -= units
 
 
 def _tally(draft: Draft, plugin: str, tally: Tally, budgets: Mapping[str, int] | None) -> None:

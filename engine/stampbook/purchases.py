@@ -38,10 +38,11 @@ class OrderLine(Part):
 
 
 class Tender(Part):
-    """One means by which an order was paid; `stored_value` is drawn from the account's lots."""
+    """One means by which an order was paid; `stored_value` is drawn from the account's lots, `points` of an `asset`."""
 
     kind: Name
     amount: Amount
+    asset: Name | None = None
 
 
 def _gross(lines: tuple[OrderLine, ...]) -> int:
@@ -70,6 +71,8 @@ def _check_kinds(tenders: tuple[Tender, ...]) -> None:
     """Check that stored value which a misspelt tender pays with is not simply left where it is."""
     for number, tender in enumerate(tenders, 1):
         meant = _nearly(tender.kind)
+        if tender.asset is not None and tender.kind != "points":
+            fail(f"tenders.{number}.asset: only a tender of kind 'points' says of which asset it is")
         if meant and meant != tender.kind:
             fail(f"tenders.{number}.kind: {tender.kind!r} is nearly {meant!r}; write that, or name it less like it")
 

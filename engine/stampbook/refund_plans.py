@@ -98,7 +98,8 @@ class RefundPlan:
     `lapsed` maps a rule to what of that had expired before, `short` to what could not be taken.
     `outside` is the money to give back by other means than stored value, `deducted` what was kept of it for
     points that are gone. `paid` is the part of it by asset that goes back in what paid: the postings put the units
-    back into their lots. `notes` go into the trace.
+    back into their lots. `over` are units of lots that paid and whose time is over: lot, units, and the end under which
+    they go back instead, or None where they do not. `notes` go into the trace.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -112,3 +113,4 @@ class RefundPlan:
     objections: list[Objection] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     paid: dict[str, int] = field(default_factory=dict)
+    over: list[tuple[int, int, int | None]] = field(default_factory=list)

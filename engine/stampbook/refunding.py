@@ -152,6 +152,9 @@ class Past:
                     restored[posting.destination] += posting.amount
             for lot, units in earlier.memo.get("repaid", ()):
                 restored[lot] += units
+            for lot, into, units in earlier.memo.get("renewed", ()):
+                restored[lot] += units
+                restored[into] -= units
         return tuple(
             Drawn(posting.source, posting.amount, restored[posting.source])
             for posting in self.purchase.postings
@@ -185,6 +188,8 @@ class Past:
                 taken[posting.asset] += posting.amount
             else:
                 raise InvariantError("I15", f"a refund may not post from {posting.source!r} to {posting.destination!r}")
+        for lot, units, _ in plan.over:
+            restored[lot] += units
         uses = [*request.drawn, *[use for paid in request.paid for use in paid.drawn]]
         drawn = {drawn.lot: drawn.amount - drawn.restored for drawn in uses}
         for lot, amount in restored.items():
@@ -258,7 +263,8 @@ def taken_metrics(past: Past, request: RefundRequest) -> list[MetricChange]:
             undone[name] -= delta
     lines = {line.line: line for line in request.lines}
     due: dict[tuple[str, int], int] = {}
-    limited = {name for name, _, _ in past.purchase.memo.get("caps", ())}
+    memo = past.purchase.memo
+    limited = {name for name, _, _ in (*memo.get("caps", ()), *memo.get("counted_grants", ()))}
     for name, day, delta in past.purchase.effects.get("metrics", ()):
         if name not in limited:
             due[name, day] = _share(delta, request)
@@ -269,21 +275,53 @@ def taken_metrics(past: Past, request: RefundRequest) -> list[MetricChange]:
     ]
 
 
+def taken_grants(past: Past, plan: RefundPlan) -> list[MetricChange]:
+    """Return what a return takes off the metrics that count what was granted: what it settles of those grants."""
+    changes = [
+        MetricChange(name, day, -sum(plan.settled.get(rule, 0) for rule in rules))
+        for name, day, rules in past.purchase.memo.get("counted_grants", ())
+    ]
+    return [change for change in changes if change.delta]
+
+
 def told_of_return(past: Past, request: RefundRequest) -> list[tuple[int, Message]]:
     """Return what a return tells the accounts to which its purchase sent something: pairs of place and message.
 
     The units of each are rounded cumulatively over all that came back so far, so all returns together tell the whole.
     """
+    told = _told(past)
+    messages: list[tuple[int, Message]] = []
+    completed_at = next((later.at for later in past.returns if "matured" in later.memo), None)
+    for place, (to, kind, data, by_line, *on_completion) in enumerate(past.purchase.memo.get("sent", ())):
+        due = settle_share(data["units"], tuple(map(tuple, by_line)), request) - told[place]
+        since = {"completed_at": completed_at} if on_completion and completed_at is not None else {}
+        if due > 0:
+            messages.append((place, Message(to, kind, {**data, **since, "units": due}, required=False)))
+    return messages
+
+
+def told_of_completion(past: Past) -> list[Message]:
+    """Return what the completion of a purchase tells those to whom it sent something: what has not come back."""
+    told = _told(past)
+    return [
+        Message(to, on_completion[0], {**data, "units": data["units"] - told[place]}, required=False)
+        for place, (to, _, data, _, *on_completion) in enumerate(past.purchase.memo.get("sent", ()))
+        if on_completion and data["units"] > told[place]
+    ]
+
+
+def is_completed(past: Past) -> bool:
+    """Whether a purchase was completed."""
+    return any("matured" in later.memo for later in past.returns)
+
+
+def _told(past: Past) -> dict[int, int]:
+    """Return the units that other accounts were told of as having come back, by the place of the message."""
     told: dict[int, int] = defaultdict(int)
     for earlier in past.returns:
         for place, units in earlier.memo.get("told", ()):
             told[place] += units
-    messages: list[tuple[int, Message]] = []
-    for place, (to, kind, data, by_line) in enumerate(past.purchase.memo.get("sent", ())):
-        due = settle_share(data["units"], tuple(map(tuple, by_line)), request) - told[place]
-        if due > 0:
-            messages.append((place, Message(to, kind, {**data, "units": due}, required=False)))
-    return messages
+    return told
 
 
 def _share(counted: int, back: ReturnedLine | RefundRequest) -> int:
@@ -292,4 +330,14 @@ def _share(counted: int, back: ReturnedLine | RefundRequest) -> int:
     return share if counted > 0 else -share
 
 
-__all__ = ["Past", "Recorded", "refund_request", "settle_share", "taken_metrics", "told_of_return"]
+__all__ = [
+    "Past",
+    "Recorded",
+    "is_completed",
+    "refund_request",
+    "settle_share",
+    "taken_grants",
+    "taken_metrics",
+    "told_of_completion",
+    "told_of_return",
+]

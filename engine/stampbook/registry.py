@@ -75,6 +75,8 @@ class Registry:
         self.has_assessments = bool(self._calls["assess"])
         self.has_followers = bool(self._calls["follow"])
         self.has_sharers = bool(self._calls["share"])
+        if self.has_sharers:
+            context.kept_of = self._kept_of
         self.forwards = any(plugin.forwards for plugin in self.plugins)
         self.linked = frozenset[str]().union(*(plugin.linked for plugin in self.plugins))
         self.has_listeners = bool(self._calls["committed"])
@@ -89,8 +91,13 @@ class Registry:
             if name and limit.scope == "account":
                 context.windows = {**context.windows, name: limit.window or Window()}
         self.metrics = {
-            kind: [(name, table) for name, table in file.metrics.items() if kind in table.on and table.distinct is None]
+            kind: [(name, table) for name, table in file.metrics.items() if kind in table.on and table.is_plain]
             for kind in {kind for table in file.metrics.values() for kind in table.on}
+        }
+        self.granted = {
+            kind: tables
+            for kind in self.metrics
+            if (tables := [(name, table) for name, table in file.metrics.items() if kind in table.on and table.granted])
         }
         different = {name: table for name, table in file.metrics.items() if table.distinct is not None}
         self.distinct = {
@@ -187,6 +194,9 @@ class Registry:
                     raise PluginError(message)
                 shares.append(Stamped(name, share))
         return shares
+
+    def _kept_of(self, event: Event, earned: Earned, account: AccountView) -> int:
+        return earned.units - sum(share.value.units for share in self.share(event, [earned], account))
 
     def refund(self, request: RefundRequest, account: AccountView) -> Stamped[RefundPlan] | None:
         """Return the first plan for a return."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.events import Return
-from stampbook.ledger import PROMOTION, SALES
+from stampbook.ledger import PROMOTION, SALES, Posting
 from stampbook.limits import given_back, let_go_of
-from stampbook.maturing import is_completed
 from stampbook.owing import repay_first
-from stampbook.refunding import refund_request, taken_metrics, told_of_return
+from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics, told_of_return
 from stampbook.standing_in import StandIns
 
 if TYPE_CHECKING:
@@ -72,9 +71,12 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         if amount:
             draft.owe(asset, amount, PROMOTION, stamped.plugin)
     past.check_plan(request, plan, draft.postings)
-    counted = [*taken_metrics(past, request), *given_back(past, plan, request)]
+    renewed = _renewed(draft, plan, stamped.plugin)
+    counted = [*taken_metrics(past, request), *taken_grants(past, plan), *given_back(past, plan, request)]
     draft.metrics = counted
     _remember(draft, past, request, plan, came)
+    if renewed:
+        draft.memo["renewed"] = renewed
     put_back = draft.returned = [posting for posting in plan.postings if posting.source == SALES]
     if lots is not None:
         lots.open()
@@ -83,7 +85,28 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         draft.trace["refund"] = plan.notes
     if lots is not None:
         draft.metrics, there = lots.counted(counted)
-        lots.tell(lots.memo_there(bought, put_back), there)
+        over = [Posting(_asset_of(draft, number), units, SALES, number, "") for number, units, _ in plan.over]
+        lots.tell(lots.memo_there(bought, [*put_back, *over]), there)
+
+
+def _asset_of(draft: Draft, number: int) -> str:
+    lot = draft.view.known_lot(number)
+    assert lot is not None  # noqa: S101 - the plan was checked
+    return lot.asset
+
+
+def _renewed(draft: Draft, plan: RefundPlan, rule: str) -> list[tuple[int, int, int]]:
+    """Post what goes back under a new end; return what does not go back into its lot: that lot, another or 0, units."""
+    renewed: list[tuple[int, int, int]] = []
+    for number, units, expires_at in plan.over:
+        lot = draft.view.known_lot(number)
+        assert lot is not None  # noqa: S101 - the plan was checked
+        if expires_at is None:
+            renewed.append((number, 0, units))
+        else:
+            terms = (lot.asset, lot.kind, draft.event.at, expires_at, lot.priority)
+            renewed.extend((number, into, part) for into, part in draft.grant(terms, units, SALES, rule))
+    return renewed
 
 
 def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan, came: list[Came]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stampbook.awards import settle
-from stampbook.entitling import entitle
+from stampbook.entitling import earned_of, entitle
 from stampbook.errors import PluginError
 from stampbook.event_base import OWN_SOURCE
 from stampbook.hookspecs import Entitlement, Extension
-from stampbook.ledger import PROMOTION
+from stampbook.ledger import PROMOTION, Message, MetricChange
 from stampbook.periods import NEVER
 from stampbook.proposals import Earned
 from stampbook.proposing import checked_message
@@ -39,9 +39,15 @@ def reward(
     if wanted:
         _granted(draft, wanted, budgets)
     if draft.messages:
-        sent = [(each.to, each.on_return, each.data, each.by_line) for each in draft.messages if each.on_return]
+        sent = [_to_follow(each) for each in draft.messages if each.on_return]
         if sent:
             draft.memo["sent"] = sent
+
+
+def _to_follow(message: Message) -> tuple[Any, ...]:
+    """Return what a purchase keeps of a message, so that what becomes of it is told to the same account."""
+    kept = (message.to, message.on_return, message.data, message.by_line)
+    return (*kept, message.on_completion) if message.on_completion else kept
 
 
 def _granted(
@@ -54,7 +60,7 @@ def _granted(
         if isinstance(wish, Extension):  # before what is granted now, which may share the lot
             _extend(draft, wish)
         elif isinstance(wish, Entitlement):
-            entitle(draft, wish)
+            entitle(draft, _own(draft, wish) if draft.registry.has_sharers and wish.units else wish)
         else:
             awarded.append(wish)
     file = draft.registry.file
@@ -90,9 +96,42 @@ def _granted(
             draft.memo.setdefault("awaits", []).append(award.rule)
     if granted:
         draft.memo["granted"] = granted
+    if granted and draft.registry.granted:
+        _count_granted(draft, granted)
     if settled.counts:
         draft.metrics = [*draft.metrics, *[change for change, _ in settled.counts]]
         draft.memo["caps"] = [(change.metric, change.day, parts) for change, parts in settled.counts]
+
+
+def _count_granted(draft: Draft, granted: list[Any]) -> None:
+    """Add to metrics what rules granted in the end, and note whose grants they count, so that a return undoes them."""
+    for name, table in draft.registry.granted.get(draft.event.type, ()):
+        counted = [
+            (rule, units)
+            for rule, asset, units, _, _ in granted
+            if asset == table.granted and (not table.rules or rule in table.rules)
+        ]
+        if counted:
+            change = MetricChange(name, draft.view.day, sum(units for _, units in counted))
+            draft.metrics = [*draft.metrics, change]
+            draft.memo.setdefault("counted_grants", []).append((name, change.day, [rule for rule, _ in counted]))
+
+
+def _own(draft: Draft, wish: Entitlement) -> Entitlement:
+    """Send the part of an entitlement that goes to another account, or ask it back there; return what is its own."""
+    earned = earned_of(wish)
+    sign, left = (1 if wish.units > 0 else -1), earned.units
+    for plugin, share in draft.registry.share(draft.event, [earned], draft.view):
+        if share.rule != wish.rule or not 0 < share.units <= left:
+            message = f"plugin {plugin!r} shares {share!r}, which is no part of {left} that {wish.rule} grants"
+            raise PluginError(message)
+        left -= share.units
+        sent = share.message
+        if sign < 0:
+            sent = Message(sent.to, sent.on_return, sent.data, required=False)
+        draft.messages.append(checked_message(plugin, sent._replace(on_return="", on_completion="")))
+        draft.trace.setdefault("shared", []).append((wish.rule, sent.to, sign * share.units))
+    return wish._replace(units=sign * left)
 
 
 _Kept = tuple[int, tuple[tuple[int, int], ...]]
@@ -125,5 +164,5 @@ def _shared(draft: Draft, grants: list[Grant]) -> dict[str, _Kept]:
         draft.messages.append(checked_message(plugin, share.message))
         shared.append((share.rule, share.message.to, share.units))
     if shared:
-        draft.trace["shared"] = shared
+        draft.trace.setdefault("shared", []).extend(shared)
     return {rule: kept[rule] for rule, _, _ in shared}

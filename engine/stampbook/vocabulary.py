@@ -1,4 +1,4 @@
-"""What conditions, formulas and options of a program may name, and the types of its fields."""
+"""What the texts of a program are read against, and the types of its options."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stampbook.amounts import Asset, read_units
 from stampbook.errors import AmountError, ExpressionError, PeriodError, near
 from stampbook.expressions import Condition, Formula, Kind, Label, compile_condition, compile_formula, compile_label
 from stampbook.expressions import Field as Name
+from stampbook.names import event_texts, since, vocabulary, with_declared
 from stampbook.periods import Calendar, Period, Window
 from stampbook.validity import Validity
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from stampbook.event_tables import EventTable
-    from stampbook.expressions import Scope
+    from stampbook.names import EventText
 
 
 def refuse(message: str) -> NoReturn:
@@ -55,22 +56,36 @@ class Context:
         self.spend_orders: Mapping[str, Sequence[str]] = {}
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
+        self.granted: frozenset[str] = frozenset()
+        self.kept_of: Callable[[Any, Any, Any], int] | None = None
         self.needed_days: dict[str, int] = {}
         self.carried: frozenset[str] = frozenset()
         self._first_days: dict[tuple[str, int], int] = {}
-        self.scope = vocabulary(currency.decimals, self.metric_decimals, places)
+        balances = {code: asset.decimals for code, asset in assets.items()}
+        self.scope = vocabulary(currency.decimals, self.metric_decimals, places, balances)
         self.name_facts(self.attributes, "an attribute that the program declares")
 
-    def name_facts(self, facts: Iterable[str], about: str) -> None:
-        """Let expressions read facts of an account by name, such as ``account.club``; names that are taken stay."""
-        own = {name: Name(Kind.TEXT, f"account.text({name!r})", about=about) for name in facts}
+    def name_facts(self, facts: Iterable[str], about: str, since_about: str = "") -> None:
+        """Let expressions read facts of an account by name, such as ``account.club``; names that are taken stay.
+
+        With `since_about` they read since when a fact has its value, too, as ``account.club_since``.
+        """
+        own: dict[str, Name] = {}
+        for name in facts:
+            own[name] = Name(Kind.TEXT, f"account.text({name!r})", about=about)
+            if since_about:
+                own[f"{name}_since"] = since(name, since_about)
         if own:
             self.scope = {**self.scope, "account": {**own, **self.scope["account"]}}
+
+    def name_texts(self, texts: Iterable[EventText]) -> None:
+        """Let expressions read texts of the events that plugins bring."""
+        self.scope = {**self.scope, "event": {**self.scope["event"], **event_texts(texts)}}
 
     def declare(self, events: Mapping[str, EventTable], names: Mapping[str, Name], no_amount: frozenset[str]) -> None:
         """Take up what a program declares under [events]: its tables, their names, and those without an amount."""
         self.events = events
-        event = {**self.scope["event"], **names}
+        event = with_declared(self.scope["event"], names, events)
         event["amount"] = replace(event["amount"], never=no_amount)
         self.scope = {**self.scope, "event": event}
 
@@ -148,77 +163,6 @@ class Context:
 _PLAIN = {Kind.TEXTS: "sorted"}
 
 
-def vocabulary(decimals: int, metrics: Mapping[str, int], finest: int) -> Scope:
-    """Return the names that conditions and formulas may use.
-
-    Args:
-        decimals: of the program's currency: money is read in whole units.
-        metrics: the decimals of each metric that the program declares.
-        finest: the most decimals that an asset of the program has: an event's own amount may be of any.
-    """
-
-    def money(code: str, about: str) -> Name:
-        return Name(Kind.NUMBER, code, decimals, about)
-
-    return {
-        "event": {
-            "type": Name(Kind.TEXT, "event.type", about="kind of event, such as 'purchase' or 'topup'"),
-            "id": Name(Kind.TEXT, "event.id", about="the sender's id"),
-            "source": Name(Kind.TEXT, "event.source", about="who sent it"),
-            "at": Name(Kind.INSTANT, "event.at", about="when it happened"),
-            "amount": Name(
-                Kind.NUMBER, "account.amount_of(event)", finest, "the amount of a top-up, spend or adjustment"
-            ),
-        },
-        "order": {
-            "gross": money("order.gross", "sum of the lines"),
-            "discount": money("order.discount", "discount on the whole order"),
-            "net": money("order.net", "lines less discount"),
-            "tax": money("order.tax", "tax in the order"),
-            "total": money("order.total", "what was paid for the order"),
-            "net_of_tax": money("order.net_of_tax", "what was paid, less the tax in it or on top of it"),
-            "stored_value": money("order.stored_value", "the part paid from stored value"),
-            "paid_by_points": money("order.paid_by_points", "the part paid by tenders of kind 'points'"),
-            "paid_outside": money("order.paid_outside", "the part that neither stored value nor points paid"),
-            "quantity": Name(Kind.NUMBER, "order.quantity", 6, "pieces in all lines"),
-            "line_count": Name(Kind.NUMBER, "order.line_count", about="number of lines"),
-            "skus": Name(Kind.TEXTS, "order.skus", about="skus of all lines"),
-            "categories": Name(Kind.TEXTS, "order.categories", about="categories of all lines"),
-            "labels": Name(Kind.TEXTS, "order.labels", about="labels of all lines"),
-            "tenders": Name(Kind.TEXTS, "order.tenders", about="kinds of the tenders that paid"),
-            "channel": Name(Kind.TEXT, "order.channel", about="sales channel"),
-            "store": Name(Kind.TEXT, "order.store", about="store"),
-            "currency": Name(Kind.TEXT, "order.currency", about="currency of the order"),
-        },
-        "line": {
-            "sku": Name(Kind.TEXT, "line.sku", about="sku"),
-            "category": Name(Kind.TEXT, "line.category", about="category"),
-            "kind": Name(Kind.TEXT, "line.kind", about="'goods', 'gift_card' or 'topup'"),
-            "labels": Name(Kind.TEXTS, "line.labels", about="labels, such as 'sale'"),
-            "quantity": Name(Kind.NUMBER, "line.quantity", 6, "pieces, or weight"),
-            "unit_price": money("line.unit_price", "price of one"),
-            "amount": money("line.amount", "what the line costs before the order's discount"),
-            "discount": money("line.discount", "the line's share of the order's discount"),
-            "net": money("line.net", "what the line costs after its share of the discount"),
-            "net_of_tax": money("order.net_of_tax_of(line)", "the same, less its tax"),
-            "paid_outside": money(
-                "order.paid_outside_of(line)", "its share of what neither stored value nor points paid"
-            ),
-        },
-        "account": {
-            "ref": Name(Kind.TEXT, "account.ref", about="the operator's name for the account"),
-            "status": Name(Kind.TEXT, "account.status", about="'open', 'frozen' or 'closed'"),
-            "opened_at": Name(Kind.INSTANT, "account.opened_at", about="when it was opened"),
-            "tier": Name(Kind.TEXT, "account.text('tier')", about="its tier, this event counted, or ''"),
-            "stored_value": money("account.currency_balance", "spendable balance in the program's currency"),
-        },
-        "metric": {
-            name: Name(Kind.NUMBER, f"account.metric({name!r})", places, "declared in [metrics], before this event")
-            for name, places in metrics.items()
-        },
-    }
-
-
 class _Reads:
     """How pydantic reads a field that is text in the file: a validator, and its JSON Schema."""
 
@@ -254,8 +198,8 @@ def _within(roots: tuple[str, ...], compiler: Callable[..., object]) -> Callable
     return read
 
 
-_ORDER_ROOTS = ("event", "order", "account", "metric")
-_LINE_ROOTS = ("event", "order", "line", "account", "metric")
+_ORDER_ROOTS = ("event", "order", "account", "metric", "balance")
+_LINE_ROOTS = ("event", "order", "line", "account", "metric", "balance")
 _CONDITION = {"type": "string", "description": "a condition, see docs/programs.md"}
 _FORMULA = {"type": "string", "description": "a formula, see docs/programs.md"}
 _LABEL = {"type": "string", "description": "an expression that is a text, such as line.category; see docs/programs.md"}

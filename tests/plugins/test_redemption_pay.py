@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import PluginError, ProgramError
+from stampbook import EventError, PluginError, ProgramError
 from stampbook.engine import Engine
 from stampbook.statements import statement
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
+from tests.plugins.proof import findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,6 +130,79 @@ def test_what_is_not_whole_costs_the_next_whole_point() -> None:
     assert books.balance("points") == "8"  # 1.5 are 2
 
 
+SEVERAL = """points = "50"
+value = "1.00"
+when = "account.ref == 'ann'"
+[[plugin.pay]]
+points = "80"
+value = "1.00"
+when = "order.total >= 100"
+minimum = "100"
+[[plugin.pay]]
+asset = "miles"
+points = "2"
+value = "1.00"
+most_share = "50%"
+"""
+
+
+def several() -> Ledger:
+    program = text(earn="0 * order.net").replace(
+        '[plugin.pay]\npoints = "100"\nvalue = "1.00"\n', f"[[plugin.pay]]\n{SEVERAL}"
+    )
+    books = Ledger(program.replace("[assets.points]", "[assets.points]\n[assets.miles]"))
+    for ref in ("ann", "bob"):
+        for asset in ("points", "miles"):
+            books.post(type="adjust", account=ref, asset=asset, amount="1000", reason="a start", at="2025-01-01T12:00")
+    return books
+
+
+@pytest.mark.parametrize(
+    ("account", "total", "paid", "expected"),
+    [
+        ("ann", "100.00", "2.00", ("900", "1000")),
+        ("bob", "100.00", "2.00", ("840", "1000")),
+        ("bob", "99.00", "2.00", "points_not_allowed"),
+        ("bob", "100.00", "1.00", "points_minimum"),
+    ],
+)
+def test_of_several_rates_the_first_whose_condition_holds(account: str, total: str, paid: str, expected: Any) -> None:
+    books = several()
+    rest = f"{float(total) - float(paid):.2f}"
+    outcome = books.post(type="purchase", account=account, amount=total, tenders=tenders(paid, card=rest))
+    if isinstance(expected, str):
+        assert codes(outcome) == [expected]
+    else:
+        assert (books.balance("points", account=account), books.balance("miles", account=account)) == expected
+
+
+def test_several_assets_pay_for_one_order_and_come_back() -> None:
+    books = several()
+    paid = [*tenders("2.00", card="4.00"), {"kind": "points", "asset": "miles", "amount": "4.00"}]
+    bought = books.post(type="purchase", id="p", account="ann", amount="10.00", tenders=paid)
+    assert bought.accepted, bought.objections
+    assert [books.balance(asset, account="ann") for asset in ("points", "miles")] == ["900", "992"]
+    books.post(type="return", account="ann", purchase="p")
+    assert [books.balance(asset, account="ann") for asset in ("points", "miles")] == ["1000", "1000"]
+    more = [
+        {"kind": "points", "asset": "miles", "amount": "6.00"},
+        {"kind": "points", "asset": "GBP", "amount": "4.00"},
+    ]
+    assert codes(books.post(type="purchase", account="ann", amount="10.00", tenders=more)) == [
+        "points_share",
+        "points_asset",
+    ]
+    with pytest.raises(EventError, match="only a tender of kind 'points' says of which asset it is"):
+        books.post(type="purchase", amount="1.00", tenders=[{"kind": "card", "asset": "miles", "amount": "1.00"}])
+
+
+def test_a_rate_that_is_never_asked_is_a_mistake() -> None:
+    again = '[[plugin.pay]]\npoints = "50"\nvalue = "1.00"\n[[plugin]]\nuse = "refunds"'
+    program = text().replace("[plugin.pay]", "[[plugin.pay]]").replace('[[plugin]]\nuse = "refunds"', again)
+    with pytest.raises(ProgramError, match="pay: table 2 is never asked: one before it pays with points always"):
+        Ledger(program)
+
+
 def test_lots_pay_in_the_spend_order_and_get_back_what_they_paid() -> None:
     books = ledger(points=0, expires="1 month")
     for day in ("01", "11", "21"):
@@ -148,6 +222,57 @@ def test_points_that_go_back_to_a_lot_whose_time_is_over_expire_at_once() -> Non
     books.post(type="return", purchase="p", at="2025-03-01T12:00")
     assert books.balance("points") == "0"
     assert [entry.type for entry in books.journal()[-2:]] == ["return", "expiry"]
+
+
+@pytest.mark.parametrize(
+    ("refunds", "after"),
+    [
+        ('expired = "expire"', ["100", "0", "0", "0"]),
+        ('expired = "extend"\nextend_by = "10 days"', ["100", "100", "300", "0"]),
+        ('expired = "forfeit"', ["100", "0", "0", "0"]),
+    ],
+)
+def test_what_has_expired_since_goes_back_as_the_policy_says(refunds: str, after: list[str]) -> None:
+    events: list[dict[str, Any]] = [
+        {"type": "purchase", "id": "a", "amount": "400.00", "at": "2025-01-01T12:00"},
+        {"type": "purchase", "id": "p", "amount": "4.00", "tenders": tenders("4.00"), "at": "2025-01-25T12:00"},
+        {"type": "return", "id": "r1", "purchase": "p", "amount": "1.00", "at": "2025-01-26T12:00"},
+        {"type": "return", "id": "r2", "purchase": "p", "amount": "1.00", "at": "2025-03-01T12:00"},
+        {"type": "return", "id": "r3", "purchase": "p", "amount": "2.00", "at": "2025-03-02T12:00"},
+    ]
+    books = ledger(points=0, refunds=refunds, expires="1 month")
+    balances = []
+    for event in events:
+        outcome = books.post(**event)
+        assert outcome.accepted, outcome.objections
+        balances.append(books.balance("points"))
+    balances.append(books.balance("points", at="2025-03-13"))
+    assert balances[2:] == after
+    assert books.post(type="return", purchase="p", at="2025-03-13").objections
+    told = [{"account": "ann", **event} for event in events]
+    assert findings(text(refunds=refunds, expires="1 month"), told) == ()
+    assert findings(text(refunds=refunds, expires="1 month"), told, 1) == ()
+
+
+def test_what_goes_back_repays_a_debt_first_and_is_not_given_twice() -> None:
+    program = text(refunds='points_spent = "debt"\nexpired = "extend"\nextend_by = "10 days"', expires="1 month")
+    books = Ledger(program.replace("[assets.points]", "[assets.points]\ndebt = true"))
+    books.post(type="purchase", amount="300.00", at="2025-01-01T12:00")
+    books.post(type="purchase", id="p", amount="3.00", tenders=tenders("3.00"), at="2025-01-25T12:00")
+    books.post(type="purchase", id="q", amount="50.00", at="2025-02-20T12:00")
+    books.post(type="spend", asset="points", amount="50", at="2025-02-21T12:00")
+    books.post(type="return", purchase="q", at="2025-02-22T12:00")
+    assert books.owed("points") == "50"
+    books.post(type="return", purchase="p", amount="1.50", at="2025-03-01T12:00")
+    assert (books.owed("points"), books.balance("points")) == ("0", "100")
+    books.post(type="return", purchase="p", at="2025-03-02T12:00")
+    assert books.balance("points") == "250"
+
+
+@pytest.mark.parametrize("options", ['expired = "extend"', 'extend_by = "1 month"'])
+def test_an_extension_says_how_long(options: str) -> None:
+    with pytest.raises(ProgramError, match="extend_by goes with expired = 'extend'"):
+        ledger(refunds=options)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +404,7 @@ def test_mistakes_are_named(pay: str, message: str) -> None:
 
 def test_a_second_table_is_refused_for_it_would_draw_the_same_tender_again() -> None:
     second = '[[plugin]]\nuse = "redemption"\nname = "more"\n[plugin.pay]\npoints = "100"\nvalue = "1.00"\n'
-    with pytest.raises(ProgramError, match="a program has one table of redemption; put both together"):
+    with pytest.raises(ProgramError, match="one table of redemption: each would draw the same tender in points"):
         Ledger(text() + second)
 
 

@@ -320,12 +320,67 @@ def test_a_tick_or_none_makes_no_difference_to_what_is_reserved() -> None:
         assert redeem(books, account="ann", at="2025-01-02T12:16").accepted
 
 
-def test_what_cannot_be_reserved() -> None:
-    books = Ledger(
-        PROGRAM.format(reward="", options="").replace('price = "50"', 'prices = { points = "50", stamps = "3" }')
-    )
+def two_prices(stamps: str = "10") -> Ledger:
+    more = '[plugin.pay]\npoints = "10"\nvalue = "1.00"\n'
+    program = PROGRAM.format(reward="stock = 1", options="").replace("[[plugin.reward]]", more + "[[plugin.reward]]", 1)
+    books = Ledger(program.replace('price = "50"', 'prices = { points = "50", stamps = "3", GBP = "1.00" }'))
     add(books, "ann", "100")
-    assert codes(reserve(books, "v")) == ["several_assets"]
+    add(books, "ann", stamps, "stamps")
+    books.post(type="topup", account="ann", amount="5.00", at="2025-01-01T12:00")
+    return books
+
+
+def set_aside(books: Ledger) -> dict[str, int]:
+    return {hold.asset: hold.remaining for hold in books.engine.account("ann").holds.values() if hold.left}
+
+
+def left(books: Ledger) -> list[str]:
+    return [books.balance(asset, account="ann") for asset in ("points", "stamps", "GBP")]
+
+
+def test_a_price_in_several_assets_is_set_aside_and_taken_whole() -> None:
+    books = two_prices()
+    assert reserve(books, "v").accepted
+    assert (set_aside(books), left(books)) == ({"points": 50, "stamps": 3, "GBP": 100}, ["50", "7", "4.00"])
+    assert redeem(books, account="ann", hold="v", at="2025-01-02T12:10").accepted
+    assert (set_aside(books), left(books)) == ({}, ["50", "7", "4.00"])
+    assert codes(redeem(books, account="ann", hold="v", at="2025-01-02T12:11"))[:1] == ["out_of_stock"]
+    books.post(type="reward.cancelled", account="ann", about=books.journal("ann")[-2].id, at="2025-01-02T12:12")
+
+
+@pytest.mark.parametrize("asset", ["points", "stamps", "GBP"])
+def test_who_voids_one_of_them_voids_all(asset: str) -> None:
+    books = two_prices()
+    reserve(books, "v")
+    assert books.post(type="hold.voided", account="ann", hold="v", asset=asset, at="2025-01-02T12:10").accepted
+    assert (set_aside(books), left(books)) == ({}, ["100", "10", "5.00"])
+    assert [entry.type for entry in books.journal("ann")].count("reward.released") == 1
+    assert reserve(books, "w").accepted
+
+
+def test_all_of_them_lapse_and_the_piece_is_released_once() -> None:
+    books = two_prices()
+    reserve(books, "v")
+    books.tick("2025-01-02T12:16")
+    assert (set_aside(books), left(books)) == ({}, ["100", "10", "5.00"])
+    assert [entry.type for entry in books.journal("ann")].count("reward.released") == 1
+    assert codes(redeem(books, account="ann", hold="v", at="2025-01-02T12:17")) == ["hold_ended"]
+
+
+def test_a_purchase_may_take_what_it_needs_of_them_and_the_rest_is_released() -> None:
+    books = two_prices()
+    reserve(books, "v")
+    paid = [{"kind": "points", "amount": "2.00"}, {"kind": "stored_value", "amount": "0.50"}]
+    bought = books.post(type="purchase", account="ann", amount="2.50", hold="v", tenders=paid, at="2025-01-02T12:10")
+    assert bought.accepted, bought.objections
+    assert set_aside(books) == {}
+    assert left(books)[1:] == ["10", "4.50"]
+
+
+def test_what_cannot_be_reserved() -> None:
+    books = two_prices(stamps="2")
+    assert codes(reserve(books, "v")) == ["insufficient_balance"]
+    assert set_aside(books) == {}
     assert codes(reserve(books, "w", reward="nothing")) == ["unknown_reward"]
     with pytest.raises(EventError, match="lapses_at comes after the event"):
         reserve(books, "x", lapses_at="2025-01-02T12:00")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from stampbook import Engine
+from stampbook import Engine, ProgramError, load_program
 from stampbook.cli import cli
 from stampbook.engine import system_clock
 from stampbook.periods import Calendar
 from stampbook.statements import statement
 from stampbook.states import account_state
+from stampbook.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,3 +196,51 @@ def test_of_two_ladders_one_that_is_left_out_moves_nobody_and_leaves_its_fact(of
     said = office.run("apply", str(file), "--dry-run").stdout
     assert "at a review: tier gold -> blue: 1 account (bob)" in said
     assert "club guest" not in said
+
+
+def test_a_ladder_that_is_ended_takes_its_levels_away_and_says_of_whom(office: Office) -> None:
+    file = office.path / "new.toml"
+    club = '[[plugin]]\nuse = "tiers"\nname = "club"\nfact = "club"\n'
+    levels = 'metric = "nights"\n[[plugin.level]]\nname = "guest"\n[[plugin.level]]\nname = "regular"\nreach = "50"\n'
+    text = office.program().read_text(encoding="utf-8")
+    file.write_text(text + club + levels, encoding="utf-8")
+    assert office.run("apply", str(file)).exit_code == 0
+    office.buy("bob", "1.00", UTC.iso(system_clock()))
+    office.buy("ann", "1.00", UTC.iso(system_clock()))
+    for kind, extra in (("tier.granted", {"level": "regular"}), ("tier.invited", {"level": "regular"})):
+        event = {"type": kind, "id": kind, "account": "ann", "scheme": "club", "reason": "a friend", **extra}
+        office.now = system_clock()
+        assert office.engine.post({**event, "at": UTC.iso(system_clock())}).accepted
+    file.write_text(text + club + "ended = true\nannounce = true\n", encoding="utf-8")
+    said = office.run("apply", str(file), "--dry-run").stdout
+    assert "  at the next event: club guest -> none: 1 account (bob)\n" in said
+    assert "  at the next event: club regular -> none: 1 account (ann)\n" in said
+    assert "club_granted regular -> none: 1 account (ann)" in said
+    assert office.run("apply", str(file)).exit_code == 0
+    office.now = system_clock()
+    assert list(office.engine.tick())
+    for ref in ("ann", "bob"):
+        assert {fact.name for fact in account_state(office.engine, ref).facts if fact.value} == {"tier"}
+        assert [line.type for line in statement(office.engine, ref).lines][-2:] == ["tier.due", "tier.lowered"]
+    office.now = system_clock()
+    assert not list(office.engine.tick())
+    late = {"type": "tier.granted", "id": "late", "account": "ann", "scheme": "club", "reason": "x", "level": "regular"}
+    [objection] = office.engine.post({**late, "at": UTC.iso(system_clock())}).objections
+    assert (objection.code, objection.message) == ("unknown_level", "'regular' is no level of club; there are none")
+    assert verify(office.engine).findings == ()
+    assert (
+        "no account would change its tier" in office.run("check", str(file), "--against", f"{office.path}/a.db").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('fact = "club"', "a ladder needs levels"),
+        ('fact = "club"\nended = true\nmetric = "x"\n[[plugin.level]]\nname = "a"', "leave out level, metric"),
+    ],
+)
+def test_a_ladder_has_levels_or_has_ended(table: str, message: str) -> None:
+    head = '[program]\nname = "x"\ncurrency = "GBP"\n[[plugin]]\nuse = "tiers"\n'
+    with pytest.raises(ProgramError, match=message):
+        load_program(head + table)

@@ -112,6 +112,35 @@ def test_or_starts_anew() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "last"),
+    [
+        ("", "2025-03-03"),  # a month, and one month more
+        ('at_latest = "8 months"\n', "2025-09-02"),
+        ('at_latest = "never"\n', "2026-01-11"),
+    ],
+)
+def test_points_that_go_to_and_fro_do_not_live_for_ever(options: str, last: str) -> None:
+    books = Ledger(HEAD + 'expiry = "restart"\nexpires = "1 month"\n' + options)
+    grant(books, "ann", "50", "2025-07-02")
+    books.post(type="account.opened", account="bob", at="2025-01-01T10:00")
+    ends = 0
+    for month in range(1, 13):
+        giver, other = ("ann", "bob") if month % 2 else ("bob", "ann")
+        if send(books, "50", account=giver, to=other, day=f"2025-{month:02}-10"):
+            break
+        ends = books.view(account=other).lots[0].expires_at
+    assert ends == books.registry.context.calendar.parse(last)
+
+
+def test_what_would_have_lived_longer_is_not_cut_by_the_bound() -> None:
+    books = Ledger(HEAD + 'expiry = "restart"\nexpires = "1 month"\n')
+    grant(books, "ann", "50", "2025-07-02")
+    books.post(type="account.opened", account="bob", at="2025-01-01T10:00")
+    send(books, "50", day="2025-06-20")
+    assert books.view(account="bob").lots[0].expires_at == books.registry.context.calendar.parse("2025-07-02T23:00")
+
+
+@pytest.mark.parametrize(
     ("options", "left", "arrived", "fee"),
     [
         ('fee_percent = "10"', 162, 80, 8),
@@ -241,6 +270,7 @@ def test_the_same_transfer_is_made_once() -> None:
     [
         ('expiry = "restart"', "expires goes with expiry = 'restart'"),
         ('expires = "1 month"', "expires goes with expiry = 'restart'"),
+        ('at_latest = "1 month"', "at_latest goes with expiry = 'restart'"),
         ('fee_least = "1"', "fee_least and fee_most go with fee_percent"),
         ('fee_percent = "100.5"', "more than 100"),
         ('fee_book = "sales"', "'sales' is a book of the ledger's own"),

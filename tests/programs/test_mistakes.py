@@ -229,3 +229,19 @@ def test_a_name_that_is_given_twice_is_told_whichever_of_the_two_is_wrong_otherw
         "1: plugin[1]: two rules are named 'base'; give one of them another name",
         f"{5 + 3 * wrong}: plugin[1].rule[{wrong + 1}].earn: no field 'order.nett' (did you mean 'net'?) (column 1)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("use", "why"),
+    [
+        ("merging", "only the last one would be heard"),
+        ("legacy", "only the last one would be heard"),
+        ("refunds", "the first one plans every return"),
+        ("households", "an account is in one household"),
+    ],
+)
+def test_a_second_table_of_what_a_program_has_once_is_refused(use: str, why: str) -> None:
+    tables = f'[[plugin]]\nuse = "{use}"\n[[plugin]]\nuse = "points"\n[[plugin]]\nuse = "{use}"\nname = "more"\n'
+    told = f"a program has one table of {use}: {why}; put it together with that of line {FIRST + 1}"
+    assert told in "".join(mistakes(tables))
+    assert [each.partition(": a program")[0] for each in mistakes(tables)][-1] == "6: plugin[3].use"

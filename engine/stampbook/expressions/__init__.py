@@ -33,13 +33,14 @@ from typing import TYPE_CHECKING, Any
 from stampbook.expressions.arithmetic import Number, exact
 from stampbook.expressions.compiler import Compiler
 from stampbook.expressions.functions import FUNCTIONS, Function
-from stampbook.expressions.terms import ROOTS, Calendar, Field, Kind, Scope
+from stampbook.expressions.terms import PARAMETERS, ROOTS, Calendar, Field, Kind, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
     "FUNCTIONS",
+    "PARAMETERS",
     "ROOTS",
     "Calendar",
     "Condition",
@@ -64,7 +65,7 @@ class Condition:
     Attributes:
         text: as it was written.
         reads: the fields that it names, such as ``order.net``.
-        test: evaluates it; takes the `ROOTS` by position.
+        test: evaluates it; takes the `PARAMETERS` by position.
         limited: those of the fields that only some kinds of event have.
     """
 
@@ -82,7 +83,7 @@ class Formula:
         text: as it was written.
         reads: the fields that it names, such as ``order.net``.
         ratio: evaluates it to a numerator and a positive denominator, not always in lowest terms; takes the
-            `ROOTS` by position.
+            `PARAMETERS` by position.
         limited: those of the fields that only some kinds of event have.
     """
 
@@ -99,7 +100,7 @@ class Label:
     Attributes:
         text: as it was written.
         reads: the fields that it names, such as ``line.category``.
-        value: evaluates it; takes the `ROOTS` by position.
+        value: evaluates it; takes the `PARAMETERS` by position.
         limited: those of the fields that only some kinds of event have.
     """
 

@@ -11,7 +11,7 @@ from stampbook.expressions import arithmetic
 from stampbook.expressions.arithmetic import Number
 from stampbook.expressions.functions import FUNCTIONS, Call, Plain, Value, condition, runtime, truth
 from stampbook.expressions.reader import Tree, read
-from stampbook.expressions.terms import ROOTS, Calendar, Field, Kind, Scope
+from stampbook.expressions.terms import PARAMETERS, ROOTS, Calendar, Field, Kind, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ class Compiler:
         self.value: Value = self._compile(self._tree.root)
 
     def function(self, code: str) -> Callable[..., Any]:
-        """Return a function of the `ROOTS` that evaluates `code` and can reach nothing but its helpers."""
+        """Return a function of the `PARAMETERS` that evaluates `code` and can reach nothing but its helpers."""
         reachable = {
             "__builtins__": {},
             **arithmetic.RUNTIME,
@@ -64,7 +64,7 @@ class Compiler:
             **self._kept,
             "_by_zero": self._by_zero,
         }
-        compiled = compile(f"lambda {', '.join(ROOTS)}: {code}", f"<expression {self._tree.text}>", "eval")
+        compiled = compile(f"lambda {', '.join(PARAMETERS)}: {code}", f"<expression {self._tree.text}>", "eval")
         function: Callable[..., Any] = eval(compiled, reachable)  # noqa: S307 - the code is this compiler's own
         return function
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-ROOTS = ("event", "order", "line", "account", "metric")
-"""The roots that a scope may hold: the positional parameters of every compiled function, in this order."""
+PARAMETERS = ("event", "order", "line", "account", "metric")
+"""The positional parameters of every compiled function, in this order."""
+
+ROOTS = (*PARAMETERS, "balance")
+"""The roots that a scope may hold; what is read of one that is no parameter is read by the code of its fields."""
 
 
 class Kind(StrEnum):

@@ -173,7 +173,9 @@ def _ticks_make_no_difference(subject: Subject) -> None:
 
 
 def _works_twice_in_a_program(subject: Subject) -> None:
-    """One program may use it under two names; its rules bear the name under which they act."""
+    """One program may use it under two names, unless it is `sole`; its rules bear the name under which they act."""
+    if subject.plugin.sole:
+        return
     ledger = subject.ledger("another")
     for event in subject.events:
         ledger.engine.post(event)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stampbook import (
     NEVER,
     AmountError,
+    Earned,
     Entitlement,
     Fact,
     Need,
@@ -67,6 +68,11 @@ class Achievements(Plugin[AchievementsConfig]):
         if metric not in self.program.metric_decimals:
             known = ", ".join(self.program.metric_decimals) or "none"
             message = f"achievement {name!r}: metric {metric!r} is not declared under [metrics], which has {known}"
+            raise PluginError(message)
+        if metric in self.program.granted:
+            message = (
+                f"achievement {name!r}: metric {metric!r} counts what rules granted, after achievements are judged"
+            )
             raise PluginError(message)
         measure, row = self.program.metric_asset(metric), achievement.in_a_row
         if metric in self.program.distinct and achievement.once_a_day:
@@ -136,7 +142,7 @@ class Achievements(Plugin[AchievementsConfig]):
             raise PluginError(message) from None
 
     @hookimpl
-    def assess(self, account: AccountView, at: int) -> list[Fact]:
+    def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
         """Conclude how often each achievement is earned, where the event changes what it counts."""
         counted = account.counted
         if self._metrics.isdisjoint(counted):
@@ -151,16 +157,20 @@ class Achievements(Plugin[AchievementsConfig]):
             if before == now:
                 continue
             held = _held(account, ready.rule)
-            can_take = 0
+            can_take = own = 0
             if now < before and ready.takes_back:
-                left = account.takeable(ready.asset) - taken.get(ready.asset, 0) if ready.units else 0
-                can_take = left // ready.units if ready.units else before - now
+                own = account.kept_of(event, self._earned(ready)) if ready.units else 0
+                left = account.takeable(ready.asset) - taken.get(ready.asset, 0) if own else 0
+                can_take = left // own if own else before - now
             standing = held.after(before, now, can_take)
             if standing.granted < held.granted:
-                lost = (held.granted - standing.granted) * ready.units
+                lost = (held.granted - standing.granted) * own
                 taken[ready.asset] = taken.get(ready.asset, 0) + lost
             facts.append(Fact(ready.rule, str(standing), at, NEVER, _reason(ready, held, standing, up=now > before)))
         return facts
+
+    def _earned(self, ready: _Ready) -> Earned:
+        return Earned(ready.rule, ready.asset, ready.units, ready.kind, 0, NEVER, ready.priority)
 
     @hookimpl
     def reward(self, event: Event, account: AccountView) -> list[Entitlement]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from stampbook import Plugin, PluginError, hookimpl
+from stampbook import EventText, Plugin, hookimpl
 from stampbook_redemption.catalogue import Catalogue
 from stampbook_redemption.config import RedemptionConfig
 from stampbook_redemption.events import (
     KINDS,
     RewardCancelled,
+    RewardGiven,
     RewardRedeemed,
     RewardReleased,
     RewardReserved,
     VoucherCancelled,
     VoucherRedeemed,
 )
-from stampbook_redemption.paying import Paying
+from stampbook_redemption.paying import Rates
 from stampbook_redemption.vouchers import ACCOUNT, Vouchers
 
 if TYPE_CHECKING:
@@ -29,29 +29,24 @@ if TYPE_CHECKING:
 
 __all__ = ["Redemption"]
 
-_TABLES: WeakKeyDictionary[object, str] = WeakKeyDictionary()
-"""The table of each program: there is one, or a tender in points would be drawn once by each."""
-
 
 class Redemption(Plugin[RedemptionConfig]):
     """Lets points pay for orders and rewards, and lets codes be used as often as they may."""
 
     Config = RedemptionConfig
+    texts = (EventText("reward", "the name of the reward", ("reward.redeemed", "reward.reserved")),)
+    sole = "each would draw the same tender in points"
 
     def prepare(self) -> None:
         """Read rates, prices and series."""
         config = self.config
-        if _TABLES.setdefault(self.program, self.name) != self.name:
-            message = (
-                "a program has one table of redemption; put both together: prices says which assets a reward costs"
-            )
-            raise PluginError(message)
-        self._paying = None if config.pay is None else Paying(self.name, config.pay, config.asset, self.program)
+        self._rates = Rates(self.name, config.pay, config.asset, self.program) if config.pay else None
         self._vouchers = Vouchers(self.name, config, self.program)
         self._catalogue = Catalogue(self.name, config, self.program, self._vouchers)
         self.owns = (ACCOUNT,) if config.series else ()
+        self.offers = self._catalogue.offers
         self.limits = (*self._catalogue.limits, *self._vouchers.limits)
-        unused = {"pay"} if self._paying is None else set()
+        unused = {"pay"} if self._rates is None else set()
         if not config.series:
             unused |= {"register_commands"}
         if not config.rewards:
@@ -75,20 +70,14 @@ class Redemption(Plugin[RedemptionConfig]):
     @hookimpl
     def pay(self, event: Purchase, order: Order, account: AccountView) -> Iterable[Payment | Objection]:
         """Return what a tender in points takes."""
-        return () if self._paying is None else self._paying.payments(event, order, account)
+        return () if self._rates is None else self._rates.payments(event, order, account)
 
     @hookimpl
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None) -> Iterable[Any]:
         """Return what redeeming and cancelling moves, and what happens to codes."""
         match event:
-            case RewardReserved():
-                return self._catalogue.reserved(event, account)
-            case RewardReleased():
-                return self._catalogue.released(event)
-            case RewardRedeemed():
-                return self._catalogue.redeemed(event, account)
-            case RewardCancelled():
-                return self._catalogue.cancelled(event, account, earlier)
+            case RewardReserved() | RewardReleased() | RewardRedeemed() | RewardGiven() | RewardCancelled():
+                return self._catalogue.on_reward(event, account, earlier)
             case VoucherRedeemed():
                 return self._vouchers.redeemed(event, account)
             case VoucherCancelled():

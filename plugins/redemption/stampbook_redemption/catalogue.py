@@ -21,9 +21,10 @@ from stampbook import (
     Tally,
     Window,
     Withdrawal,
+    authorised_by,
     near,
 )
-from stampbook_redemption.events import RewardRedeemed, RewardReleased, RewardReserved
+from stampbook_redemption.events import RewardGiven, RewardRedeemed, RewardReleased, RewardReserved
 from stampbook_redemption.offers import Offer, taken_back
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ class Catalogue:
             if reward.cancel_within is not None
         }
         self.limits = tuple(self._limits())
+        self.offers = {f"reward {reward.name}": self._scarce(reward) for reward in config.rewards}
+
+    def _scarce(self, reward: Reward) -> str:
+        """Return why a reward might not be there when it is to be given; an empty text where it always is."""
+        if reward.stock is not None:
+            return "it has a stock, which may be used up; write a reward without one"
+        if reward.voucher is not None and self._vouchers.is_pool(reward.voucher):
+            return f"series {reward.voucher!r} is a pool, which may be used up; write a series whose codes are made"
+        return ""
 
     def _price(self, reward: Reward) -> dict[str, int]:
         prices = reward.prices or {self._config.asset: reward.price or "0"}
@@ -91,6 +101,20 @@ class Catalogue:
             if limit.name == f"{self._name}.{reward.name}":
                 yield Tally(limit.metric, 1, full=full[limit.scope])
 
+    def on_reward(self, event: Event, account: AccountView, earlier: Earlier | None) -> Iterator[Step | Message]:
+        """Yield what an event of rewards moves, or why it may not be."""
+        match event:
+            case RewardReserved():
+                yield from self.reserved(event, account)
+            case RewardReleased():
+                yield from self.released(event)
+            case RewardRedeemed():
+                yield from self.redeemed(event, account)
+            case RewardGiven():
+                yield from self.given(event, account)
+            case _:
+                yield from self.cancelled(event, account, earlier)
+
     def reserved(self, event: RewardReserved, account: AccountView) -> Iterator[Step]:
         """Yield what setting a reward aside does, or why it cannot be."""
         reward = self._found(event.reward)
@@ -98,13 +122,8 @@ class Catalogue:
             yield reward
             return
         yield from self._offers[reward.name].objections(event, account)
-        prices = self._prices[reward.name]
-        if len(prices) > 1:
-            told = f"reward {reward.name!r} costs several assets, and one can be set aside; redeem it at once"
-            yield Objection("several_assets", told)
-            return
         yield from self._counted(reward)
-        for asset, amount in prices.items():
+        for asset, amount in self._prices[reward.name].items():
             yield SetAside(asset, amount, event.lapses_at)
 
     def released(self, event: RewardReleased) -> Iterator[Step]:
@@ -128,7 +147,7 @@ class Catalogue:
 
     def _held(self, event: Event, account: AccountView) -> Fact | None:
         """Return what is concluded about the reward for which the hold was made that an event names."""
-        number = event.hold if event.type == "hold.lapsed" else account.named  # type: ignore[attr-defined]
+        number = authorised_by(event.hold) if event.type == "hold.lapsed" else account.named  # type: ignore[attr-defined]
         facts = () if number is None else account.facts(f"{self._name}.reserved/{number}")
         return facts[-1] if facts and facts[-1].value else None
 
@@ -147,24 +166,34 @@ class Catalogue:
         if isinstance(reward, Objection):
             yield reward
             return
-        offer, rule = self._offers[reward.name], f"{self._name}.{reward.name}"
+        rule = f"{self._name}.{reward.name}"
         held = self._held(event, account)
         if held is not None and held.value == reward.name:  # it was counted when it was set aside
             yield Remember("set aside on", held.reason)
         else:
-            yield from offer.objections(event, account)
+            yield from self._offers[reward.name].objections(event, account)
             yield from self._counted(reward)
         for asset, amount in self._prices[reward.name].items():
             yield Withdrawal(asset, amount, REWARDS, rule)
-        yield from offer.given(account, event.at)
+        yield from self._handed_out(reward, account, event.at)
+        if reward.voucher is not None:
+            yield from self._vouchers.redeemed_for(reward.voucher, event.code, account)
+        elif event.code is not None:
+            yield Objection("no_voucher", f"reward {reward.name!r} is no voucher; leave out the code")
+
+    def given(self, event: RewardGiven, account: AccountView) -> Iterator[Step | Message]:
+        """Yield what it does that a reward costs nothing; no condition or limit of the catalogue holds for it."""
+        reward = self._rewards[event.reward]
+        yield from self._handed_out(reward, account, event.at)
+        if reward.voucher is not None:
+            yield from self._vouchers.issued(reward.voucher, account, int(event.seed, 16))
+
+    def _handed_out(self, reward: Reward, account: AccountView, at: int) -> Iterator[Step]:
+        yield from self._offers[reward.name].given(account, at)
         if reward.about:
             yield Remember("which is", reward.about)
         if reward.item:
             yield Remember("item", reward.item)
-        if reward.voucher is not None:
-            yield from self._vouchers.issued(reward.voucher, event, account)
-        elif event.code is not None:
-            yield Objection("no_voucher", f"reward {reward.name!r} is no voucher; leave out the code")
 
     def cancelled(self, event: Any, account: AccountView, earlier: Earlier | None) -> Iterator[Step | Message]:
         """Yield what the cancellation of a reward moves, or why it cannot be cancelled."""

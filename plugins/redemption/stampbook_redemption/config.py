@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stampbook import OrderCondition, PeriodText, PluginConfig, ValidityText, WindowText, check_reads, refuse
 
@@ -14,6 +14,12 @@ _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 _PERCENT = r"^(100|\d{1,2}(\.\d{1,4})?)%$"
 
 _Decimal = Annotated[str, Field(pattern=_DECIMAL)]
+
+
+def _one_or_several(schema: dict[str, Any]) -> None:
+    """Let one table stand for a list of one, as it may in a file."""
+    several = {key: schema.pop(key) for key in ("type", "items")}
+    schema["anyOf"] = [several["items"], several]
 
 
 class Pay(PluginConfig):
@@ -169,7 +175,15 @@ class RedemptionConfig(PluginConfig):
     """Points as money, rewards for points, and vouchers."""
 
     asset: Annotated[str, Field(description="asset in which rewards are priced, and that pays")] = "points"
-    pay: Annotated[Pay | None, Field(description="points as money; no tender is drawn from points where absent")] = None
+    pay: Annotated[
+        tuple[Pay, ...],
+        BeforeValidator(lambda table: [table] if isinstance(table, dict) else table),
+        Field(
+            description="points as money, one table or several: of those of an asset the first whose `when` holds; no "
+            "tender is drawn from points where absent",
+            json_schema_extra=_one_or_several,
+        ),
+    ] = ()
     rewards: Annotated[tuple[Reward, ...], Field(alias="reward", description="the catalogue")] = ()
     series: Annotated[tuple[Series, ...], Field(description="sorts of vouchers")] = ()
     vouchers: Annotated[str, Field(description="asset that counts the uses that a code has left")] = "vouchers"
@@ -199,6 +213,13 @@ class RedemptionConfig(PluginConfig):
         for reward in self.rewards:
             if reward.voucher is not None and reward.voucher not in known:
                 refuse(f"reward {reward.name!r}: no series {reward.voucher!r}; there are {', '.join(known) or 'none'}")
-        if self.pay is None and not self.rewards and not self.series:
+        final: set[str] = set()
+        for number, pay in enumerate(self.pay, 1):
+            code = pay.asset or self.asset
+            if code in final:
+                refuse(f"pay: table {number} is never asked: one before it pays with {code} always; give it a when")
+            if pay.when is None:
+                final.add(code)
+        if not self.pay and not self.rewards and not self.series:
             refuse("it has nothing to redeem; add [plugin.pay], [[plugin.reward]] or [[plugin.series]]")
         return self

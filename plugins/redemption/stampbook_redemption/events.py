@@ -74,6 +74,26 @@ class RewardReleased(Event):
         return self.reward
 
 
+class RewardGiven(Event):
+    """A reward costs nothing this once: another part of the program gives it, such as a level that was entered.
+
+    `seed` is a secret of the books, in hexadecimal, from which a code is made.
+    """
+
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["reward.given"] = "reward.given"
+    reward: str
+    seed: str
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        """Which reward, and what for."""
+        return f"{self.reward}, {self.why}" if self.why else self.reward
+
+
 class _Undoing(_Done):
     about: Name
     about_source: Name | None = None
@@ -199,6 +219,7 @@ KINDS: tuple[type[Event], ...] = (
     RewardReserved,
     RewardReleased,
     RewardRedeemed,
+    RewardGiven,
     RewardCancelled,
     VoucherRedeemed,
     VoucherCancelled,

@@ -9,17 +9,49 @@ from typing import TYPE_CHECKING, Any
 from stampbook import AmountError, Objection, Payment, PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stampbook import AccountView, Asset, Context, Event, Order
     from stampbook_redemption.config import Pay
 
 
+class Rates:
+    """The rates of a program: one table of an asset or several, of which the first applies whose condition holds."""
+
+    def __init__(self, name: str, tables: Sequence[Pay], asset: str, program: Context) -> None:
+        rates = [Paying(f"{name}.pay", pay, asset, program) for pay in tables]
+        self._rates: dict[str, list[Paying]] = {}
+        for rate in rates:
+            self._rates.setdefault(rate.code, []).append(rate)
+        self._default = asset if asset in self._rates else rates[0].code
+
+    def payments(self, event: Any, order: Order, account: AccountView) -> Iterator[Payment | Objection]:
+        """Yield what the tenders in points of a purchase take, or why they may not."""
+        values: dict[str, int] = {}
+        for tender in event.tenders:
+            if tender.kind == "points":
+                code = tender.asset or self._default
+                values[code] = values.get(code, 0) + tender.amount
+        for code, value in values.items():
+            if not value:
+                continue
+            rates = self._rates.get(code)
+            if rates is None:
+                yield Objection("points_asset", f"{code} pays for no orders; what does is {', '.join(self._rates)}")
+                continue
+            rate = next((rate for rate in rates if rate.applies(event, order, account)), None)
+            if rate is None:
+                told = " or ".join(rate.condition for rate in rates)
+                yield Objection("points_not_allowed", f"points may pay only where {told}")
+            else:
+                yield from rate.payments(value, order)
+
+
 class Paying:
     """The rate and the bounds of points as money, in smallest units."""
 
-    def __init__(self, name: str, pay: Pay, asset: str, program: Context) -> None:
-        self._rule = f"{name}.pay"
+    def __init__(self, rule: str, pay: Pay, asset: str, program: Context) -> None:
+        self._rule = rule
         self._pay = pay
         self._program = program
         self.code = pay.asset or asset
@@ -35,12 +67,18 @@ class Paying:
         self._share = None if pay.most_share is None else Fraction(pay.most_share.removesuffix("%")) / 100
         self._most = None if pay.most is None else _units("most", pay.most, self._money)
 
-    def payments(self, event: Any, order: Order, account: AccountView) -> Iterator[Payment | Objection]:
-        """Yield what the tenders in points of a purchase take, or why they may not."""
-        value = sum(tender.amount for tender in event.tenders if tender.kind == "points")
-        if not value:
-            return
-        objections = list(self._objections(event, value, order, account))
+    def applies(self, event: Event, order: Order, account: AccountView) -> bool:
+        """Whether the condition holds."""
+        return self._pay.when is None or self._pay.when.test(event, order, None, account, None)
+
+    @property
+    def condition(self) -> str:
+        """The condition, as it was written."""
+        return "" if self._pay.when is None else self._pay.when.text
+
+    def payments(self, value: int, order: Order) -> Iterator[Payment | Objection]:
+        """Yield what so much money of an order takes, or why it may not."""
+        objections = list(self._objections(value, order))
         yield from objections
         if not objections:
             yield Payment(self.code, self.units_for(value), value, self._rule, self._pay.same_order == "yes")
@@ -58,12 +96,10 @@ class Paying:
             bounds.append(self._most)
         return min(bounds)
 
-    def _objections(self, event: Event, value: int, order: Order, account: AccountView) -> Iterator[Objection]:
+    def _objections(self, value: int, order: Order) -> Iterator[Objection]:
         if order.currency != self._money.code:
             yield Objection("points_currency", f"points pay in {self._money.code}, not in {order.currency}")
             return
-        if self._pay.when is not None and not self._pay.when.test(event, order, None, account, None):
-            yield Objection("points_not_allowed", f"points may pay only where {self._pay.when.text}")
         units, most = self.units_for(value), self.most_for(order.total)
         if value > most:
             told = f"{self._text(value)} is more than the {self._text(most)} of this order that points may pay"

@@ -26,7 +26,6 @@ from stampbook import (
 )
 from stampbook_redemption.codes import canonical, is_whole, made
 from stampbook_redemption.events import (
-    RewardRedeemed,
     VoucherAssigned,
     VoucherIssued,
     VoucherLoaded,
@@ -90,24 +89,33 @@ class Vouchers:
 
     # ---- what a customer's account does --------------------------------------------------------------
 
-    def issued(self, name: str, event: RewardRedeemed, account: AccountView) -> Iterator[_Step]:
-        """Yield how an account gets a code: one that is made for it, or the one of a pool that the event names."""
+    def is_pool(self, name: str) -> bool:
+        """Whether the codes of a series are loaded from a list, which may be used up."""
+        return self._series[name].pool
+
+    def redeemed_for(self, name: str, code: str | None, account: AccountView) -> Iterator[_Step]:
+        """Yield how an account gets the code that it redeemed: one that is made, or the one of a pool that is named."""
         series = self._series[name]
-        data = {"series": name, "holder": account.ref}
         if series.pool:
-            if event.code is None:
+            if code is None:
                 told = f"series {name!r} has a pool of codes; name the one that is handed out in code"
                 yield Objection("no_code", told)
                 return
-            yield Remember("code", event.code)
-            yield Message(account_of(event.code), "voucher.assigned", {**data, "code": event.code}, absent=_ABSENT)
-        elif event.code is not None:
+            data = {"series": name, "holder": account.ref, "code": code}
+            yield Remember("code", code)
+            yield Message(account_of(code), "voucher.assigned", data, absent=_ABSENT)
+        elif code is not None:
             yield Objection("no_pool", f"codes of series {name!r} are made; leave out the code")
         else:
-            number = account.derive(f"{self._name}.{name}:{account.position}")
-            code = series.prefix + made(number, series.length)
-            yield Remember("code", code)
-            yield Message(account_of(code), "voucher.issued", {**data, "code": code}, opens=True)
+            yield from self.issued(name, account, account.derive(f"{self._name}.{name}:{account.position}"))
+
+    def issued(self, name: str, account: AccountView, number: int) -> Iterator[_Step]:
+        """Yield how a code is made of a number for an account."""
+        series = self._series[name]
+        code = series.prefix + made(number, series.length)
+        yield Remember("code", code)
+        data = {"series": name, "holder": account.ref, "code": code}
+        yield Message(account_of(code), "voucher.issued", data, opens=True)
 
     def withdrawn(self, earlier: Earlier, account: AccountView) -> Message:
         """Return what the account of a code is told when the reward is cancelled that it came from."""

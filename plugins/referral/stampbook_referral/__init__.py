@@ -69,6 +69,9 @@ class Referral(Plugin[ReferralConfig]):
         if config.metric in program.distinct:
             message = f"metric {config.metric!r} counts different values, and a referral needs one that is added up"
             raise PluginError(message)
+        if config.metric in program.granted:
+            message = f"metric {config.metric!r} counts what rules granted, after referrals are judged; name another"
+            raise PluginError(message)
         if config.asset not in program.assets:
             message = f"asset {config.asset!r} is not an asset of the program, which has {', '.join(program.assets)}"
             raise PluginError(message)

@@ -18,10 +18,12 @@ class Refunds(Plugin[RefundsConfig]):
     """Plans the return of a purchase from what the purchase did, whatever the rules say now."""
 
     Config = RefundsConfig
+    sole = "the first one plans every return"
 
     def prepare(self) -> None:
         """Read the values of units and check that the policy fits the assets."""
         assets = self.program.assets
+        self._extend = None if self.config.extend_by is None else self.config.extend_by.ends(self.program.calendar)
         if self.config.points_spent == "debt" and not any(asset.debt for asset in assets.values()):
             message = "points_spent = 'debt' needs an asset that allows it: [assets.points] debt = true"
             raise PluginError(message)
@@ -41,7 +43,7 @@ class Refunds(Plugin[RefundsConfig]):
         taken: dict[int, int] = {}
         value, total_left = request.value, request.total - request.before
         for paid in request.paid:
-            part = self._give_back(paid, value, total_left, plan, taken)
+            part = self._give_back(paid, value, total_left, plan, taken, account)
             value, total_left = value - part, total_left - (paid.value - paid.back)
         stored_left = sum(use.amount - use.restored for use in request.drawn)
         plan.stored_value = stored_part(value, total_left, stored_left, self.config.stored_value)
@@ -53,7 +55,15 @@ class Refunds(Plugin[RefundsConfig]):
             self._take(grant, request, account, plan, taken)
         return plan
 
-    def _give_back(self, paid: Paid, value: int, total_left: int, plan: RefundPlan, taken: dict[int, int]) -> int:
+    def _give_back(
+        self,
+        paid: Paid,
+        value: int,
+        total_left: int,
+        plan: RefundPlan,
+        taken: dict[int, int],
+        account: AccountView,
+    ) -> int:
         """Put points that paid back into their lots, and return the money that they stood for.
 
         Units are rounded cumulatively, so that the last return gives back every one.
@@ -63,9 +73,20 @@ class Refunds(Plugin[RefundsConfig]):
         units = portion(paid.amount, paid.back + part, paid.value, before)
         if part:
             plan.paid[paid.asset] = part
+        over = 0
         for lot, amount in put_back(paid.drawn, units):
+            there = account.known_lot(lot)
+            if self.config.expired != "expire" and there is not None and there.expires_at <= account.at:
+                plan.over.append((lot, amount, None if self._extend is None else self._extend(account.at)))
+                over += amount
+                continue
             plan.postings.append(Posting(paid.asset, amount, "sales", lot, self.name))
             taken[lot] = taken.get(lot, 0) - amount  # what comes back may be what is to be taken
+        if over:
+            what = "forfeited" if self._extend is None else "good again"
+            plan.notes.setdefault("expired", []).append(
+                {what: f"{self.program.asset(paid.asset).text(over)} {paid.asset}"}
+            )
         return part
 
     def _take(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook import PluginConfig, refuse
+from stampbook import PeriodText, PluginConfig, refuse
 
 Policy = Literal["pending_only", "within_balance", "debt", "refuse", "deduct_from_refund"]
 
@@ -37,6 +37,21 @@ class RefundsConfig(PluginConfig):
             "last: points come back when all else has"
         ),
     ] = "proportional"
+
+    expired: Annotated[
+        Literal["expire", "extend", "forfeit"],
+        Field(
+            description="points that paid for what comes back and have expired since: back as they were, so that they "
+            "expire at once; good again for extend_by; or lost"
+        ),
+    ] = "expire"
+    extend_by: Annotated[PeriodText | None, Field(description="for expired = 'extend'")] = None
+
+    @model_validator(mode="after")
+    def _extends(self) -> RefundsConfig:
+        if (self.expired == "extend") != (self.extend_by is not None):
+            refuse("extend_by goes with expired = 'extend', and only with it")
+        return self
 
     @model_validator(mode="after")
     def _valued(self) -> RefundsConfig:

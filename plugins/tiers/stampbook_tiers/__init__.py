@@ -11,6 +11,7 @@ from stampbook import (
     AccountParting,
     Due,
     Event,
+    EventText,
     Fact,
     Objection,
     Plugin,
@@ -21,6 +22,7 @@ from stampbook import (
 from stampbook_tiers.benefits import Benefits
 from stampbook_tiers.by_hand import BY_HAND, ByHand
 from stampbook_tiers.config import TiersConfig
+from stampbook_tiers.ended import Ended
 from stampbook_tiers.events import (
     KINDS,
     TierDue,
@@ -32,6 +34,7 @@ from stampbook_tiers.events import (
     TierReview,
     TierUnlocked,
 )
+from stampbook_tiers.free_rewards import FreeRewards
 from stampbook_tiers.judging import Judge
 from stampbook_tiers.measures import Measures
 from stampbook_tiers.periods import Review
@@ -57,6 +60,8 @@ __all__ = [
 
 _OF_TIME = (TierReview, TierDue)
 _CHANGED = (TierRaised, TierLowered)
+_CHANGES = ("tier.raised", "tier.lowered")
+_BY_OPERATORS = ("tier.granted", "tier.locked", "tier.unlocked", "tier.invited")
 _LADDERS: WeakKeyDictionary[object, WeakValueDictionary[str, Tiers]] = WeakKeyDictionary()
 """The ladders of each program by their fact: an event of operators names one, and one table answers for all."""
 
@@ -65,6 +70,12 @@ class Tiers(Plugin[TiersConfig]):
     """Keeps the fact of an account's level, and gives what the level gives."""
 
     Config = TiersConfig
+    texts = (
+        EventText("scheme", "the ladder that it is about: the fact that keeps it", (*_BY_OPERATORS, *_CHANGES)),
+        EventText("before", "the level before, or ''", _CHANGES),
+        EventText("after", "the level after, or ''", _CHANGES),
+        EventText("cause", "the kind of event that changed the level", _CHANGES),
+    )
 
     def prepare(self) -> None:
         """Read the thresholds in the metrics' own units."""
@@ -86,8 +97,14 @@ class Tiers(Plugin[TiersConfig]):
         self.steps = tuple(steps)
         self._rank = {step.name: rank for rank, step in enumerate(steps)}
         self._benefits = Benefits(self, self.steps)
+        self._rewards = FreeRewards(self.name, self.config, self._rank, self._benefits)
+        self.wants = self._rewards.wants
         self._by_hand = ByHand(self.config.fact, self._rank)
-        self._judge = Judge(self, self.steps, measures, self._by_hand, self._review, self._benefits.each_period)
+        self._judge: Judge | Ended = (
+            Ended(self.name, self.config.fact, self._by_hand)
+            if self.config.ended
+            else Judge(self, self.steps, measures, self._by_hand, self._review, self._benefits.each_period)
+        )
         self._announces = self.config.announce or self._benefits.has_gifts
 
     @hookimpl
@@ -127,7 +144,8 @@ class Tiers(Plugin[TiersConfig]):
             facts = self._by_hand.facts(event, account, at)
         elif isinstance(event, _CHANGED) or (isinstance(event, _OF_TIME) and not self._is_own(event)):
             return []
-        return [*facts, *self._judge.facts(account, at, event, facts)]
+        facts = [*facts, *self._judge.facts(account, at, event, facts)]
+        return [*facts, *self._rewards.kept(event, account, facts)] if isinstance(event, TierReview) else facts
 
     def _is_own(self, event: Event) -> bool:
         return bool(event.id.startswith(f"{self.name}:"))
@@ -149,10 +167,10 @@ class Tiers(Plugin[TiersConfig]):
 
     @hookimpl
     def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> list[Due]:
-        """Announce a level that was entered or left."""
+        """Announce a level that was entered or left, and have the rewards given that come with it."""
         if not self._announces:
             return []
-        dues = []
+        dues: list[Due] = []
         for fact in facts:
             before = account.text(self.config.fact)
             if fact.name != self.config.fact or fact.value == before:
@@ -161,7 +179,7 @@ class Tiers(Plugin[TiersConfig]):
             kind = "tier.raised" if up else "tier.lowered"
             details = {"scheme": fact.name, "before": before, "after": fact.value, "cause": event.type}
             dues.append(Due(fact.since, kind, f"{self.name}:{account.ref}:{'up' if up else 'down'}", details))
-        return dues
+        return [*dues, *self._rewards.following(facts, account, event)] if self.wants else dues
 
     @hookimpl
     def progress(self, account: AccountView) -> list[Progress]:

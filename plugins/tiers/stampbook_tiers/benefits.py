@@ -54,7 +54,8 @@ class Benefits:
         self._plugin = plugin
         self._fact = config.fact
         self._asset = config.asset
-        self._check_asset(config.asset)
+        if steps:
+            self._check_asset(config.asset)
         calendar = plugin.program.calendar
         self._multipliers = [
             [Multiplier(f"{plugin.name}.{step.name}", config.asset, step.numerator, step.denominator)]
@@ -70,15 +71,18 @@ class Benefits:
             for rank, level in enumerate(config.levels)
             if level.expires is not None
         }
-        self._gifts = {level.name: [self._gift(level, gift) for gift in level.gifts] for level in config.levels}
+        self._gifts = {
+            level.name: [self._gift(level, gift, gift.amount) for gift in level.gifts if gift.amount is not None]
+            for level in config.levels
+        }
         self._ranks = {level.name: rank for rank, level in enumerate(config.levels)}
-        self.has_gifts = any(self._gifts.values())
-        self._has_once = any(gift.once for gifts in self._gifts.values() for gift in gifts)
+        self.has_gifts = any(level.gifts for level in config.levels)
+        self._has_once = any(gift.once for level in config.levels for gift in level.gifts)
         self._elsewhere = f"_{plugin.name}.entered:"
         if self._has_once:
             plugin.program.carry_facts(self._fact, self._elsewhere)
         self.each_period = frozenset(
-            name for name, gifts in self._gifts.items() if any(gift.each_period for gift in gifts)
+            level.name for level in config.levels if any(gift.given == "each period" for gift in level.gifts)
         )
 
     def _check_asset(self, asset: str) -> None:
@@ -86,12 +90,12 @@ class Benefits:
             message = f"asset {asset!r} is not an asset of the program"
             raise PluginError(message)
 
-    def _gift(self, level: Level, gift: Gift) -> _Gift:
+    def _gift(self, level: Level, gift: Gift, amount: str) -> _Gift:
         code, calendar = gift.asset or self._asset, self._plugin.program.calendar
         self._check_asset(code)
         asset = self._plugin.program.assets[code]
         try:
-            units = asset.units(gift.amount)
+            units = asset.units(amount)
         except AmountError as error:
             message = f"level {level.name!r}: gift {gift.name!r}: {error}"
             raise PluginError(message) from None
@@ -128,7 +132,7 @@ class Benefits:
             return [self._given(gift, event.at) for gift in self._gifts.get(held.value, ()) if gift.each_period]
         if isinstance(event, TierRaised):
             past = [fact.since for fact in account.facts(self._fact) if fact.value == event.after]
-            again = self._is_known(event.after, account, past[-1] if past else event.at, past[:-1])
+            again = self.is_known(event.after, account, past[-1] if past else event.at, past[:-1])
             gifts = [gift for gift in self._gifts.get(event.after, ()) if not (gift.once and again)]
         elif event.cause in UNDOING:
             return [self._given(gift, at, sign=-1) for gift, at in self._undone(event, account)]
@@ -150,7 +154,9 @@ class Benefits:
                 levels.update(json.loads(past[-1].value))
         return [Fact(f"{self._elsewhere}{event.other}", json.dumps(sorted(levels)), at, NEVER)] if levels else []
 
-    def _is_known(self, level: str, account: AccountView, at: int, before: Sequence[int]) -> bool:
+    def is_known(
+        self, level: str, account: AccountView, at: int, before: Sequence[int], learned: Sequence[Fact] = ()
+    ) -> bool:
         """Whether a level that is entered is none that the customer enters for the first time.
 
         Args:
@@ -158,15 +164,15 @@ class Benefits:
             account: that enters it.
             at: when it does.
             before: when it had entered it earlier; what it then owed to an account that has left again does not count.
+            learned: facts of the event at hand, where the account is as it was before.
         """
         if not self._has_once:
             return False
+        noted = [fact for name in account.fact_names for fact in account.facts(name)]
         elsewhere = [
             (fact.since, fact.until)
-            for name in account.fact_names
-            if name.startswith(self._elsewhere)
-            for fact in account.facts(name)
-            if fact.value and level in json.loads(fact.value)
+            for fact in (*noted, *learned)
+            if fact.name.startswith(self._elsewhere) and fact.value and level in json.loads(fact.value)
         ]
         own = [entered for entered in before if not any(since <= entered < until for since, until in elsewhere)]
         return bool(own) or any(since <= at < until for since, until in elsewhere)
@@ -193,7 +199,7 @@ class Benefits:
             name, since = past[place]
             if not name or self._ranks.get(name, 0) <= self._ranks.get(event.after, -1):
                 return
-            again = self._is_known(name, account, since, [at for before, at in past[:place] if before == name])
+            again = self.is_known(name, account, since, [at for before, at in past[:place] if before == name])
             for gift in self._gifts.get(name, ()):
                 if gift.take_back and not (gift.once and again):
                     yield gift, since

@@ -38,7 +38,7 @@ class ByHand:
             return [Objection("no_level", f"the account has no {self._fact} that could be locked; name a level")]
         if level in self._ranks:
             return []
-        known = ", ".join(self._ranks)
+        known = ", ".join(self._ranks) or "none"
         return [Objection("unknown_level", f"{level!r} is no level of {self._fact}; there are {known}")]
 
     def facts(self, event: Event, account: AccountView, at: int) -> list[Fact]:

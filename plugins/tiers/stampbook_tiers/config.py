@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from stampbook import PeriodError, PeriodText, PluginConfig, refuse
 from stampbook_tiers.periods import Count, Review
@@ -33,7 +33,12 @@ class Gift(PluginConfig):
     """What a level gives to those who enter it, or to those who have it at the beginning of each period."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="unique in the level")]
-    amount: Annotated[str, Field(pattern=_DECIMAL, description="how much, in whole units of the asset")]
+    amount: Annotated[
+        str | None, Field(pattern=_DECIMAL, description="how much, in whole units of the asset; or name a reward")
+    ] = None
+    reward: Annotated[
+        str | None, Field(min_length=1, description="a reward of the program's catalogue, which costs nothing here")
+    ] = None
     asset: Annotated[str | None, Field(description="asset to grant; the table's where absent")] = None
     given: Annotated[
         Literal["entry", "each period"],
@@ -50,6 +55,15 @@ class Gift(PluginConfig):
         bool,
         Field(strict=True, description="taken back, as far as it is there, when a return undoes the level at once"),
     ] = False
+
+    @model_validator(mode="after")
+    def _gives_one(self) -> Gift:
+        if (self.amount is None) == (self.reward is None):
+            refuse("a gift is either an amount or a reward of the catalogue; write one of them")
+        terms = {"asset", "expires", "pending", "take_back"} & self.model_fields_set
+        if self.reward is not None and terms:
+            refuse(f"{', '.join(sorted(terms))}: a reward has terms of its own, and stays; leave it out")
+        return self
 
 
 class Level(PluginConfig):
@@ -100,7 +114,15 @@ class TiersConfig(PluginConfig):
         str | None,
         Field(description="metric of the program that a plain `reach` or `keep` means; a table names its own"),
     ] = None
-    levels: Annotated[tuple[Level, ...], Field(alias="level", min_length=1, description="from lowest to highest")]
+    ended: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="for a ladder that is no more, in place of its levels: who has one loses it when the program "
+            "begins. A ladder that is only left out leaves its levels as they are",
+        ),
+    ] = False
+    levels: Annotated[tuple[Level, ...], Field(alias="level", description="from lowest to highest")] = ()
     asset: Annotated[str, Field(description="asset whose awards are multiplied")] = "points"
     period: Annotated[
         Annotated[str, AfterValidator(_count)] | None,
@@ -145,6 +167,26 @@ class TiersConfig(PluginConfig):
     fact: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,50}$", description="name of the fact that it keeps")] = (
         "tier"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told_of_its_levels(cls, data: object) -> object:
+        return {"level": [], **data} if isinstance(data, dict) and not data.get("ended") else data
+
+    @field_validator("levels")
+    @classmethod
+    def _has_some(cls, levels: tuple[Level, ...], info: ValidationInfo) -> tuple[Level, ...]:
+        if not levels and not info.data.get("ended"):
+            refuse("a ladder needs levels: write [[plugin.level]]; one that is no more says ended = true")
+        return levels
+
+    @model_validator(mode="after")
+    def _has_only_its_fact(self) -> TiersConfig:
+        others = sorted(self.model_fields_set - {"fact", "ended", "announce"})
+        if self.ended and others:
+            named = ", ".join(TiersConfig.model_fields[name].alias or name for name in others)
+            refuse(f"ended: of a ladder that is no more there is only the fact; leave out {named}")
+        return self
 
     @model_validator(mode="after")
     def _rising(self) -> TiersConfig:

@@ -23,12 +23,12 @@ class TierReview(Event):
 
 
 class TierDue(Event):
-    """Something on which a level depends ended or came with time: a grant, a lock, a tenure, a day of the window."""
+    """What a level depends on ended or came with time: a grant, a lock, a tenure, a day of the window, the ladder."""
 
     brought_by_time: ClassVar[bool] = True
 
     type: Literal["tier.due"] = "tier.due"
-    why: Literal["grant", "lock", "tenure", "window"] = "window"
+    why: Literal["grant", "lock", "tenure", "window", "ended"] = "window"
 
 
 class _Changed(Event):

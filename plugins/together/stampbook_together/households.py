@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 from stampbook import (
     AmountError,
     Debt,
     Deposit,
     Fact,
+    Mature,
     Message,
     Objection,
     Plugin,
@@ -28,6 +28,7 @@ from stampbook_together.households_events import (
     HouseholdEarned,
     HouseholdJoined,
     HouseholdLeft,
+    HouseholdMatured,
     HouseholdMemberJoined,
     HouseholdMemberLeft,
     HouseholdReceived,
@@ -42,7 +43,7 @@ from stampbook_together.moving import received, sent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stampbook import AccountView, Earned, Event, Transaction
+    from stampbook import AccountView, Earned, Event, Lot, Transaction
     from stampbook_together.households_config import SpendLimit
 
 _SALES, _PROMOTION = "sales", "promotion"
@@ -51,7 +52,7 @@ _SPENDS = {"transfer", "hold.authorised"}
 _ENDS = {"account.closed", "account.merged"}
 _PERCENT = 100
 
-_Steps = list[Posting | Withdrawal | Deposit | Debt | Tally | Message | Objection]
+_Steps = list[Posting | Withdrawal | Deposit | Debt | Mature | Tally | Message | Objection]
 
 
 class _Limit(NamedTuple):
@@ -65,22 +66,16 @@ class _Limit(NamedTuple):
     but_owner: bool
 
 
-_TABLES: WeakKeyDictionary[object, str] = WeakKeyDictionary()
-"""The table of each program: there is one, for an account is in one household."""
-
-
 class Households(Plugin[HouseholdsConfig]):
     """Takes a share of what members earn into a pool, and lets them take from it."""
 
     Config = HouseholdsConfig
+    sole = "an account is in one household"
     linked = frozenset({POOL})
 
     def prepare(self) -> None:
         """Read the share and the limits."""
         config, program = self.config, self.program
-        if _TABLES.setdefault(program, self.name) != self.name:
-            message = "a program has one table of households; an account is in one of them"
-            raise PluginError(message)
         for code in (*config.assets, *(limit.asset for limit in config.limits)):
             if code not in program.assets:
                 message = f"{code!r} is not an asset of the program, which has {', '.join(program.assets)}"
@@ -112,8 +107,8 @@ class Households(Plugin[HouseholdsConfig]):
     # Earning
 
     @hookimpl
-    def share(self, event: Event, earned: Sequence[Earned], account: AccountView) -> list[Share]:
-        """Send the pool's part of each award there; what waits for the completion of a purchase stays."""
+    def share(self, earned: Sequence[Earned], account: AccountView) -> list[Share]:
+        """Send the pool's part of each award there; what waits for the completion of a purchase waits there, too."""
         pool = account.text(POOL)
         if not pool:
             return []
@@ -122,7 +117,7 @@ class Households(Plugin[HouseholdsConfig]):
             of_asset = not self.config.assets or each.asset in self.config.assets
             of_rule = not self.config.rules or each.rule in self.config.rules
             units = divide(each.units * self._share[0], self._share[1], self.config.rounding)
-            if each.waits or not of_asset or not of_rule or units <= 0:
+            if not of_asset or not of_rule or units <= 0:
                 continue
             data = {
                 "member": account.ref,
@@ -136,8 +131,16 @@ class Households(Plugin[HouseholdsConfig]):
             }
             parts = split(units, [part for _, part in each.lines]) if each.lines else []
             by_line = tuple(zip((line for line, _ in each.lines), parts, strict=True))
-            back = "household.returned" if event.type == "purchase" else ""
-            message = Message(pool, "household.earned", data, required=False, on_return=back, by_line=by_line)
+            done = "household.matured" if each.waits else ""
+            message = Message(
+                pool,
+                "household.earned",
+                data,
+                required=False,
+                on_return="household.returned",
+                by_line=by_line,
+                on_completion=done,
+            )
             shares.append(Share(each.rule, units, message))
         return shares
 
@@ -160,6 +163,9 @@ class Households(Plugin[HouseholdsConfig]):
             case HouseholdEarned():
                 terms = (event.kind, event.effective_at, event.expires_at, event.priority)
                 return [Deposit(event.asset, event.units, _PROMOTION, *terms, self._rule(event))]
+            case HouseholdMatured():
+                terms = (event.kind, event.effective_at, event.expires_at, event.priority)
+                return [Mature(event.asset, event.units, *terms, self._rule(event))]
             case HouseholdReturned():
                 return [*self._taken_back(event, account)]
             case HouseholdSpent():
@@ -171,19 +177,26 @@ class Households(Plugin[HouseholdsConfig]):
             case _:
                 return []
 
-    def _rule(self, event: HouseholdEarned | HouseholdReturned) -> str:
+    def _rule(self, event: HouseholdEarned | HouseholdMatured | HouseholdReturned) -> str:
         return f"{self.name}.{event.rule}"
 
     def _taken_back(self, event: HouseholdReturned, account: AccountView) -> Iterator[Posting | Debt]:
-        """Yield what takes a part back: from lots of its own terms, then from those that end last."""
-        terms = (event.kind, event.effective_at, event.expires_at, event.priority)
-        lots = [
-            lot
-            for lot in account.lots
-            if lot.asset == event.asset and lot.kind != "paid" and lot.free > 0 and lot.expires_at > account.at
-        ]
-        lots.sort(
-            key=lambda lot: (lot.terms[1:] != terms, lot.effective_at <= account.at, -lot.expires_at, -lot.number)
+        """Yield what takes a part back: from lots that may hold it, then from those that end last."""
+        at, since = account.at, event.effective_at if event.completed_at is None else event.completed_at
+        terms = (event.kind, event.expires_at, event.priority)
+
+        def order(lot: Lot) -> tuple[bool, bool, int, int]:
+            alike = (lot.kind, lot.expires_at, lot.priority) == terms
+            own = alike and (lot.effective_at == since or lot.effective_at <= at >= since)  # as grants share lots
+            return (not own, (lot.effective_at <= at) != (since <= at), -lot.expires_at, -lot.number)
+
+        lots = sorted(
+            (
+                lot
+                for lot in account.lots
+                if lot.asset == event.asset and lot.kind != "paid" and lot.free > 0 and lot.expires_at > at
+            ),
+            key=order,
         )
         left = event.units
         for lot in lots:

@@ -115,10 +115,17 @@ class HouseholdEarned(_Pooled):
     type: Literal["household.earned"] = "household.earned"
 
 
+class HouseholdMatured(_Pooled):
+    """The pool's part of what waited for a purchase that is completed now."""
+
+    type: Literal["household.matured"] = "household.matured"
+
+
 class HouseholdReturned(_Pooled):
     """The pool's part of what a member earned, taken back with the purchase."""
 
     type: Literal["household.returned"] = "household.returned"
+    completed_at: _Whole | None = None
 
 
 class HouseholdReceived(_Told):
@@ -141,6 +148,7 @@ KINDS: tuple[type[Event], ...] = (
     HouseholdMemberJoined,
     HouseholdMemberLeft,
     HouseholdEarned,
+    HouseholdMatured,
     HouseholdReturned,
     HouseholdReceived,
 )

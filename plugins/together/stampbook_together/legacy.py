@@ -132,6 +132,7 @@ class Legacy(Plugin[LegacyConfig]):
     """Opens accounts with what they had elsewhere."""
 
     Config = LegacyConfig
+    sole = "only the last one would be heard"
 
     def prepare(self) -> None:
         """Note the levels of each ladder."""

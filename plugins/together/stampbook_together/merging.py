@@ -94,6 +94,7 @@ class Merging(Plugin[MergingConfig]):
 
     Config = MergingConfig
     linked = frozenset({MERGED_INTO})
+    sole = "only the last one would be heard"
 
     def prepare(self) -> None:
         """Say whether events are forwarded."""

@@ -56,6 +56,13 @@ class TransfersConfig(PluginConfig):
         Field(description="whether what arrives ends when it would have ended, or gets a validity of its own"),
     ] = "keep"
     expires: Annotated[ValidityText | None, Field(description="with expiry = 'restart': the validity")] = None
+    at_latest: Annotated[
+        ValidityText | None,
+        Field(
+            description="with expiry = 'restart': counted from when the points were first good, the end beyond which "
+            "no number of transfers takes them; `expires` twice over where absent, 'never' for no bound"
+        ),
+    ] = None
     to_frozen: Annotated[bool, Field(strict=True, description="whether a frozen account may receive")] = True
     limits: Annotated[
         tuple[TransferLimit, ...], Field(alias="limit", description="the most in a window, by sender or receiver")
@@ -65,6 +72,8 @@ class TransfersConfig(PluginConfig):
     def _fits(self) -> TransfersConfig:
         if (self.expiry == "restart") != (self.expires is not None):
             refuse("expires goes with expiry = 'restart', and only with it; write expires = 'never' for no end")
+        if self.at_latest is not None and self.expires is None:
+            refuse("at_latest goes with expiry = 'restart'")
         bounds = self.fee_least is not None or self.fee_most is not None
         if bounds and self.fee_percent is None:
             refuse("fee_least and fee_most go with fee_percent")

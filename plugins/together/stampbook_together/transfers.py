@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from pydantic import Field
 
 from stampbook import (
+    NEVER,
     AmountError,
     Event,
     Message,
@@ -25,7 +26,7 @@ from stampbook_together.moving import TRANSFERS, Part, drawn, received, sent
 from stampbook_together.transfer_config import TransfersConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from stampbook import AccountView, Deposit
     from stampbook_together.transfer_config import TransferLimit
@@ -94,9 +95,8 @@ class Transfers(Plugin[TransfersConfig]):
         self._fee_most = self._units("fee_most", config.fee_most)
         whole, _, fraction = (config.fee_percent or "0").partition(".")
         self._percent = (int(whole + fraction), 10 ** len(fraction) * _PERCENT)
-        self._ends: Callable[[int, int], int] | None = None
-        if config.expires is not None:
-            self._ends = config.expires.ends(program.calendar)
+        self._ends = None if config.expires is None else config.expires.ends(program.calendar)
+        self._latest = self._twice if config.at_latest is None else config.at_latest.ends(program.calendar)
         self._limits = [self._worked_out(limit) for limit in config.limits]
         tables = _TABLES.setdefault(program, WeakValueDictionary())
         other = tables.get(config.asset)
@@ -193,11 +193,23 @@ class Transfers(Plugin[TransfersConfig]):
             objections.append(Objection("account_frozen", "the account is frozen; unfreeze it first"))
         if objections:
             return [*objections]
-        parts = event.parts
-        if self._ends is not None:
-            ends_at = self._ends(event.at, account.opened_at)
-            parts = tuple((amount, kind, event.at, ends_at, rank) for amount, kind, _, _, rank in parts)
+        parts = [self._restarted(part, event.at, account.opened_at) for part in event.parts]
         return [*received(self._asset.code, parts, self.name), *self._counts("receiver", units)]
+
+    def _restarted(self, part: Part, at: int, opened_at: int) -> Part:
+        """Return units with the validity that begins with the transfer; they keep the instant of their first day."""
+        if self._ends is None:
+            return part
+        amount, kind, since, until, rank = part
+        latest = max(until, self._latest(since, opened_at))
+        return amount, kind, since, min(self._ends(at, opened_at), latest), rank
+
+    def _twice(self, since: int, opened_at: int) -> int:
+        """Return the end of a validity that begins when a first one from an instant on has ended."""
+        if self._ends is None:
+            return NEVER
+        first = self._ends(since, opened_at)
+        return first if first == NEVER else self._ends(first, opened_at)
 
     def _fee(self, amount: int) -> int:
         numerator, denominator = self._percent

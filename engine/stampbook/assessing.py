@@ -1,0 +1,39 @@
+"""What plugins conclude of an account from what an event counted: facts, before its rewards and again after them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook.account_view import AccountView
+
+if TYPE_CHECKING:
+    from stampbook.draft import Draft
+    from stampbook.ledger import Fact
+
+
+def concluded(draft: Draft, facts: list[Fact]) -> list[Fact]:
+    """Return what plugins conclude, where it differs from what holds.
+
+    Args:
+        draft: the transaction, with what its event counted.
+        facts: what is known of the event already; plugins see it.
+    """
+    account, registry, at = draft.account, draft.registry, draft.event.at
+    now = max(account.clock, at)
+    seen = list(facts)
+    outlook = AccountView(account, now, registry.context, draft.metrics, seen, draft.postings, draft.view.named, at)
+    for stamped in registry.assess(outlook, now, draft.event):
+        fact = stamped.value
+        held = account.fact(fact.name, fact.since)
+        if held is None or (held.value, held.until) != (fact.value, fact.until):
+            seen.append(fact)
+    return seen[len(facts) :]
+
+
+def judge_again(draft: Draft, facts: list[Fact]) -> None:
+    """Conclude once more, from what rewards counted; of one name the last conclusion holds."""
+    known = {(fact.name, fact.value, fact.until) for fact in facts}
+    for fact in concluded(draft, facts):
+        if (fact.name, fact.value, fact.until) not in known:
+            facts[:] = [other for other in facts if other.name != fact.name]
+            facts.append(fact)

@@ -129,8 +129,8 @@ def test_the_currency_of_the_books_cannot_change(books: Engine) -> None:
 def test_late_news_leaves_every_past_readable(books: Engine) -> None:
     books.post({"type": "account.opened", "id": "o", "account": "ann", "at": "2024-01-01"})
     buy(books, "p", "2024-01-20")
-    books.post({"type": "account.closed", "id": "c", "account": "ann", "at": "2024-01-10"})
-    assert state(books, "ann", as_of=P("2024-01-15")).status == "closed"
+    books.post({"type": "account.frozen", "id": "f", "account": "ann", "at": "2024-01-10"})
+    assert state(books, "ann", as_of=P("2024-01-15")).status == "frozen"
     buy(books, "early", "2023-12-01")
     assert state(books, "ann", as_of=P("2024-01-05")).status == "open"
 

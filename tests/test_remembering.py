@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -12,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stampbook import batch
 from stampbook.engine import Engine
 from stampbook.remembering import Remembered
 from tests.faults.books import PROGRAM, event, findings, frozen, heads, picture, script, told
@@ -96,7 +96,8 @@ def test_remembering_and_loading_in_parts_make_no_difference(
         remembers, reads = engines
         remembers.remembered, reads.remembered = Remembered(most), None
         for part in data.draw(splits(len(events))):
-            with patch.object(batch, "AT_ONCE", data.draw(st.sampled_from([1, 2, 3, 100]))):
+            at_once = data.draw(st.integers(0, 3))
+            with patch.object(Engine, "batch", partialmethod(Engine.batch, at_once=at_once)):
                 found = [told(each) for each in remembers.process(events[part])]
             assert found == [told(each) for each in reads.process(events[part])]
             if data.draw(st.integers(0, 4)) == 0:
@@ -115,3 +116,18 @@ def test_no_more_is_remembered_than_was_agreed(url: str) -> None:
         for number in range(40):
             engine.post(event("topup", f"t{number}", f"c{number}", amount="1.00"))
         assert 0 < len(engine.remembered) < 10
+
+
+@pytest.mark.parametrize("at_once", [0, 1, 2])
+def test_a_batch_that_is_loaded_in_parts_knows_what_its_earlier_parts_named(url: str, at_once: int) -> None:
+    """A purchase sent again, and in a later part a return of it, of which there was one before; and the other way."""
+    bought = event("purchase", "p", amount="30.00")
+    back = event("return", "r", at="2025-01-05T12:00:00Z", purchase="p")
+    more = event("return", "more", at="2025-01-06T12:00:00Z", purchase="p", amount="1.00")
+    with Engine.open(url, clock=frozen) as engine:
+        engine.put_text_in_force(PROGRAM)
+        engine.process([bought, back])
+        with patch.object(Engine, "batch", partialmethod(Engine.batch, at_once=at_once)):
+            found = [told(each) for each in engine.process([bought, more, back, bought, more])]
+        assert [each[0] for each in found] == ["accepted", "refused", "accepted", "accepted", "refused"]
+        assert findings(engine) == ()

@@ -34,12 +34,19 @@ if TYPE_CHECKING:
     from stampbook.remembering import Remembered
 
 
-AT_ONCE = 100
-"""How many events are loaded at once."""
-
-
 class Batch(Gathered):
-    """The events of one transaction; `positions` are those, by account id, at which its accounts stood before it."""
+    """The events of one transaction; `positions` are those, by account id, at which its accounts stood before it.
+
+    Args:
+        session: the transaction.
+        programs: in force.
+        now: the present.
+        latest: events beyond this instant are malformed.
+        new_ids: gives ids for new accounts; the session does where absent.
+        purse: what may be granted of campaigns.
+        remembered: accounts that need not be read again.
+        at_once: how many events are loaded at once, right before they are decided; 0 for all.
+    """
 
     def __init__(
         self,
@@ -51,25 +58,24 @@ class Batch(Gathered):
         new_ids: Callable[[Any, int], list[int]] | None = None,
         purse: Purse | None = None,
         remembered: Remembered | None = None,
+        at_once: int = 0,
     ) -> None:
         super().__init__(session, programs, new_ids, remembered)
         self.now = now
         self.outcomes: list[Outcome] = []
         self._latest = latest
+        self._at_once = at_once
         self._told: list[tuple[Registry, Decision, Account]] = []
         self.purse = purse or Purse("", {}, frozenset())
         self.changes.holder = self.purse.holder
         self.changes.campaigns = self.purse.spent
 
     def take(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Decide events in order, and note the outcome of each.
-
-        They are loaded a part at a time, right before they are decided: what was just read is still at hand for the
-        processor too, which otherwise waits for memory half of the time.
-        """
+        """Decide events in order, and note the outcome of each."""
         self.begin(events)
-        for start in range(0, len(events), AT_ONCE):
-            part = events[start : start + AT_ONCE]
+        size = self._at_once or max(1, len(events))
+        for start in range(0, len(events), size):
+            part = events[start : start + size]
             self.load(part)
             for data in part:
                 self.post(data)

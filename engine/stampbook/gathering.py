@@ -68,17 +68,19 @@ class Gathered:
         self.load_accounts(refs, earliest)
         load_linked(self, refs, earliest)
         named = wanted.returns | wanted.holds
-        found = self.session.keys([pair for pair in wanted.events | named if pair not in self.keys])
-        self.keys.update(found)
-        load_strangers(self, [key for pair, key in found.items() if pair in named], earliest)
-        self.first.update(self.session.entries([key for pair, key in found.items() if pair in wanted.events]))
-        self._load_pasts({key for pair, key in found.items() if pair in wanted.returns} - self.pasts.keys())
+        self.keys.update(self.session.keys([pair for pair in wanted.events | named if pair not in self.keys]))
+        load_strangers(self, self._known(named), earliest)
+        self.first.update(self.session.entries([key for key in self._known(wanted.events) if key not in self.first]))
+        self._load_pasts(set(self._known(wanted.returns)) - self.pasts.keys())
         late = [
             account.id for ref, at in wanted.draws.items() if (account := self.accounts.get(ref)) and at < account.clock
         ]
         self.load_expired(late)
         self.load_moves(late)
         self._new_ids = iter(self._ids(len([ref for ref in wanted.refs if ref not in self.accounts])))
+
+    def _known(self, pairs: Iterable[tuple[str, str]]) -> list[Key]:
+        return [key for pair in pairs if (key := self.keys.get(pair)) is not None]
 
     def new_id(self) -> int:
         """Return an id for a new account."""

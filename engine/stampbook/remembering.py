@@ -13,7 +13,7 @@ from stampbook.periods import NEVER
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOST_REMEMBERED = 16_000_000
+MOST_REMEMBERED = 2_000_000
 """How many bytes an engine remembers."""
 
 _BESIDES = 400
@@ -82,29 +82,26 @@ class Remembered:
 
 def _packed(account: Account) -> bytes:
     """Return what belongs to an account, as it would be read from the books: nothing that is empty."""
-    lots = account.lots
-    return marshal.dumps(
-        (
-            [tuple(lots[number]) for number in sorted(lots) if lots[number].remaining or lots[number].held],
-            [
-                (
-                    hold.number,
-                    hold.asset,
-                    hold.amount,
-                    hold.left,
-                    hold.captured,
-                    hold.voided,
-                    hold.lapsed,
-                    hold.lapses_at,
-                )
-                for hold in account.holds.values()
-                if hold.left
-            ],
-            [(name, counter.days) for name, counter in account.metrics.counters.items()],
-            [(name, [tuple(fact) for fact in facts]) for name, facts in account.facts.items()],
-        ),
-        0,  # without references between equal texts, which take longer to find than to write
-    )
+    lots: list[tuple[Any, ...]] = []
+    last, sorted_already = 0, True
+    for lot in account.lots.values():
+        number, asset, kind, effective_at, expires_at, priority, origin, remaining, held = lot
+        if remaining or held:
+            lots.append((number, asset, kind, effective_at, expires_at, priority, origin, remaining, held))
+            sorted_already = sorted_already and number > last
+            last = number
+    if not sorted_already:
+        lots.sort()
+    holds = [_of_hold(hold) for hold in account.holds.values() if hold.left] if account.holds else []
+    days = [(name, counter.days) for name, counter in account.metrics.counters.items()]
+    facts = [(name, [tuple(fact) for fact in history]) for name, history in account.facts.items()]
+    # Version 0 is without references between equal texts, which take longer to find than to write.
+    return marshal.dumps((lots, holds, days, facts), 0)
+
+
+def _of_hold(hold: Hold) -> tuple[Any, ...]:
+    number, asset, amount, left = hold.number, hold.asset, hold.amount, hold.left
+    return number, asset, amount, left, hold.captured, hold.voided, hold.lapsed, hold.lapses_at
 
 
 def _unpack(account: Account, packed: bytes) -> None:

@@ -394,7 +394,7 @@ def test_explain_and_statement_tell_of_it(sqlite_db: str) -> None:
             post(engine, f"e{day}", f"2025-03-0{day}")
         reason = explain_entry(engine, "ann", entries_of(engine, "ann")[-1])
         assert [(fact.name, fact.value, fact.reason) for fact in reason.facts] == [("a.it", "1", "visits 3 reached")]
-        assert [(str(each.amount), each.rule) for each in reason.postings] == [("1 stamps", "a.it")]
+        assert [(str(each.amount), each.rule) for each in reason.postings] == [("1 stamp", "a.it")]
         assert "goal 3" in reason.postings[0].because
         post(engine, "back", "2025-03-04", type="return", purchase="e1")
         reason = explain_entry(engine, "ann", entries_of(engine, "ann")[-1])

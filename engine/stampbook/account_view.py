@@ -275,6 +275,19 @@ class AccountView:
                     total += delta
         return total
 
+    def metric_at_most(self, name: str) -> int:
+        """Return the most that a metric counts over any of its windows that has today in it, before a limit is judged.
+
+        That is the metric up to today, but for late news: windows that end on a later day have counted already, and
+        what is counted today is in them too. Of a counter ``<metric>:<value>`` the window is the metric's.
+        """
+        today, metric = self.day, name.partition(SEPARATOR)[0]
+        first_day = self._program.first_day
+        ends = {today}
+        if self.late:
+            ends.update(day for day, _ in self._days(name) if day > today and first_day(metric, day) <= today)
+        return max([self.metric_between(name, first_day(metric, end), end) for end in ends])
+
     def metric_days(self, name: str, first: int, *, before: bool = False) -> list[tuple[int, int]]:
         """Return what a metric counts day by day from a day on, in order; the bounds of `metric_between` hold.
 

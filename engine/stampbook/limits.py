@@ -149,7 +149,7 @@ class Limits:
             if limit.scope == "transaction":
                 left = most
             elif limit.scope == "account":
-                left = max(0, most - account.metric(metric))
+                left = max(0, most - account.metric_at_most(metric))
             elif budgets is None or limit.name not in budgets:
                 continue
             else:

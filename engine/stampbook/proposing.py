@@ -161,7 +161,7 @@ def _fits(draft: Draft, plugin: str, tally: Tally, budgets: Mapping[str, int] | 
         raise PluginError(message)
     left = limit.most
     if limit.scope == "account":
-        left -= draft.view.metric(limit.metric)
+        left -= draft.view.metric_at_most(limit.metric)
     elif budgets is not None:
         left = budgets.get(limit.name, left)
     counted = sum(delta for metric, _, delta in draft.metrics if metric == limit.metric)

@@ -238,8 +238,7 @@ class Households(Plugin[HouseholdsConfig]):
             if limit.asset != code or (limit.but_owner and self._membership.owner(account) == who):
                 continue
             counter = f"{limit.counter}:{who}" if limit.of_member else f"{limit.counter}:"
-            first = self.program.first_day(limit.counter, account.day)
-            left = max(0, limit.most - account.metric_between(counter, first, account.day))
+            left = max(0, limit.most - account.metric_at_most(counter))
             if event.amount > left:
                 wanted, there = (asset.told(units) for units in (event.amount, left))
                 text = f"limit {limit.name}: {wanted} is more than the {there} left"

@@ -173,7 +173,7 @@ class Transfers(Plugin[TransfersConfig]):
         for limit in self._limits:
             if limit.of != of:
                 continue
-            left = max(0, limit.most - account.metric(limit.counter))
+            left = max(0, limit.most - account.metric_at_most(limit.counter))
             if limit.in_amount and units > left:
                 text = f"limit {limit.name}: {self._text(units)} is more than the {self._text(left)} left"
                 yield Objection("limit_reached", text)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from stampbook.errors import StoreError
 from stampbook.store.changes import Changes
+from stampbook.store.database import Store
 from stampbook.store.rows import Key
-from stampbook.store.session import Session, Store
+from stampbook.store.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

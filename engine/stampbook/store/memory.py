@@ -11,8 +11,9 @@ from stampbook.ledger import BREAKAGE
 from stampbook.moves import moves_in
 from stampbook.periods import NEVER
 from stampbook.store.campaigns import Lease
+from stampbook.store.database import Store
 from stampbook.store.rows import Key, lapsed_lots
-from stampbook.store.session import Session, Store
+from stampbook.store.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

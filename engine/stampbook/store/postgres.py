@@ -10,9 +10,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from stampbook.errors import StoreBusyError, StoreError
+from stampbook.store.database import Store
 from stampbook.store.rows import CHANGING, COLUMNS, KEYS, Row
 from stampbook.store.schema import check_version, upgrade
-from stampbook.store.session import Session, SqlSession, Store
+from stampbook.store.session import Session, SqlSession
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stampbook.account import Account
-    from stampbook.store.session import Store
+    from stampbook.store.database import Store
 
 
 class HistoryRow(NamedTuple):

@@ -9,7 +9,8 @@ from stampbook.store.reading import sql_session
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stampbook.store.session import Session, SqlSession, Store
+    from stampbook.store.database import Store
+    from stampbook.store.session import Session, SqlSession
 
 _CHUNK = 10_000
 

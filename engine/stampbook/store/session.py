@@ -22,7 +22,6 @@ from stampbook.store.rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from stampbook.account import Account
     from stampbook.ledger import Entry
@@ -371,32 +370,3 @@ class SqlSession(Session):
     def positions(self, ids: Collection[int]) -> dict[int, int]:
         """Return the last journal position of accounts by id; those that are not there are left out."""
         return dict(self.rows(f"SELECT id, seq FROM account WHERE {self.among('id')}", [self.listed(ids)]))  # noqa: S608 - table and column names of our own
-
-
-class Store(ABC):
-    """An open database."""
-
-    url: str
-    at_once: int = 0
-    """How many events of a long job are best loaded at once; 0 for all, where each query is a journey."""
-    in_memory: bool = False
-    """Whether the books live in this process and end with it."""
-
-    @abstractmethod
-    def writer(self) -> AbstractContextManager[Session]:
-        """Begin a writing transaction; it is committed at the end, or undone if anything is raised."""
-
-    @abstractmethod
-    def reader(self) -> AbstractContextManager[Session]:
-        """Begin a reading transaction: all its queries see one state."""
-
-    def reserved_ids(self, count: int) -> list[int] | None:  # noqa: ARG002 - for those that can
-        """Return ids for new accounts that nobody else will give; None where only who writes knows which are free."""
-        return None
-
-    def tidy(self) -> None:  # noqa: B027 - most have nothing to tidy
-        """Between two batches of long work: keep what lies beside the database from growing without bound."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close all connections."""

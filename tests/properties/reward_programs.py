@@ -55,7 +55,7 @@ class Program:
     def text(
         self, tables: list[int] | None = None, rules: list[int] | None = None, limits: list[int] | None = None
     ) -> str:
-        """Return the file, its plugins, the parts of the points table, and limits and campaigns in an order of choice."""
+        """Return the file; plugins, parts of the points table, and limits and campaigns in an order of choice."""
         caps = "".join(self.limits[place] for place in limits or range(len(self.limits)))
         parts = (*self.rules, *self.multipliers)
         points = "[[plugin]]\nuse = 'points'\nexpires = '3 months, end of month'\n" + "".join(

@@ -19,6 +19,7 @@ from stampbook.account_view import AccountView
 from stampbook.engine import Engine
 from stampbook.ledger import PROMOTION
 from stampbook.replay import brought_up
+from stampbook.store.memory import MemoryStore
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
 from stampbook_achievements import Achievements
@@ -64,7 +65,9 @@ def granted(ledger: Ledger, ref: str) -> list[Any]:
 
 def spent(ledger: Ledger) -> dict[str, int]:
     """Return of each campaign what it has granted to all accounts, as its leases say."""
-    return {name: lease.spent for name, lease in ledger.engine.store.leases.items() if lease.spent}
+    store = ledger.engine.store
+    assert isinstance(store, MemoryStore)
+    return {name: lease.spent for name, lease in store.leases.items() if lease.spent}
 
 
 def counted(ledger: Ledger, refs: list[str]) -> list[tuple[str, int]]:

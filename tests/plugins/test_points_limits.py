@@ -19,6 +19,7 @@ from stampbook.errors import ProgramError
 from stampbook.hookspecs import Award, Multiplier
 from stampbook.loading import load
 from stampbook.replay import MemoryLedger
+from tests.effort import examples
 from tests.properties.driver import Till, program
 
 if TYPE_CHECKING:
@@ -380,3 +381,31 @@ def test_batches_and_ticks_make_no_difference_and_a_return_of_all_restores_every
     for ref in {str(event["account"]) for event in events}:
         assert metrics(one, ref) == []
         assert one.account(ref).total("points") == 0
+
+
+contending = st.lists(
+    st.builds(
+        lambda most, per, over, rules, counts: f"max = '{most}'\nper = '{per}'\nover = '{over}'\ncounts = '{counts}'\n{rules}",
+        st.integers(1, 30),
+        st.sampled_from(["transaction", "account"]),
+        st.sampled_from(["trim", "trim", "refuse award", "refuse event"]),
+        st.sampled_from(["", "rules = ['points.base']\n", "rules = ['points.extra']\n"]),
+        st.sampled_from(["amount", "amount", "awards"]),
+    ),
+    min_size=2,
+    max_size=4,
+)  # fmt: skip
+
+
+@examples(150)
+@given(contending, st.lists(st.integers(0, 25), min_size=1, max_size=3), st.data())
+def test_contending_limits_leave_the_same_in_any_order(
+    says: list[str], amounts: list[int], data: st.DataObject
+) -> None:
+    found = []
+    for order in (says, data.draw(st.permutations(says))):
+        till = shop("".join(f"[limits.l{number}]\n{text}" for number, text in enumerate(order)))
+        for amount in amounts:
+            till.tell("purchase", amount=str(amount))
+        found.append([(entry.accepted, entry.trace.get("awards")) for entry in till.journal["ann"]])
+    assert found[0] == found[1]

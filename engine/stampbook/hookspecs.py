@@ -108,7 +108,8 @@ class Stake(NamedTuple):
     """What a rule of a plugin may bring, so that a program can be checked before it is used.
 
     `what` is ``award`` or ``multiplier``. `terms` is any text that differs where two awards of equal size would not
-    leave an account alike: their lots, their rounding.
+    leave an account alike: their lots, their rounding. `on` are the kinds of event on which it may come: any where
+    there are none.
     """
 
     rule: str
@@ -117,6 +118,7 @@ class Stake(NamedTuple):
     group: str = ""
     rank: int = 0
     terms: str = ""
+    on: tuple[str, ...] = ()
 
 
 class Limit(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from fractions import Fraction
+from itertools import combinations
 from math import floor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,14 +14,14 @@ from stampbook.hookspecs import Limit
 from stampbook.ledger import MetricChange, Objection
 from stampbook.periods import NEVER
 from stampbook.program import CampaignTable, LimitTable
-from stampbook.stacking import unstated
+from stampbook.stacking import only_one_counts, unstated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stampbook.account_view import AccountView
     from stampbook.amounts import Asset
-    from stampbook.hookspecs import Award
+    from stampbook.hookspecs import Award, Stake
     from stampbook.periods import Calendar
     from stampbook.plugin import Plugin
     from stampbook.program import ProgramFile
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from stampbook.vocabulary import Context
 
 _DAY_LETTERS = len("2025-01-31")
-_ORDER = {"transaction": 0, "account": 1, "campaign": 2}
+_SCOPES = {"transaction": 0, "account": 1, "campaign": 2}
+_OVERS = {"refuse event": 0, "refuse award": 1, "trim": 2}
+_SENT_ONLY = frozenset({"purchase", "topup"})
+"""Kinds of event that never come from the ledger itself, so that a limit can always refuse them."""
 
 
 class Wish(NamedTuple):
@@ -87,9 +92,10 @@ def check_awards(source: Source, program: ProgramFile, context: Context, built: 
         *(("limits", name, table) for name, table in program.limits.items()),
         *(("campaigns", name, table) for name, table in program.campaigns.items()),
     ]
+    limits: list[Limit] = []
     for key, name, table in tables:
         try:
-            limit_of(name, table, context)
+            limits.append(limit_of(name, table, context))
         except AmountError as error:
             source.mistake((key, name), str(error))
     named = [(key, name, table.asset, table.rules) for key, name, table in tables]
@@ -102,15 +108,54 @@ def check_awards(source: Source, program: ProgramFile, context: Context, built: 
             elif rule not in awards and not rule.startswith(silent):
                 known = near(rule, awards) or f"; there are {', '.join(awards) or 'none'}"
                 source.mistake((key, name, "rules"), f"no rule {rule!r} awards anything{known}")
-    for rule, message in unstated([stake for _, stake in places.values()], program.stacking):
+    stakes = [stake for _, stake in places.values()]
+    for rule, message in (*unstated(stakes, program.stacking), *_unranked(stakes, limits, program.stacking)):
         source.mistake(("plugin", places[rule][0]), message)
 
 
+def _unranked(stakes: list[Stake], limits: list[Limit], stacking: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield rules of which a limit that grants only whole awards could not tell which comes first, with what is wrong.
+
+    Two of one rank are told apart by nothing but their names where both may award on one event, within one limit.
+    """
+    seasons: dict[str, list[Limit]] = defaultdict(list)
+    for limit in limits:
+        for rule in limit.rules if limit.scope == "campaign" else ():
+            seasons[rule].append(limit)
+    known: set[str] = set()
+    for limit in limits:
+        if limit.most is None or (limit.counts == "amount" and limit.over == "trim"):
+            continue
+        covered = [stake for stake in stakes if stake.what == "award" and covers(limit, stake)]
+        for one, other in combinations(covered, 2):
+            if one.rank != other.rank or other.rule in known or only_one_counts(one, other, stacking):
+                continue
+            if limit.over == "refuse event" and {*one.on, *other.on} <= _SENT_ONLY and one.on and other.on:
+                continue
+            if one.on and other.on and not set(one.on) & set(other.on):
+                continue
+            during = (*seasons[one.rule], *seasons[other.rule])
+            if during and max(each.since for each in during) >= min(each.until for each in during):
+                continue
+            known.add(other.rule)
+            what = "campaign" if limit.scope == "campaign" else "limit"
+            yield (
+                other.rule,
+                (
+                    f"{one.rule} and {other.rule} have one rank in the {what} {limit.name!r}, which may have room for "
+                    "only one of them; give each a rank of its own"
+                ),
+            )
+
+
 class Limits:
-    """The limits of a program in the order in which they act: transactions, accounts, campaigns, as in the file."""
+    """The limits of a program in the order in which they act: transactions, accounts, campaigns.
+
+    Of each sort those that refuse come before those that trim, so that what is left out takes no room from the rest.
+    """
 
     def __init__(self, limits: Iterable[Limit], assets: Mapping[str, Asset]) -> None:
-        self.all = tuple(sorted(limits, key=lambda limit: _ORDER[limit.scope]))
+        self.all = tuple(sorted(limits, key=_turn))
         self.assets = assets
         self._timed = [limit for limit in self.all if limit.scope == "campaign"]
         self._counting = [(limit, limit.metric) for limit in self.all if limit.most is not None]
@@ -204,7 +249,18 @@ class Applied:
         self.objections: list[Objection] = []
 
 
-def covers(limit: Limit, award: Award) -> bool:
+def _turn(limit: Limit) -> tuple[Any, ...]:
+    """Return what puts limits in their order: all that they say, but neither their names nor their place in the file.
+
+    Those of fewer rules come first: what they cut leaves room in the wider ones.
+    """
+    over = "refuse award" if (limit.counts, limit.over) == ("awards", "trim") else limit.over
+    wide = (not limit.rules, len(limit.rules))
+    says = (limit.asset, limit.counts, limit.most or 0, limit.since, limit.until, str(limit.window))
+    return (_SCOPES[limit.scope], _OVERS[over], wide, says, sorted(limit.rules))
+
+
+def covers(limit: Limit, award: Award | Stake) -> bool:
     """Whether a limit holds for an award."""
     return award.asset == limit.asset and (not limit.rules or award.rule in limit.rules)
 
@@ -212,9 +268,9 @@ def covers(limit: Limit, award: Award) -> bool:
 def _shared(limit: Limit, members: Sequence[Award], units: Mapping[str, int], left: int) -> list[tuple[Award, int]]:
     """Return what each award gets of what is left: the lower rank first, equal ranks in proportion.
 
-    Where only whole awards can be granted, of equal ranks that of the first name comes first.
+    A unit that cannot be split goes to the lot that lasts longest; names tell apart only what leaves accounts alike.
     """
-    members = sorted(members, key=lambda award: (award.rank, award.rule))
+    members = sorted(members, key=_by_rank_and_terms)
     parts: list[tuple[Award, int]] = []
     if limit.counts == "awards" or limit.over != "trim":
         for award in members:
@@ -230,6 +286,10 @@ def _shared(limit: Limit, members: Sequence[Award], units: Mapping[str, int], le
         parts.extend(zip(equals, split(share, wanted), strict=True))
         left -= share
     return parts
+
+
+def _by_rank_and_terms(award: Award) -> tuple[Any, ...]:
+    return (award.rank, -award.expires_at, award.effective_at, award.kind, award.priority, award.rule)
 
 
 def given_back(past: Past, plan: RefundPlan, request: RefundRequest) -> list[MetricChange]:

@@ -164,6 +164,12 @@ def unstated(stakes: Iterable[Stake], stacking: Mapping[str, str]) -> Iterator[t
             )
 
 
+def only_one_counts(one: Stake, other: Stake, stacking: Mapping[str, str]) -> bool:
+    """Whether of two awards of one asset stacking always leaves one out."""
+    modes = (stacking.get(one.group, ""), stacking.get(other.group, ""))
+    return "exclusive" in modes or (bool(one.group) and one.group == other.group and modes[0] in {"best", "first"})
+
+
 def _ties(members: Sequence[Stake]) -> Iterator[tuple[Stake, Stake]]:
     known: dict[tuple[str, int], Stake] = {}
     for stake in members:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501, FBT001 - a message is one line, and so is its case; a drawn flag is an argument
 from __future__ import annotations
 
+import itertools
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from stampbook.errors import ProgramError
 from stampbook.hookspecs import Award, Multiplier
 from stampbook.loading import load
 from stampbook.replay import MemoryLedger
+from tests.effort import examples
 from tests.properties.driver import Till, program
 
 if TYPE_CHECKING:
@@ -93,6 +95,86 @@ def test_what_is_too_much_may_be_left_out_whole() -> None:
     assert till.balance() == "20"
     till.tell("purchase", amount="1")
     assert till.balance() == "21"
+
+
+SAME_RANK = PLUGINS.replace("rank = 1", "")
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "over = 'refuse award'",
+        "per = 'transaction'\nover = 'refuse award'",
+        "counts = 'awards'",
+        "rules = ['points.extra', 'points.base']\nover = 'refuse award'",
+    ],
+)
+def test_rules_of_one_rank_that_only_a_name_would_tell_apart_are_refused(terms: str) -> None:
+    with pytest.raises(ProgramError) as wrong:
+        program(HEADER + f"[limits.most]\nmax = '10'\n{terms}\n" + SAME_RANK)
+    assert [str(it).partition(": ")[2] for it in wrong.value.mistakes] == [
+        "plugin[2]: points.base and points.extra have one rank in the limit 'most', which may have room for only one of them; give each a rank of its own"
+    ]
+
+
+def test_a_budget_that_grants_whole_awards_needs_ranks_too() -> None:
+    june = "[campaigns.june]\nrules = ['points.base', 'points.extra']\nbudget = '10'\nover = 'refuse award'\n"
+    program(HEADER + june + PLUGINS)
+    with pytest.raises(ProgramError, match="have one rank in the campaign 'june'"):
+        program(HEADER + june + SAME_RANK)
+
+
+def test_a_limit_that_refuses_events_needs_ranks_only_where_it_cannot_refuse() -> None:
+    tables = "[limits.most]\nmax = '10'\nover = 'refuse event'\n"
+    program(HEADER + tables + SAME_RANK)
+    joining = SAME_RANK.replace("order.net", "7").replace("earn", "on = ['account.opened']\nearn")
+    with pytest.raises(ProgramError, match="have one rank in the limit 'most'"):
+        program(HEADER + tables + joining)
+
+
+@pytest.mark.parametrize(
+    ("tables", "more"),
+    [
+        ("[limits.most]\nmax = '10'\n", ""),
+        ("[limits.most]\nmax = '10'\nrules = ['points.base']\nover = 'refuse award'\n", ""),
+        ("[limits.most]\nmax = '10'\nover = 'refuse award'\n", "on = ['account.opened']"),
+        ("[limits.most]\nmax = '10'\nover = 'refuse award'\n", "asset = 'GBP'"),
+        ("[limits.most]\nmax = '10'\nover = 'refuse award'\n[stacking]\nstaff = 'exclusive'\n", "group = 'staff'"),
+        ("[limits.most]\nmax = '10'\nover = 'refuse award'\n[campaigns.may]\nrules = ['points.base']\nlast_day = '2025-05-31'\n[campaigns.june]\nrules = ['points.extra']\nfirst_day = '2025-06-01'\n", ""),
+    ],
+    ids=["trimmed", "not covered", "other events", "other asset", "never both", "other season"],
+)  # fmt: skip
+def test_rules_that_never_contend_need_no_ranks(tables: str, more: str) -> None:
+    program(HEADER + tables + SAME_RANK + more)
+
+
+def test_the_order_of_limits_and_their_names_decide_nothing() -> None:
+    trims = "[limits.{}]\nmax = '5'\nrules = ['points.base']\n"
+    refuses = "[limits.{}]\nmax = '30'\nover = 'refuse award'\n"
+    wide = "[limits.{}]\nmax = '12'\n"
+    for tables in itertools.permutations([trims, refuses, wide]):
+        for names in itertools.permutations("abc"):
+            till = shop("".join(table.format(name) for table, name in zip(tables, names, strict=True)))
+            # 40 do not fit into 30 and are left out, the 10 stay; then 2 of 5 are left of 12.
+            till.tell("purchase", amount="40")
+            assert till.balance() == "10"
+            till.tell("purchase", amount="7")
+            assert till.journal["ann"][-1].trace["awards"] == [
+                ("points.base", "points", 2),
+                ("points.extra", "points", 0),
+            ]
+
+
+def test_a_unit_that_cannot_be_split_goes_to_the_lot_that_lasts_longest_whatever_its_name() -> None:
+    for names in (("a", "b"), ("b", "a")):
+        rules = "".join(
+            f"[[plugin.rule]]\nname = '{name}'\nearn = '7'\nexpires = '{expires}'\n"
+            for name, expires in zip(names, ("2 days", "9 days"), strict=True)
+        )
+        till = shop("[limits.most]\nmax = '5'\n", "[[plugin]]\nuse = 'points'\n" + rules)
+        till.tell("purchase", amount="1", at="2025-03-01")
+        till.tell("purchase", amount="1", at="2025-03-05")
+        assert till.balance() == "3"
 
 
 def test_or_refuse_the_event() -> None:
@@ -299,3 +381,31 @@ def test_batches_and_ticks_make_no_difference_and_a_return_of_all_restores_every
     for ref in {str(event["account"]) for event in events}:
         assert metrics(one, ref) == []
         assert one.account(ref).total("points") == 0
+
+
+contending = st.lists(
+    st.builds(
+        lambda most, per, over, rules, counts: f"max = '{most}'\nper = '{per}'\nover = '{over}'\ncounts = '{counts}'\n{rules}",
+        st.integers(1, 30),
+        st.sampled_from(["transaction", "account"]),
+        st.sampled_from(["trim", "trim", "refuse award", "refuse event"]),
+        st.sampled_from(["", "rules = ['points.base']\n", "rules = ['points.extra']\n"]),
+        st.sampled_from(["amount", "amount", "awards"]),
+    ),
+    min_size=2,
+    max_size=4,
+)  # fmt: skip
+
+
+@examples(150)
+@given(contending, st.lists(st.integers(0, 25), min_size=1, max_size=3), st.data())
+def test_contending_limits_leave_the_same_in_any_order(
+    says: list[str], amounts: list[int], data: st.DataObject
+) -> None:
+    found = []
+    for order in (says, data.draw(st.permutations(says))):
+        till = shop("".join(f"[limits.l{number}]\n{text}" for number, text in enumerate(order)))
+        for amount in amounts:
+            till.tell("purchase", amount=str(amount))
+        found.append([(entry.accepted, entry.trace.get("awards")) for entry in till.journal["ann"]])
+    assert found[0] == found[1]

@@ -47,18 +47,22 @@ class Program:
     """A program in parts; `tables` are those of plugins, `rules` and `multipliers` belong to the points table."""
 
     head: str
+    limits: tuple[str, ...]
     tables: tuple[str, ...]
     rules: tuple[str, ...]
     multipliers: tuple[str, ...]
 
-    def text(self, tables: list[int] | None = None, rules: list[int] | None = None) -> str:
-        """Return the file, its plugins and the parts of the points table in an order of choice."""
+    def text(
+        self, tables: list[int] | None = None, rules: list[int] | None = None, limits: list[int] | None = None
+    ) -> str:
+        """Return the file; plugins, parts of the points table, and limits and campaigns in an order of choice."""
+        caps = "".join(self.limits[place] for place in limits or range(len(self.limits)))
         parts = (*self.rules, *self.multipliers)
         points = "[[plugin]]\nuse = 'points'\nexpires = '3 months, end of month'\n" + "".join(
             parts[place] for place in rules or range(len(parts))
         )
         plugins = (points, *self.tables)
-        return self.head + "".join(plugins[place] for place in tables or range(len(plugins)))
+        return self.head + caps + "".join(plugins[place] for place in tables or range(len(plugins)))
 
 
 BASES = (
@@ -179,15 +183,16 @@ def programs(draw: st.DrawFn) -> Program:
     head = f"multipliers = '{draw(st.sampled_from(['product', 'best', 'sum']))}'\n" + HEAD.format(
         debt=str(spent == "debt").lower(), awards=awards, factors=factors
     )
-    head += "".join(draw(limit(number)) for number in range(draw(st.integers(0, 3))))
+    caps = [draw(limit(number)) for number in range(draw(st.integers(0, 3)))]
     if draw(st.booleans()):
-        head += draw(campaign(count))
+        caps.append(draw(campaign(count)))
     spend = SPEND.format(
         downgrade=draw(st.sampled_from(["matching", "one step"])), gift=draw(st.sampled_from(["", GIFT]))
     )
     stamps = [STAMPS] if draw(st.booleans()) else []
     return Program(
         head,
+        tuple(caps),
         (spend, VISITS, *stamps, REFUNDS.format(spent=spent)),
         tuple(draw(rule(number)) for number in range(count)),
         tuple(draw(multiplier(number)) for number in range(draw(st.integers(0, 2)))),

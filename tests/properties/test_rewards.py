@@ -19,6 +19,7 @@ from stampbook.account_view import AccountView
 from stampbook.engine import Engine
 from stampbook.ledger import PROMOTION
 from stampbook.replay import brought_up
+from stampbook.store.memory import MemoryStore
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
 from stampbook_achievements import Achievements
@@ -62,6 +63,23 @@ def granted(ledger: Ledger, ref: str) -> list[Any]:
     return found
 
 
+def spent(ledger: Ledger) -> dict[str, int]:
+    """Return of each campaign what it has granted to all accounts, as its leases say."""
+    store = ledger.engine.store
+    assert isinstance(store, MemoryStore)
+    return {name: lease.spent for name, lease in store.leases.items() if lease.spent}
+
+
+def counted(ledger: Ledger, refs: list[str]) -> list[tuple[str, int]]:
+    """Return what limits and campaigns have counted on accounts."""
+    return [
+        (name, value)
+        for ref in refs
+        for name, _, value in ledger.engine.account(ref).metrics
+        if name.startswith(("cap/", "campaign/")) and value
+    ]
+
+
 def holdings(ledger: Ledger, ref: str, at: datetime, days: tuple[int, ...] = (0, 5, 20, 40, 100, 400)) -> Event:
     """Return what an account has, counts and is, and what it will have left on later days."""
     account = ledger.engine.account(ref)
@@ -84,7 +102,8 @@ def holdings(ledger: Ledger, ref: str, at: datetime, days: tuple[int, ...] = (0,
 def test_the_order_of_tables_decides_nothing(program: some.Program, events: list[Event], data: st.DataObject) -> None:
     tables = data.draw(st.permutations(range(len(program.tables) + 1)))
     rules = data.draw(st.permutations(range(len(program.rules) + len(program.multipliers))))
-    as_written, shuffled = built(program.text()), built(program.text(tables, rules))
+    limits = data.draw(st.permutations(range(len(program.limits))))
+    as_written, shuffled = built(program.text()), built(program.text(tables, rules, limits))
     one, other = played(as_written, events), played(shuffled, events)
     at = datetime.fromisoformat(events[-1]["at"])
     for ref in refs_of(events):
@@ -157,6 +176,25 @@ def test_a_return_of_everything_restores_what_there_was(
         assert outcome.accepted or [objection.code for objection in outcome.objections] == ["nothing_left"]
     for ref in refs_of([*events, *bought]):
         assert holdings(after, ref, at) == holdings(before, ref, at)
+    assert spent(after) == spent(before)
+
+
+@examples(40)
+@given(some.programs(), st.lists(some.purchase(), min_size=1, max_size=6), st.data())
+def test_after_a_return_of_everything_limits_and_campaigns_have_granted_nothing(
+    program: some.Program, bought: list[Event], data: st.DataObject
+) -> None:
+    ledger, at = played(built(program.text()), []), (some.START + timedelta(days=2)).isoformat()
+    made = [{"source": "test", "at": at, "id": f"p{number}", **event} for number, event in enumerate(bought)]
+    made = [event for event in made if ledger.engine.post(event).accepted]
+    budget = sum(value for name, value in counted(ledger, refs_of(made)) if name == "campaign/spring")
+    assert spent(ledger) == ({"spring": budget} if budget else {})
+    for number, event in enumerate(data.draw(st.permutations(made))):
+        back = {"source": "test", "at": at, "type": "return", "account": event["account"], "purchase": event["id"]}
+        ledger.engine.post({**back, "id": f"part-{number}", "lines": [{"line": 1}]})
+        ledger.engine.post({**back, "id": f"rest-{number}"})
+    assert counted(ledger, refs_of(made)) == []
+    assert spent(ledger) == {}
 
 
 @examples(15)

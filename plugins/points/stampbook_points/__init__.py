@@ -120,11 +120,12 @@ class Points(Plugin[PointsConfig]):
         lot = (rule.kind, rule.expires, rule.pending, rule.matures, rule.usable_from, rule.priority, rule.rounding)
         terms = " ".join(map(str, lot))
         asset = rule.asset or self.config.asset
-        return Stake(f"{self.name}.{rule.name}", asset, "award", rule.group, rule.rank, terms)
+        return Stake(f"{self.name}.{rule.name}", asset, "award", rule.group, rule.rank, terms, rule.on)
 
     def _stake_of_factor(self, rule: MultiplierRule) -> Stake:
         asset = rule.asset or self.config.asset
-        return Stake(f"{self.name}.{rule.name}", asset, "multiplier", rule.group, rule.rank, ",".join(rule.rules))
+        terms = ",".join(rule.rules)
+        return Stake(f"{self.name}.{rule.name}", asset, "multiplier", rule.group, rule.rank, terms, rule.on)
 
     def _ready(self, rule: Rule) -> Ready:
         asset = self._check(rule)

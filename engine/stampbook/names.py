@@ -67,6 +67,7 @@ def vocabulary(
             "stored_value": money("order.stored_value", "the part paid from stored value"),
             "paid_by_points": money("order.paid_by_points", "the part paid by tenders of kind 'points'"),
             "paid_outside": money("order.paid_outside", "the part that neither stored value nor points paid"),
+            "paid_outside_net_of_tax": money("order.paid_outside_net_of_tax", "the same, less its share of the tax"),
             "quantity": Name(Kind.NUMBER, "order.quantity", 6, "pieces in all lines"),
             "line_count": Name(Kind.NUMBER, "order.line_count", about="number of lines"),
             "skus": Name(Kind.TEXTS, "order.skus", about="skus of all lines"),
@@ -90,6 +91,9 @@ def vocabulary(
             "net_of_tax": money("order.net_of_tax_of(line)", "the same, less its tax"),
             "paid_outside": money(
                 "order.paid_outside_of(line)", "its share of what neither stored value nor points paid"
+            ),
+            "paid_outside_net_of_tax": money(
+                "order.paid_outside_net_of_tax_of(line)", "the same, less its share of the tax"
             ),
         },
         "account": {

@@ -32,7 +32,7 @@ class Order:
     """A purchase as rules see it; all money in smallest units of `currency`."""
 
     __slots__ = (
-        "_categories", "_labels", "_shares", "_skus", "channel", "currency", "discount", "gross", "line_taxes", "lines",
+        "_categories", "_labels", "_net_shares", "_part_of", "_shares", "_skus", "channel", "currency", "discount", "gross", "line_taxes", "lines",
         "net", "paid_by_points", "quantity", "store", "stored_value", "tax", "tenders", "total",
     )  # fmt: skip
 
@@ -53,6 +53,7 @@ class Order:
         paid_by_points: int = 0,
         tenders: tuple[str, ...] = (),
         line_taxes: tuple[int, ...] | None = None,
+        part_of: Order | None = None,
     ) -> None:
         self.currency = currency
         self.lines = lines
@@ -72,6 +73,8 @@ class Order:
         self._categories: frozenset[str] | None = None
         self._labels: frozenset[str] | None = None
         self._shares: tuple[dict[int, int], dict[int, int]] | None = None
+        self._net_shares: dict[int, int] | None = None
+        self._part_of = part_of
 
     @property
     def line_count(self) -> int:
@@ -109,6 +112,16 @@ class Order:
         """The part that neither stored value nor points paid."""
         return self.total - self.stored_value - self.paid_by_points
 
+    @property
+    def paid_outside_net_of_tax(self) -> int:
+        """The same, less its share of the tax: all of it if nothing else paid, half of it if half was paid so.
+
+        Rounded half up to a smallest unit.
+        """
+        if self._part_of is not None:
+            return sum([self._part_of.paid_outside_net_of_tax_of(line) for line in self.lines])
+        return divide(self.net_of_tax * self.paid_outside, self.total, "half_up") if self.total else 0
+
     def net_of_tax_of(self, line: Line) -> int:
         """Return what a line costs after its share of the discount, less its tax."""
         return line.net if self.total != self.net else line.net - self._shared()[0][line.number]
@@ -117,6 +130,15 @@ class Order:
         """Return a line's share of what neither stored value nor points paid."""
         return self._shared()[1][line.number]
 
+    def paid_outside_net_of_tax_of(self, line: Line) -> int:
+        """Return a line's share of the same less tax, by what the lines cost without theirs; the shares sum to it."""
+        if self._net_shares is None:
+            weights = [max(0, self.net_of_tax_of(each)) for each in self.lines]
+            weights = weights if any(weights) else [1] * len(weights)
+            shares = split(self.paid_outside_net_of_tax, weights)
+            self._net_shares = dict(zip([each.number for each in self.lines], shares, strict=True))
+        return self._net_shares[line.number]
+
     def _shared(self) -> tuple[dict[int, int], dict[int, int]]:
         """Return each line's share of the tax and of what was paid outside."""
         if self._shares is None:
@@ -124,6 +146,8 @@ class Order:
             weights = [line.net for line in self.lines]
             weights = weights if any(weights) else [1] * len(weights)
             taxes = split(self.tax, weights) if self.line_taxes is None else self.line_taxes
+            if self.total != self.net:  # tax on top is paid as well, and not by every line at one rate
+                weights = [line.net + tax for line, tax in zip(self.lines, taxes, strict=True)]
             outside = split(self.paid_outside, weights)
             self._shares = dict(zip(numbers, taxes, strict=True)), dict(zip(numbers, outside, strict=True))
         return self._shares
@@ -152,6 +176,7 @@ class Order:
             paid_by_points=points,
             tenders=self.tenders,
             line_taxes=tuple([taxes[line.number] for line in lines]),
+            part_of=self,
         )
 
 

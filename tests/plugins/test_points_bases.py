@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - a message is one line, and so is its case
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -75,6 +76,7 @@ CAKE = {"sku": "cake", "category": "food", "amount": "2.00", "labels": ["sale"]}
         ("order.net", "50.00"),
         ("order.net_of_tax", "45.00"),
         ("order.paid_outside", "20.00"),
+        ("order.paid_outside_net_of_tax", "18.00"),
         ("order.total - order.stored_value", "40.00"),
         ("order.total - order.paid_by_points", "30.00"),
     ],
@@ -89,6 +91,49 @@ def test_an_order_earns_on_what_the_rule_names(earn: str, points: str) -> None:
     ]
     till.tell("purchase", amount="60.00", discount="10.00", tax="5.00", tenders=tenders)
     assert till.balance() == points
+
+
+@pytest.mark.parametrize(
+    ("tax", "added", "outside", "points"),
+    [
+        ("190.00", False, "595.00", "500.00"),
+        ("190.00", False, "1190.00", "1000.00"),
+        ("190.00", False, "0.00", "0.00"),
+        ("190.00", True, "690.00", "595.00"),
+        ("0.00", False, "595.00", "595.00"),
+        ("1190.00", False, "595.00", "0.00"),
+        ("0.01", False, "595.00", "595.00"),  # 594.995, half up
+    ],
+)
+def test_what_is_paid_outside_has_its_share_of_the_tax_and_no_more(
+    tax: str, added: bool, outside: str, points: str
+) -> None:
+    till = shop(rule(earn="order.paid_outside_net_of_tax"))
+    total = Decimal("1190.00") + (Decimal(tax) if added else 0)
+    tenders = [
+        {"kind": "points", "amount": str(total - Decimal(outside))},
+        {"kind": "transfer", "amount": outside},
+    ]
+    till.tell("purchase", amount="1190.00", tax=tax, tax_added=added, tenders=tenders)
+    assert till.balance() == points
+
+
+def test_a_line_has_its_share_of_what_is_paid_outside_without_tax() -> None:
+    till = shop(rule(earn="line.paid_outside_net_of_tax", per="line", when="line.sku == 'wine'"))
+    lines = [{**TEA, "tax": "0.00"}, {**WINE, "tax": "5.00"}]
+    tenders = [{"kind": "points", "amount": "19.00"}, {"kind": "cash", "amount": "19.00"}]
+    till.tell("purchase", lines=lines, tax="5.00", tenders=tenders)
+    assert till.balance() == "12.50", "half of 30.00 less 5.00"
+
+
+def test_tax_on_top_is_paid_by_the_lines_that_have_it() -> None:
+    till = shop(
+        rule(earn="line.paid_outside", per="line", when="line.sku == 'wine'")
+        + rule("part", earn="order.stored_value", only="x").replace("'x'", "{ categories = ['drinks'] }")
+    )
+    lines = [{**TEA, "tax": "0.00"}, {**WINE, "tax": "6.00"}]
+    till.tell("purchase", lines=lines, tax="6.00", tax_added=True)
+    assert till.balance() == "36.00", "30.00 and its own tax; the tea is paid outside as well"
 
 
 def test_tax_that_comes_on_top_is_not_in_the_net() -> None:
@@ -166,26 +211,50 @@ def test_a_table_may_leave_out_what_no_rule_counts() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 10_000), st.booleans()), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(0, 10_000), st.booleans(), st.integers(0, 900)), min_size=1, max_size=6),
     st.integers(0, 5000),
     st.integers(0, 900),
+    st.booleans(),
+    st.booleans(),
+    st.fractions(0, 1),
 )
 def test_the_part_of_an_order_that_counts_and_the_rest_are_the_order(
-    lines: list[tuple[int, bool]], discount: int, tax: int
+    lines: list[tuple[int, bool, int]], discount: int, tax: int, own: bool, added: bool, inside: Fraction
 ) -> None:
     till = shop(rule(earn="1"))
-    gross = sum(amount for amount, _ in lines)
-    data = [{"amount": f"{amount / 100:.2f}", "kind": "goods" if goods else "gift_card"} for amount, goods in lines]
-    discount = min(discount, gross)
-    tax = min(tax, gross - discount)
-    event = till.read("purchase", {"lines": data, "discount": f"{discount / 100:.2f}", "tax": f"{tax / 100:.2f}"})
+    gross = sum(amount for amount, *_ in lines)
+    data = [
+        {"amount": f"{amount / 100:.2f}", "kind": "goods" if goods else "gift_card"}
+        | ({"tax": f"{(taxed if added else min(taxed, amount)) / 100:.2f}"} if own else {})
+        for amount, goods, taxed in lines
+    ]
+    discount = 0 if own and not added else min(discount, gross)
+    if own:
+        tax = sum(taxed if added else min(taxed, amount) for amount, _, taxed in lines)
+    elif not added:
+        tax = min(tax, gross - discount)
+    total = gross - discount + (tax if added else 0)
+    points = int(total * inside)
+    tenders = [{"kind": "points", "amount": f"{points / 100:.2f}"}, {"kind": "card", "amount": f"{(total - points) / 100:.2f}"}]
+    fields = {"lines": data, "discount": f"{discount / 100:.2f}", "tax": f"{tax / 100:.2f}", "tax_added": added}
+    event = till.read("purchase", {**fields, "tenders": tenders})
     order = event.order_in("GBP")  # type: ignore[attr-defined]
     both = [
         order.narrowed(tuple(line for line in order.lines if (line.kind == "goods") is goods))
         for goods in (True, False)
     ]
-    for name in ("gross", "discount", "net", "tax", "total", "quantity", "stored_value", "paid_outside"):
+    for name in (
+        "gross", "discount", "net", "tax", "total", "quantity", "stored_value", "paid_by_points", "paid_outside",
+        "paid_outside_net_of_tax",
+    ):  # fmt: skip
         assert sum(getattr(part, name) for part in both) == getattr(order, name), name
+    exact = Fraction((total - tax) * (total - points), total) if total else Fraction(0)
+    assert order.paid_outside_net_of_tax == int(exact + Fraction(1, 2)), "half up"
+    shares = [order.paid_outside_net_of_tax_of(line) for line in order.lines]
+    assert sum(shares) == order.paid_outside_net_of_tax
+    for line, share in zip(order.lines, shares, strict=True):
+        assert 0 <= share <= order.net_of_tax_of(line)
+        assert abs(share - Fraction(order.net_of_tax_of(line) * (total - points), total or 1)) < 2
 
 
 # Tables

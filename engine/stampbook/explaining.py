@@ -284,7 +284,8 @@ class _Explainer:
         because = f"{earn} = {rule.earned}" if rule.earned not in {"", earn} else earn
         if rule.options.get("when"):
             because += f", since {rule.options['when']}"
-        return because + "".join(f", {factor}" for factor in rule.multipliers)
+        because += "".join(f", {factor}" for factor in rule.multipliers)
+        return because + "".join(f", cut by {cut.limit}" for cut in rule.limited)
 
     def _moved(self, posting: Posting) -> str:
         if posting.rule in _PLAINLY:

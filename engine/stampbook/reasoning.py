@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from stampbook.amounts import amount_text, write_units
 from stampbook.errors import StampbookError
 from stampbook.expressions import Condition, Field, Formula, Kind, compile_condition, compile_formula
+from stampbook.states import Sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from stampbook.orders import Line, Order
     from stampbook.plugin import Plugin
     from stampbook.registry import Registry
-    from stampbook.states import Sum
     from stampbook.vocabulary import Context
 
 
@@ -35,6 +35,14 @@ class LineReason(NamedTuple):
     what: str
     applies: bool
     earned: str
+
+
+class Cut(NamedTuple):
+    """One limit or campaign that left less of an award than there was before it."""
+
+    limit: str
+    desired: Sum
+    granted: Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class RuleReason:
         group: the stacking group in which another rule won.
         lines: for a rule that looks at lines, each line.
         shared: what of its grant went to other accounts: ``40 points to home``.
+        limited: the limits and campaigns that cut it, in the order in which they did.
     """
 
     rule: str
@@ -66,6 +75,7 @@ class RuleReason:
     group: str = ""
     lines: tuple[LineReason, ...] = ()
     shared: tuple[str, ...] = ()
+    limited: tuple[Cut, ...] = ()
 
 
 def rule_reasons(
@@ -84,6 +94,7 @@ def rule_reasons(
     wanted = {rule for rule, _, _ in trace.get("awards", ())}
     factors = [f"{rule} × {_factor(factor)}" for rule, factor in trace.get("multiplied", ())]
     shared = _shared(trace, registry.context)
+    limited = _limited(trace, registry.context)
     reasons: list[RuleReason] = []
     seen: set[str] = set()
     for plugin in registry.plugins:
@@ -104,13 +115,23 @@ def rule_reasons(
                 multipliers=tuple(factors) if result in {"granted", "nothing"} else (),
                 group=out.get(rule, ""),
                 shared=shared.get(rule, ()),
+                limited=limited.get(rule, ()),
             )
             own = trace.get("read", {}).get(rule, read)
             reasons.append(_weighed(reason, table, registry.context, own, order))
-    for rule in [rule for rule in (*granted, *out) if rule not in seen]:
-        result = "granted" if rule in granted else "stacked out"
+    for rule in dict.fromkeys(rule for rule in (*granted, *out, *limited) if rule not in seen):
+        result = "granted" if rule in granted else "stacked out" if rule in out else "nothing"
         reasons.append(
-            RuleReason(rule, result, granted.get(rule), {}, {}, multipliers=tuple(factors), group=out.get(rule, ""))
+            RuleReason(
+                rule,
+                result,
+                granted.get(rule),
+                {},
+                {},
+                multipliers=tuple(factors),
+                group=out.get(rule, ""),
+                limited=limited.get(rule, ()),
+            )
         )
     return tuple(reasons)
 
@@ -123,6 +144,18 @@ def _shared(trace: Mapping[str, Any], context: Context) -> dict[str, tuple[str, 
         text = f"{amount_text(units, context.asset(assets[rule]))} to {to}"
         shared[rule] = (*shared.get(rule, ()), text)
     return shared
+
+
+def _limited(trace: Mapping[str, Any], context: Context) -> dict[str, tuple[Cut, ...]]:
+    """Return what cut the award of each rule: one that several limits cut in turn, each of them."""
+    assets = {rule: asset for rule, asset, _ in trace.get("awards", ())}
+    cuts: dict[str, tuple[Cut, ...]] = {}
+    for rule, limit, desired, granted in trace.get("limited", ()):
+        code = assets[rule]
+        decimals = context.asset(code).decimals
+        cut = Cut(limit, Sum(code, desired, decimals), Sum(code, granted, decimals))
+        cuts[rule] = (*cuts.get(rule, ()), cut)
+    return cuts
 
 
 def options_of(table: BaseModel) -> dict[str, str]:

@@ -45,7 +45,10 @@ _PATTERNS = {
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$": (
         "{input} cannot be a name here; write small letters, digits and _, with dots between words: 'survey.done'"
     ),
-    r"^([A-Z0-9]{1,11}-?)?$": "{input} is not how codes may begin; write at most 11 large letters and digits, and '-'",
+    r"^([A-Z0-9]{1,11}-?)?$": (
+        "{input} is not how codes may begin; write at most 11 large letters and digits, and after them, if you like, "
+        "one '-': 'FILM-'"
+    ),
     r"^(100|\d{1,2}(\.\d{1,4})?)%$": "{input} is not a part of a whole; write '50%' or '12.5%', at most '100%'",
     r'^[^"\r\n]$': "{input} is not one character; write ';' or '\\t'",
 }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.shop import data, one_line, run
+from tests.cli.shop import PROGRAM, data, one_line, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,6 +198,50 @@ def test_one_point_is_not_many(shop: Path) -> None:
     run("import", "one.jsonl")
     assert "points.base: granted 1 point\n" in run("explain", "one").stdout
     assert "points.base: granted 12 points\n" in run("explain", "sale-1").stdout
+
+
+CUTS = """
+[limits.basket]
+asset = "points"
+max = "8"
+per = "transaction"
+rules = ["points.base"]
+
+[campaigns.spring]
+asset = "points"
+budget = "1"
+rules = ["points.cake"]
+over = "refuse award"
+
+[limits.life]
+asset = "points"
+max = "5"
+rules = ["points.base"]
+"""
+
+
+def test_an_award_that_was_cut_is_explained_by_what_cut_it(shop: Path) -> None:
+    (shop / "new.toml").write_text(
+        PROGRAM.partition("[[example]]")[0].replace("[stacking]", CUTS + "[stacking]"), "utf-8"
+    )
+    run("apply", "new.toml")
+    lines = '[{"sku": "pie", "category": "cake", "amount": "12.00"}]'
+    run("post", "purchase", "2001", f"lines={lines}", "--id", "cut")
+    shown = run("explain", "cut").stdout
+    assert "points.base: granted 5 points\n" in shown
+    assert "    cut by basket: 12 points to 8 points\n    cut by life: 8 points to 5 points\n" in shown
+    assert "points.cake: came to nothing\n    cut by spring: 5 points to 0 points\n" in shown
+    assert ", cut by basket, cut by life" in shown.partition("Rules")[0], "the posting says so as well"
+    rules = {rule["rule"]: rule for rule in data("explain", "cut")["rules"]}
+    assert rules["points.base"]["limited"] == [
+        {
+            "limit": "basket",
+            "desired": {"asset": "points", "amount": "12"},
+            "granted": {"asset": "points", "amount": "8"},
+        },
+        {"limit": "life", "desired": {"asset": "points", "amount": "8"}, "granted": {"asset": "points", "amount": "5"}},
+    ]
+    assert data("explain", "sale-1")["rules"][0]["limited"] == []
 
 
 def test_segments_of_nobody_are_a_mistake(shop: Path) -> None:

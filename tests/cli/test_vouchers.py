@@ -114,6 +114,28 @@ def test_a_code_is_looked_at_and_made_void(codes: Path) -> None:
         assert verify(engine).findings == ()
 
 
+def test_a_till_reads_the_code_in_the_answer_in_json(codes: Path) -> None:
+    event = ("post", "reward.redeemed", "ann", "reward=fiver", "--id", "r", "--at", "2025-01-02T10:00", "--json")
+    told = json.loads(run(*event).stdout)
+    code = told["remembered"]["code"]
+    assert code.startswith("FIVE-")
+    assert json.loads(run("vouchers", "show", code, "--json").stdout)["holder"] in {None, "ann"}
+    again = json.loads(run(*event).stdout)
+    assert (again["replayed"], again["remembered"]) == (True, {"code": code})
+
+
+def test_the_database_may_be_named_after_a_command_of_a_plugin(codes: Path) -> None:
+    (codes / "list.txt").write_text("FILM-A1\n", encoding="utf-8")
+    (codes / "stampbook.db").rename(codes / "other.db")
+    assert "1 codes loaded into film" in run("vouchers", "load", "film", "list.txt", "--db", "other.db").stdout
+    assert json.loads(run("vouchers", "show", "FILM-A1", "--json", "--db=other.db").stdout)["series"] == "film"
+    assert run("--db", "nowhere.db", "vouchers", "show", "FILM-A1", "--db", "other.db").stdout.startswith(
+        "code: FILM-A1"
+    )
+    assert "Put the codes of a list" in run("vouchers", "load", "--help", "--db", "other.db").stdout
+    assert "there is no command 'vouchers'" in run("vouchers", "show", "FILM-A1", code=2).stderr
+
+
 def test_what_a_customer_redeemed_reads_well(codes: Path) -> None:
     taken = post(id="r", type="reward.redeemed", reward="fiver")
     code = taken.memo["remembered"]["code"]

@@ -235,7 +235,10 @@ def test_the_part_of_an_order_that_counts_and_the_rest_are_the_order(
         tax = min(tax, gross - discount)
     total = gross - discount + (tax if added else 0)
     points = int(total * inside)
-    tenders = [{"kind": "points", "amount": f"{points / 100:.2f}"}, {"kind": "card", "amount": f"{(total - points) / 100:.2f}"}]
+    tenders = [
+        {"kind": "points", "amount": f"{points / 100:.2f}"},
+        {"kind": "card", "amount": f"{(total - points) / 100:.2f}"},
+    ]
     fields = {"lines": data, "discount": f"{discount / 100:.2f}", "tax": f"{tax / 100:.2f}", "tax_added": added}
     event = till.read("purchase", {**fields, "tenders": tenders})
     order = event.order_in("GBP")  # type: ignore[attr-defined]

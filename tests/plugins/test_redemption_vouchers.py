@@ -327,6 +327,7 @@ def test_any_split_into_batches_gives_the_same_books(any_db: str, size: int) -> 
     ("series", "message"),
     [
         ('[[plugin.series]]\nname = "x"\nprefix = "five"', "prefix"),
+        ('[[plugin.series]]\nname = "x"\nprefix = "F-P"', "and after them, if you like, one '-': 'FILM-'"),
         ('[[plugin.series]]\nname = "fiver"', "series: 'fiver' is there twice"),
         ('[[plugin.series]]\nname = "x"\nprefix = "FIVE-"', "the same prefix"),
         ("length = 5", "length"),

@@ -28,6 +28,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What standard output answers when it takes no more."""
 
 _BROUGHT = "stampbook.commands_of_plugins"
+_NAMED_AFTER = "stampbook.database_named_after_the_command"
 
 
 class LazyGroup(click.Group):
@@ -55,6 +56,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
+        ctx.meta[_NAMED_AFTER] = _database_in(args[1:])
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             from stampbook.errors import near
 
@@ -108,6 +110,19 @@ def _end_output() -> None:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
+def _database_in(args: list[str]) -> str | None:
+    """Return the database that is named after a command: which commands there are may depend on it."""
+    db = None
+    for place, text in enumerate(args):
+        if text == "--":
+            break
+        if text == "--db" and place + 1 < len(args):
+            db = args[place + 1]
+        elif text.startswith("--db="):
+            db = text.removeprefix("--db=")
+    return db
+
+
 def _commands_of_plugins(ctx: click.Context) -> dict[str, click.Command]:
     """Return the commands that plugins of the program in force bring; none where there is no program yet."""
     from stampbook.cli.running import engine_of
@@ -115,7 +130,7 @@ def _commands_of_plugins(ctx: click.Context) -> dict[str, click.Command]:
 
     group = click.Group()
     try:
-        with engine_of(ctx.params.get("db")) as engine:
+        with engine_of(ctx.meta.get(_NAMED_AFTER) or ctx.params.get("db")) as engine:
             engine.registry().register_commands(group)
     except StoreError:
         return {}

@@ -32,8 +32,9 @@ class Order:
     """A purchase as rules see it; all money in smallest units of `currency`."""
 
     __slots__ = (
-        "_categories", "_labels", "_net_shares", "_part_of", "_shares", "_skus", "channel", "currency", "discount", "gross", "line_taxes", "lines",
-        "net", "paid_by_points", "quantity", "store", "stored_value", "tax", "tenders", "total",
+        "_categories", "_labels", "_net_shares", "_part_of", "_shares", "_skus", "channel", "currency",
+        "discount", "gross", "line_taxes", "lines", "net", "paid_by_points", "quantity", "store",
+        "stored_value", "tax", "tenders", "total",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - all that an order has, by name

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from functools import partialmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -84,7 +82,7 @@ def test_a_batch_that_was_not_written_is_not_remembered(url: str, monkeypatch: p
 
 @FEW
 @given(shop=some.shops(), events=crowds(), most=st.sampled_from([0, 3_000, 10_000_000]), data=st.data())
-def test_remembering_and_loading_in_parts_make_no_difference(
+def test_an_engine_that_remembers_decides_as_one_that_reads(
     empty: Path, shop: some.Shop, events: list[dict[str, Any]], most: int, data: st.DataObject
 ) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -96,9 +94,7 @@ def test_remembering_and_loading_in_parts_make_no_difference(
         remembers, reads = engines
         remembers.remembered, reads.remembered = Remembered(most), None
         for part in data.draw(splits(len(events))):
-            at_once = data.draw(st.integers(0, 3))
-            with patch.object(Engine, "batch", partialmethod(Engine.batch, at_once=at_once)):
-                found = [told(each) for each in remembers.process(events[part])]
+            found = [told(each) for each in remembers.process(events[part])]
             assert found == [told(each) for each in reads.process(events[part])]
             if data.draw(st.integers(0, 4)) == 0:
                 at = data.draw(st.integers(0, END))
@@ -118,16 +114,13 @@ def test_no_more_is_remembered_than_was_agreed(url: str) -> None:
         assert 0 < len(engine.remembered) < 10
 
 
-@pytest.mark.parametrize("at_once", [0, 1, 2])
-def test_a_batch_that_is_loaded_in_parts_knows_what_its_earlier_parts_named(url: str, at_once: int) -> None:
-    """A purchase sent again, and in a later part a return of it, of which there was one before; and the other way."""
+def test_a_batch_in_which_a_purchase_is_sent_again_knows_its_earlier_returns(url: str) -> None:
     bought = event("purchase", "p", amount="30.00")
     back = event("return", "r", at="2025-01-05T12:00:00Z", purchase="p")
     more = event("return", "more", at="2025-01-06T12:00:00Z", purchase="p", amount="1.00")
     with Engine.open(url, clock=frozen) as engine:
         engine.put_text_in_force(PROGRAM)
         engine.process([bought, back])
-        with patch.object(Engine, "batch", partialmethod(Engine.batch, at_once=at_once)):
-            found = [told(each) for each in engine.process([bought, more, back, bought, more])]
+        found = [told(each) for each in engine.process([bought, more, back, bought, more])]
         assert [each[0] for each in found] == ["accepted", "refused", "accepted", "accepted", "refused"]
         assert findings(engine) == ()

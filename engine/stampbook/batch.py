@@ -1,4 +1,4 @@
-"""The events of one database transaction: loaded a part at a time, judged in order, written at once."""
+"""The events of one database transaction: loaded at once, judged in order, written at once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ class Batch(Gathered):
         new_ids: gives ids for new accounts; the session does where absent.
         purse: what may be granted of campaigns.
         remembered: accounts that need not be read again.
-        at_once: how many events are loaded at once, right before they are decided; 0 for all.
     """
 
     def __init__(
@@ -58,13 +57,11 @@ class Batch(Gathered):
         new_ids: Callable[[Any, int], list[int]] | None = None,
         purse: Purse | None = None,
         remembered: Remembered | None = None,
-        at_once: int = 0,
     ) -> None:
         super().__init__(session, programs, new_ids, remembered)
         self.now = now
         self.outcomes: list[Outcome] = []
         self._latest = latest
-        self._at_once = at_once
         self._told: list[tuple[Registry, Decision, Account]] = []
         self.purse = purse or Purse("", {}, frozenset())
         self.changes.holder = self.purse.holder
@@ -72,13 +69,9 @@ class Batch(Gathered):
 
     def take(self, events: Sequence[Mapping[str, Any]]) -> None:
         """Decide events in order, and note the outcome of each."""
-        self.begin(events)
-        size = self._at_once or max(1, len(events))
-        for start in range(0, len(events), size):
-            part = events[start : start + size]
-            self.load(part)
-            for data in part:
-                self.post(data)
+        self.load(events)
+        for data in events:
+            self.post(data)
 
     def post(self, data: Mapping[str, Any]) -> None:
         """Decide one event and note its outcome."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.journal import past_of
 from stampbook.moves import moves_in
-from stampbook.periods import NEVER
 from stampbook.recalling import load_linked, load_strangers
 from stampbook.store import Changes, Key, Session
 from stampbook.wanted import Wanted
@@ -50,28 +49,22 @@ class Gathered:
         self.pasts: dict[Key, Past] = {}
         self.whole: set[int] = set()
         self.remembered = remembered
-        self._earliest = NEVER
         self._new_ids: Iterator[int] = iter(())
         self._allot = new_ids
         self._allotted = 0
 
-    def begin(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Note what all events need, and lock their accounts, in one order, before anything of them is read."""
-        wanted = Wanted.of(events)
-        self._earliest = wanted.earliest
-        self.session.lock(list(wanted.refs | wanted.others))
-
     def load(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Load all that some of the events need, with a number of queries that does not depend on how many they are."""
-        wanted, earliest = Wanted.of(events), self._earliest
-        refs = [ref for ref in wanted.refs | wanted.others if ref not in self.accounts]
+        """Load all that events need, with a number of queries that does not depend on how many they are."""
+        wanted = Wanted.of(events)
+        earliest = wanted.earliest
+        refs = list(wanted.refs | wanted.others)
         self.load_accounts(refs, earliest)
         load_linked(self, refs, earliest)
         named = wanted.returns | wanted.holds
-        self.keys.update(self.session.keys([pair for pair in wanted.events | named if pair not in self.keys]))
+        self.keys = self.session.keys(list(wanted.events | named))
         load_strangers(self, self._known(named), earliest)
-        self.first.update(self.session.entries([key for key in self._known(wanted.events) if key not in self.first]))
-        self._load_pasts(set(self._known(wanted.returns)) - self.pasts.keys())
+        self.first = self.session.entries(self._known(wanted.events))
+        self._load_pasts(set(self._known(wanted.returns)))
         late = [
             account.id for ref, at in wanted.draws.items() if (account := self.accounts.get(ref)) and at < account.clock
         ]

@@ -171,7 +171,7 @@ class _Decider:
         while True:
             try:
                 with uncollected(), self._engine.store.reader() as session:
-                    batch = self._engine.batch(session, new_ids=self._new_ids, at_once=self._engine.store.at_once)
+                    batch = self._engine.batch(session, new_ids=self._new_ids)
                     batch.take(events)
                 return batch
             except LeaseShortError as short:

@@ -15,8 +15,6 @@ class Store(ABC):
     """An open database."""
 
     url: str
-    at_once: int = 0
-    """How many events of a long job are best loaded at once; 0 for all, where each query is a journey."""
     in_memory: bool = False
     """Whether the books live in this process and end with it."""
 

@@ -113,8 +113,6 @@ class SqliteSession(SqlSession):
 class SqliteStore(Store):
     """A SQLite database file; one that this process may not write to can still be read."""
 
-    at_once = 100  # so few that what was read for them is still at hand for the processor when they are decided
-
     def __init__(self, url: str, *, create: bool, busy_seconds: float, writers: int = 1) -> None:
         self.url = url if url.startswith("sqlite:") else f"sqlite:///{url}"
         self.path = self.url.removeprefix("sqlite:").removeprefix("///")

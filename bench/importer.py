@@ -31,7 +31,7 @@ class Memory(Thread):
         self._most = 0
 
     def run(self) -> None:
-        while not self._done.wait(0.2):
+        while not self._done.wait(1.0):
             self._look()
 
     def _look(self) -> None:

@@ -22,10 +22,12 @@ from stampbook import (
     hookimpl,
 )
 from stampbook.engine import Engine
+from stampbook.errors import PluginError
 from stampbook.verifying import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from stampbook.outcomes import Outcome
 
@@ -208,3 +210,17 @@ def test_what_was_sent_and_did_not_arrive_is_found(shop: Shop) -> None:
     with shop.engine.store.writer() as session:
         for table in ("journal", "event_key", "lot", "fact", "metric", "account"):
             session.run(f"DELETE FROM {table}{' WHERE id > 0' if table == 'account' else ''}")  # type: ignore[attr-defined]
+
+
+def test_a_plugin_that_said_it_stands_alone_cannot_speak_to_another_account(tmp_path: Path) -> None:
+    class Alone(Gifts):
+        alone = True
+
+    with Engine.open(f"sqlite:///{tmp_path}/a.db", create=True, plugins={"gifts": Alone}) as engine:
+        engine.put_text_in_force(PROGRAM)
+        gift = {"type": "gift", "id": "g", "account": "ann", "to": "ben", "amount": "1", "at": "2025-01-02T10:00"}
+        granted = {"type": "adjust", "id": "a", "account": "ann", "asset": "points", "amount": "5", "reason": "welcome"}
+        assert engine.post(granted | {"at": "2025-01-01T10:00"}).accepted
+        with pytest.raises(PluginError, match="'g': a message goes to ben, but all plugins say that they are `alone`"):
+            engine.post(gift | {"asset": "points"})
+        assert verify(engine).ok

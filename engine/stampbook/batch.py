@@ -185,6 +185,10 @@ class Batch(Gathered):
         self.purse.check(decision)
         if not decision.messages:
             return self.enter(registry, account, decision, payload)
+        if registry.alone:
+            name, ref = decision.event.id, decision.messages[0].to
+            text = f"event {name!r}: a message goes to {ref}, but all plugins say that they are `alone`"
+            raise PluginError(text)
         decision, answers = self._asked(registry, account, decision)
         entry = self.enter(registry, account, decision, payload)
         for other, decisions in answers:

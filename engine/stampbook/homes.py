@@ -21,11 +21,11 @@ class Homes:
         self._above: dict[str, str] = {}
         self._moved: dict[str, int] = {}
 
-    def of(self, ref: str) -> int:
-        """Return the number of the worker of an account."""
+    def of(self, ref: str) -> tuple[str, int]:
+        """Return the account that stands for an account and all that were joined with it, and its worker's number."""
         head = self._head(ref) if ref in self._above else ref
         place = self._moved.get(head)
-        return crc32(head.encode()) % self._count if place is None else place
+        return head, crc32(head.encode()) % self._count if place is None else place
 
     def join(self, ref: str, other: str, is_idle: Callable[[int], bool]) -> bool:
         """Give two accounts one worker, or return False while that of the other account has something left to do.
@@ -35,10 +35,9 @@ class Homes:
             other: the account that comes over to it, with all that were joined with it before.
             is_idle: whether a worker has done all that it was given.
         """
-        place, from_place = self.of(ref), self.of(other)
+        (head, place), (moved, from_place) = self.of(ref), self.of(other)
         if place != from_place and not is_idle(from_place):
             return False
-        head, moved = self._head(ref), self._head(other)
         if head != moved:
             self._above[moved] = head
             self._moved[head] = place

@@ -13,28 +13,39 @@ import os
 from collections import deque
 from itertools import islice
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stampbook.engine import Engine, system_clock
 from stampbook.errors import StoreError
 from stampbook.homes import Homes
 from stampbook.ledger import canonical
 from stampbook.store.reading import links
+from stampbook.waiting import Waiting
 from stampbook.worker import Done, Place, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-Tagged = tuple[int, "Mapping[str, Any]"]
-"""An event with a number of the caller's choice, by which its outcome is known."""
+
+class Tagged(NamedTuple):
+    """An event with a tag of the caller's choice (plain data), by which its outcome is known."""
+
+    tag: Any
+    event: Mapping[str, Any]
+    text: bytes = b""
+    """The event as JSON, where somebody has it."""
+
 
 MOST_SENT = 2
 """How many batches a worker has at once: the one that it is at, and the next."""
 
 MOST_BYTES = 32_000_000
-"""How many bytes of events may wait for one worker before reading pauses, and are handed over at once."""
+"""How many bytes of events are handed over at once."""
 
-READ_AT_ONCE = 100
+MOST_WAITING = 60_000_000
+"""How many bytes of events may wait before reading pauses."""
+
+READ_AT_ONCE = 200
 """How many events are read before one looks whether a worker has something to say."""
 
 
@@ -54,11 +65,12 @@ def process_in_parallel(
 ) -> Iterator[Done]:
     """Decide and commit events on several processes; yield what became of each batch once it is durable.
 
-    Events of one account keep their order; those of different accounts may be committed in another one.
+    Events of one account keep their order; those of different accounts may be committed in another one. Where what is
+    decided about an account never concerns another, they are gathered by account, as far as memory reaches.
 
     Args:
         engine: the ledger.
-        events: tagged events.
+        events: what to decide.
         jobs: how many workers; as many as there are processors where absent.
         batch_size: how many events a batch holds at most.
 
@@ -66,9 +78,9 @@ def process_in_parallel(
         StoreError: the database cannot be used, or a worker died; what was yielded before is committed.
     """
     count = jobs or os.cpu_count() or 1
-    pool = _Pool(engine, count)
+    pool = _Pool(engine, count, batch_size)
     try:
-        yield from pool.run(events, batch_size)
+        yield from pool.run(events)
     finally:
         pool.close()
 
@@ -83,15 +95,8 @@ class _Worker:
         self.process = context.Process(target=work, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
-        self.waiting: deque[bytes] = deque()
-        self.bytes_waiting = 0
+        self.waiting = Waiting()
         self.sent = 0
-
-    def give(self, tagged: Tagged) -> None:
-        """Put an event at the end of what waits."""
-        text = canonical(tagged)
-        self.waiting.append(text)
-        self.bytes_waiting += len(text)
 
     def send(self, batch_size: int) -> None:
         """Hand over the next batch.
@@ -99,12 +104,7 @@ class _Worker:
         Raises:
             StoreError: the worker is gone.
         """
-        batch: list[bytes] = []
-        size = 0
-        while self.waiting and len(batch) < batch_size and size < MOST_BYTES:
-            batch.append(self.waiting.popleft())
-            size += len(batch[-1])
-        self.bytes_waiting -= size
+        batch = self.waiting.take(batch_size, MOST_BYTES)
         try:
             self.connection.send_bytes(b"[" + b",".join(batch) + b"]")
         except OSError:
@@ -134,13 +134,16 @@ _GONE = "a worker process ended unexpectedly; what was committed stands, run the
 class _Pool:
     """The workers, and what waits for each."""
 
-    def __init__(self, engine: Engine, count: int) -> None:
+    def __init__(self, engine: Engine, count: int, batch_size: int) -> None:
         self._workers: list[_Worker] = []
         self._homes = Homes(count)
+        self._batch_size = batch_size
         with engine.store.reader() as session:
-            for name in {name for registry in engine.in_force(session).registries for name in registry.linked}:
+            registries = engine.in_force(session).registries
+            for name in {name for registry in registries for name in registry.linked}:
                 for ref, other in links(session, name):
                     self._homes.join(other, ref, lambda _: True)  # nobody has begun
+        self._gathers = all(registry.alone for registry in registries)
         self._turn = multiprocessing.get_context("spawn").Lock()  # lives for as long as somebody here holds it
         try:
             for number in range(count):
@@ -149,14 +152,14 @@ class _Pool:
             self.close()
             raise
 
-    def run(self, events: Iterable[Tagged], batch_size: int) -> Iterator[Done]:
+    def run(self, events: Iterable[Tagged]) -> Iterator[Done]:
         """Hand out events, and yield what workers say of them."""
         source = iter(events)
         exhausted = False
         ahead: deque[Tagged] = deque()
         while True:
             held_up = False
-            while not held_up and (ahead or not exhausted) and not self._enough(batch_size):
+            if not self._full():
                 if not ahead:
                     ahead.extend(islice(source, READ_AT_ONCE))
                     exhausted = len(ahead) < READ_AT_ONCE
@@ -164,49 +167,62 @@ class _Pool:
                     held_up = not self._assign(ahead[0])
                     if not held_up:
                         ahead.popleft()
-                self._send(batch_size)
             flush = held_up or (exhausted and not ahead)
-            self._send(batch_size, flush=flush)
+            self._send(flush=flush)
             busy = {worker.connection: worker for worker in self._workers if worker.sent}
             if not busy:
                 if exhausted and not ahead:
                     return
                 continue
-            block = flush or self._enough(batch_size)
-            for connection in wait(list(busy), None if block else 0):
+            for connection in wait(list(busy), None if flush or self._full() else 0):
                 yield busy[connection].receive()  # type: ignore[index]  # it waits for what it was given
 
-    def _send(self, batch_size: int, *, flush: bool = False) -> None:
+    def _send(self, *, flush: bool = False) -> None:
         """Give every worker that is not kept busy its next batch, if it is full or nothing more may come."""
         for worker in self._workers:
-            full = len(worker.waiting) >= batch_size or worker.bytes_waiting >= MOST_BYTES
-            if worker.waiting and worker.sent < MOST_SENT and (full or flush):
-                worker.send(batch_size)
+            waiting = worker.waiting
+            full = waiting.count >= self._batch_size or waiting.size >= MOST_BYTES
+            if waiting.count and worker.sent < MOST_SENT and (full or flush):
+                worker.send(self._batch_size)
 
     def _assign(self, tagged: Tagged) -> bool:
-        """Hand an event to the worker of its account, unless that of another account that it names must finish first.
+        """Let an event wait for the worker of its account, unless that of another account that it names must finish.
 
         From then on one worker has both accounts, so that what happens between them keeps its order.
         """
-        event = tagged[1]
+        tag, event, text = tagged
         ref, to = (event.get("account"), event.get("to")) if isinstance(event, dict) else (None, None)
         if not isinstance(ref, str):
-            self._workers[0].give(tagged)
-            return True
-        if isinstance(to, str) and not self._homes.join(ref, to, self._is_idle):
+            ref = to = ""
+        if isinstance(to, str) and to and not self._joined(ref, to):
             return False
-        self._workers[self._homes.of(ref)].give(tagged)
+        head, place = self._homes.of(ref)
+        text = b"[%b,%b]" % (canonical(tag), text or canonical(event))
+        self._workers[place].waiting.put(head if self._gathers else "", text)
+        return True
+
+    def _joined(self, ref: str, to: str) -> bool:
+        """Join an account with another, unless the worker of the other has something left to do."""
+        head, place = self._homes.of(ref)
+        other, _ = self._homes.of(to)
+        if not self._homes.join(ref, to, self._is_idle):
+            return False
+        if head != other:
+            self._workers[place].waiting.join(head, other)
         return True
 
     def _is_idle(self, place: int) -> bool:
         worker = self._workers[place]
-        return not worker.sent and not worker.waiting
+        return not worker.sent and not worker.waiting.count
 
-    def _enough(self, batch_size: int) -> bool:
-        """Whether every worker has its next batch, or one has so much waiting that reading must pause."""
-        waiting = [len(worker.waiting) for worker in self._workers]
-        most = max(worker.bytes_waiting for worker in self._workers)
-        return min(waiting) >= batch_size or max(waiting) >= 2 * batch_size or most >= MOST_BYTES
+    def _full(self) -> bool:
+        """Whether so much waits that reading must pause, or as much as is of use where order is kept."""
+        if sum([worker.waiting.size for worker in self._workers]) >= MOST_WAITING:
+            return True
+        if self._gathers:
+            return False
+        waiting = [worker.waiting.count for worker in self._workers]
+        return min(waiting) >= self._batch_size or max(waiting) >= 2 * self._batch_size
 
     def close(self) -> None:
         """End the workers."""

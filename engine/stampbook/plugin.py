@@ -54,6 +54,9 @@ class Plugin(Generic[ConfigT]):
     of the program where no plugin offers it."""
     forwards: bool = False
     """Whether events sent to an account that was merged into another are decided there; `prepare` may set it."""
+    alone: bool = False
+    """Whether what it decides about an account never asks, tells or concerns another; `prepare` may set it. Where all
+    plugins of a program are so, bulk work takes the events of an account together, which is much faster."""
     linked: frozenset[str] = frozenset()
     """Facts whose values are refs of accounts to which its events lead; those are loaded with the batch."""
     owns: tuple[str, ...] = ()

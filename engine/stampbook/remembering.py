@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account import Account, Hold
@@ -37,7 +38,7 @@ class Remembered:
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
         self._size = 0
-        self._accounts: dict[str, _Kept] = {}
+        self._accounts: OrderedDict[str, _Kept] = OrderedDict()
 
     def __len__(self) -> int:
         """Return how many accounts are remembered."""
@@ -76,7 +77,7 @@ class Remembered:
             self._size += len(packed) + _BESIDES
             self._accounts[account.ref] = account.head, account.due_at, account.metrics_from, packed
         while self._size > self._most and self._accounts:
-            forgotten = self._accounts.pop(next(iter(self._accounts)))
+            _, forgotten = self._accounts.popitem(last=False)
             self._size -= len(forgotten[3]) + _BESIDES
 
 

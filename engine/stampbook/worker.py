@@ -37,19 +37,19 @@ MOST_CONFLICTS = 3
 
 
 class Done(NamedTuple):
-    """What became of a batch: tags of accepted events (and of those that were known), and the other outcomes."""
+    """What became of a batch: tags of accepted events (and of those that were known); the others with their events."""
 
-    accepted: list[int]
-    replayed: list[int]
-    others: list[tuple[int, Outcome]]
+    accepted: list[Any]
+    replayed: list[Any]
+    others: list[tuple[Any, Mapping[str, Any], Outcome]]
 
 
-def done_of(outcomes: Iterable[tuple[int, Outcome]]) -> Done:
-    """Return tagged outcomes as what became of a batch."""
+def done_of(tagged: Iterable[tuple[Any, Mapping[str, Any]]], outcomes: Iterable[Outcome]) -> Done:
+    """Return what became of a batch."""
     done = Done([], [], [])
-    for tag, outcome in outcomes:
+    for (tag, event), outcome in zip(tagged, outcomes, strict=True):
         if outcome.status != ACCEPTED:
-            done.others.append((tag, outcome))
+            done.others.append((tag, event, outcome))
         else:
             (done.replayed if outcome.replayed else done.accepted).append(tag)
     return done
@@ -142,7 +142,7 @@ class _Decider:
         tagged = orjson.loads(text)
         events = [event for _, event in tagged]
         outcomes = self._committed(events)
-        return done_of(zip((tag for tag, _ in tagged), outcomes, strict=True))
+        return done_of(tagged, outcomes)
 
     def _committed(self, events: Sequence[Mapping[str, Any]]) -> Sequence[Outcome]:
         for _ in range(MOST_CONFLICTS):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from itertools import islice
+from itertools import islice, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +52,13 @@ def bring_in_file(url: str, file: str, batch: str, _: str) -> None:
 
 
 def bring_in_by_two(url: str, file: str, batch: str, _: str) -> None:
-    from stampbook.parallel import process_in_parallel
+    from stampbook.parallel import Tagged, process_in_parallel
 
     with Engine.open(url) as engine, Path(file).open("rb") as lines:
         say("ready")
-        for _done in process_in_parallel(engine, enumerate(map(orjson.loads, lines)), jobs=2, batch_size=int(batch)):
+        for _done in process_in_parallel(
+            engine, starmap(Tagged, enumerate(map(orjson.loads, lines))), jobs=2, batch_size=int(batch)
+        ):
             pass
         say("done")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stampbook.engine import Engine
-from stampbook.parallel import process_in_parallel
+from stampbook.parallel import Tagged, process_in_parallel
 from stampbook.verifying import verify
 
 CHILD = Path(__file__).with_name("earner.py")
@@ -113,7 +113,7 @@ def test_what_a_killed_process_had_leased_is_free_again_when_its_lease_lapses(an
 
 @pytest.mark.parametrize("budget", [777, 100_000])
 def test_workers_that_decide_side_by_side_keep_to_the_budget(any_db: str, budget: int) -> None:
-    events = list(enumerate(purchase(number, f"c{number % 30}") for number in range(300)))
+    events = [Tagged(number, purchase(number, f"c{number % 30}")) for number in range(300)]
     with opened(any_db, budget) as engine:
         for _ in process_in_parallel(engine, events, jobs=2, batch_size=20):
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from stampbook.engine import Engine
 from stampbook.errors import StoreBusyError
-from stampbook.parallel import process_in_parallel
+from stampbook.parallel import Tagged, process_in_parallel
 from stampbook.verifying import verify
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ def test_an_import_on_several_cores_keeps_the_order_between_accounts(engine: Eng
     mixed = [event for pair in zip(alone, events, strict=False) for event in pair] + alone[len(events) :]
     refused = [
         outcome
-        for done in process_in_parallel(engine, list(enumerate(mixed)), jobs=3, batch_size=20)
-        for _, outcome in done.others
+        for done in process_in_parallel(engine, starmap(Tagged, enumerate(mixed)), jobs=3, batch_size=20)
+        for _, _, outcome in done.others
     ]
     assert refused == []
     assert sorted(totals(engine)) == [0] * 7 + [800]
@@ -176,8 +177,8 @@ def test_mergers_and_gifts_on_several_cores(engine: Engine) -> None:
     ]
     refused = [
         outcome.id
-        for done in process_in_parallel(engine, list(enumerate(events)), jobs=2, batch_size=2)
-        for _, outcome in done.others
+        for done in process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=2, batch_size=2)
+        for _, _, outcome in done.others
     ]
     assert refused == []
     assert totals(engine) == [600, 0, 0, 0, 0, 0, 100, 100]
@@ -195,8 +196,8 @@ def test_what_members_earn_on_several_cores_is_all_in_the_pool(engine: Engine) -
     events.append({**spent, "id": "s", "amount": "240"})
     refused = [
         outcome
-        for done in process_in_parallel(engine, list(enumerate(events)), jobs=3, batch_size=10)
-        for _, outcome in done.others
+        for done in process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=3, batch_size=10)
+        for _, _, outcome in done.others
     ]
     assert refused == []
     assert totals(engine) == [0] + [120] * 7

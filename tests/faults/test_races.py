@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
 from pathlib import Path
 from threading import Barrier, Timer
 from typing import TYPE_CHECKING
@@ -162,9 +163,9 @@ def test_verifying_while_others_write_sees_one_state(any_db: str) -> None:
 
 
 def _parallel(engine: Engine, events: list[Data], jobs: int) -> None:
-    from stampbook.parallel import process_in_parallel
+    from stampbook.parallel import Tagged, process_in_parallel
 
-    for _ in process_in_parallel(engine, list(enumerate(events)), jobs=jobs, batch_size=20):
+    for _ in process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=jobs, batch_size=20):
         pass
 
 
@@ -202,10 +203,12 @@ def test_accounts_opened_after_or_beside_workers_are_accounts_of_their_own(any_d
         for time in ("early", "late")
     )
     with Engine.open(any_db) as engine, Engine.open(any_db) as till:
-        from stampbook.parallel import process_in_parallel
+        from stampbook.parallel import Tagged, process_in_parallel
 
         number = 0
-        for number, done in enumerate(process_in_parallel(engine, list(enumerate(early)), jobs=2, batch_size=7)):
+        for number, done in enumerate(
+            process_in_parallel(engine, starmap(Tagged, enumerate(early)), jobs=2, batch_size=7)
+        ):
             assert not done.others
             assert till.post(event("topup", f"b{number}", f"beside{number}", amount="1.00")).accepted
         assert all(engine.post(data).accepted for data in late)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stampbook.engine import Engine
-from stampbook.parallel import process_in_parallel
+from stampbook.parallel import Tagged, process_in_parallel
 from stampbook.verifying import verify
 
 CHILD = Path(__file__).with_name("redeemer.py")
@@ -119,7 +120,7 @@ def test_workers_that_decide_side_by_side_make_different_codes_and_keep_to_the_s
         for what in ("code", "mug")
     ]
     with opened(any_db) as engine:
-        for _ in process_in_parallel(engine, list(enumerate(events)), jobs=2, batch_size=10):
+        for _ in process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=2, batch_size=10):
             pass
         with engine.store.reader() as session:
             entries = [entry for ref in session.refs() for entry in session.journal(ref)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from stampbook.engine import Engine
 from stampbook.explaining import explain_entry
 from stampbook.exporting import export
 from stampbook.importing import import_file
-from stampbook.parallel import process_in_parallel
+from stampbook.parallel import Tagged, process_in_parallel
 from stampbook.statements import statement
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
@@ -336,6 +337,6 @@ def test_several_processes_decide_the_same(tmp_path: Path) -> None:
             events.append(event | {key: f"{event[key]}-{shop}" for key in names})
     with Engine.open(f"sqlite:///{tmp_path / 'books.db'}", create=True) as engine:
         engine.put_text_in_force(text())
-        done = list(process_in_parallel(engine, enumerate(events), jobs=2, batch_size=7))
+        done = list(process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=2, batch_size=7))
         assert sum(len(each.accepted) for each in done) == len(events)
         assert verify(engine).findings == ()

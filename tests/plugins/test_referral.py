@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, starmap
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from stampbook import AccountView, Need, ProgramError, load_program
 from stampbook.engine import Engine
 from stampbook.explaining import explain_entry
-from stampbook.parallel import process_in_parallel
+from stampbook.parallel import Tagged, process_in_parallel
 from stampbook.replay import entries_of, fold
 from stampbook.statements import statement
 from stampbook.testing import Ledger, check_plugin
@@ -422,7 +422,20 @@ def test_several_processes_keep_to_the_limit_of_one_referrer(sqlite_db: str) -> 
             by = ("ann", "amy")[number % 2]
             events.append({"type": "account.referred", "id": f"c{number}", "by": by, **friend})
             events.append({"type": "purchase", "id": f"p{number}", "amount": "20.00", **friend})
-        done = list(process_in_parallel(engine, enumerate(events), jobs=2, batch_size=7))
+        done = list(process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=2, batch_size=7))
         assert sum(len(each.accepted) for each in done) == 60
         assert shop.points("ann", "amy", "f0", "f29") == [5000, 5000, 100, 100]
         assert verify(engine).findings == ()
+
+
+def test_the_order_of_a_file_holds_where_accounts_concern_one_another(sqlite_db: str) -> None:
+    with Engine.open(sqlite_db, create=True) as engine:
+        engine.put_text_in_force(HEAD)
+        friend = {"account": "friend", "at": "2025-02-01T10:00"}
+        events: list[dict[str, Any]] = [
+            {"type": "account.opened", "id": "1", **friend},
+            {"type": "account.opened", "id": "2", **friend, "account": "ann"},
+            {"type": "account.referred", "id": "3", **friend, "by": "ann"},
+        ]
+        done = list(process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=1, batch_size=2))
+        assert [tag for each in done for tag in each.accepted] == [0, 1, 2]

@@ -23,11 +23,11 @@ from stampbook.importing.mapping import MappingFile, read_mapping
 from stampbook.importing.refused import RefusedFile
 from stampbook.importing.restoring import restore
 from stampbook.importing.shaping import Shaped, Shaper, shaped_as_is
-from stampbook.parallel import can_run_in_parallel, process_in_parallel
+from stampbook.parallel import Tagged, can_run_in_parallel, process_in_parallel
 from stampbook.worker import quiet_collector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from stampbook.engine import Engine, Outcome
     from stampbook.importing.rows import Rows
@@ -244,21 +244,18 @@ class _Run:
         first = next(items, None)
         if first is None:
             return
-        waiting: dict[int, Shaped] = {}
         size = min(self._batch_size, PARALLEL_BATCH)
-        events = self._tagged(chain([first], items), waiting)
+        events = self._tagged(chain([first], items))
         for done in process_in_parallel(self._engine, events, jobs=jobs, batch_size=size):
             self.counts["accepted"] += len(done.accepted)
             self.counts["replayed"] += len(done.replayed)
-            for tag in (*done.accepted, *done.replayed):
-                del waiting[tag]
-            for tag, outcome in done.others:
-                self.note(waiting.pop(tag), outcome)
+            for (number, line), event, outcome in done.others:
+                self.note(Shaped(number, line, event), outcome)
             self._kept.flush()
             tell(self.read)
 
-    def _tagged(self, items: Iterable[Shaped], waiting: dict[int, Shaped]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        for tag, item in enumerate(items):
+    def _tagged(self, items: Iterable[Shaped]) -> Iterator[Tagged]:
+        for item in items:
             self.read += item.rows
             if item.skipped:
                 self.counts["skipped"] += item.rows
@@ -267,8 +264,7 @@ class _Run:
                 self.counts["malformed"] += 1
                 self._keep(item, MALFORMED, [item.problem])
             else:
-                waiting[tag] = item
-                yield tag, item.event
+                yield Tagged((item.number, item.line), item.event, item.text)
 
     def flush(self) -> None:
         """Commit the batch and note what became of it."""

@@ -62,8 +62,10 @@ class JsonRows(Rows):
                     problem = _json_problem(text, error)
                 else:
                     if type(values) is dict:
-                        if not _is_plain(text, values):
-                            values, problem = _looked_at_again(text, keep_digits=self._keep_digits)
+                        if _is_plain(text, values):
+                            yield Row(number, line, values, None, text)
+                            continue
+                        values, problem = _looked_at_again(text, keep_digits=self._keep_digits)
                         if problem is None:
                             yield Row(number, line, values)
                             continue

@@ -29,13 +29,14 @@ class Row(NamedTuple):
     """One row: its number (from 1), the line of the file at which it starts (None in Parquet), and its values.
 
     `values` are a dict (JSON Lines) or a sequence in the order of the columns; with a problem they are what can be
-    shown of it.
+    shown of it. `text` is the line where it says the same in JSON.
     """
 
     number: int
     line: int | None
     values: Any
     problem: Problem | None = None
+    text: bytes = b""
 
 
 class Rows(ABC):

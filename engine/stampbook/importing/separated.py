@@ -108,7 +108,7 @@ class CsvRows(Rows):
     def __iter__(self) -> Iterator[Row]:
         """Yield the rows after the header."""
         width = len(self._columns)
-        for number, (_, line, values, unreadable) in enumerate(self._records(), 1):
+        for number, (_, line, values, unreadable, _) in enumerate(self._records(), 1):
             problem = unreadable
             if problem is None and len(values) != width:
                 message = f"it has {len(values)} column{'' if len(values) == 1 else 's'}, the header has {width}"

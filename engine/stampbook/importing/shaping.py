@@ -20,7 +20,10 @@ LARGEST_GROUP = 10_000
 
 
 class Shaped(NamedTuple):
-    """What became of a row (or of a group, by its first): an event, a problem, or nothing (`skipped` says why)."""
+    """What became of a row (or of a group, by its first): an event, a problem, or nothing (`skipped` says why).
+
+    `text` is the event as JSON, where it stood so in the file.
+    """
 
     number: int
     line: int | None
@@ -28,6 +31,7 @@ class Shaped(NamedTuple):
     problem: Problem | None = None
     skipped: str = ""
     rows: int = 1
+    text: bytes = b""
 
 
 def shaped_as_is(rows: Rows, file: str) -> Iterator[Shaped]:
@@ -50,7 +54,7 @@ def shaped_as_is(rows: Rows, file: str) -> Iterator[Shaped]:
             f"write a mapping file for its columns: {', '.join(map(repr, columns[:40]))}"
         )
         raise InputError(message)
-    for number, line, values, problem in rows:
+    for number, line, values, problem, _ in rows:
         if problem is not None:
             yield Shaped(number, line, values, problem)
         else:
@@ -59,11 +63,11 @@ def shaped_as_is(rows: Rows, file: str) -> Iterator[Shaped]:
 
 
 def _objects(rows: Rows) -> Iterator[Shaped]:
-    for number, line, values, problem in rows:
+    for number, line, values, problem, text in rows:
         if problem is not None:
             yield Shaped(number, line, values, problem)
         elif "type" in values:
-            yield Shaped(number, line, values)
+            yield Shaped(number, line, values, text=text)
         elif "event" in values:
             event = values["event"]
             if type(event) is not dict:

@@ -54,6 +54,7 @@ class Achievements(Plugin[AchievementsConfig]):
     """Keeps how often each achievement was earned as the fact ``<table>.<achievement>`` and grants what it is worth."""
 
     Config = AchievementsConfig
+    alone = True
 
     def prepare(self) -> None:
         """Read the goals in their metrics' own units."""

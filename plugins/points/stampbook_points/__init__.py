@@ -51,6 +51,7 @@ class Points(Plugin[PointsConfig]):
     """Awards an asset by earning rules; each rule's name in the ledger is ``<table>.<rule>``."""
 
     Config = PointsConfig
+    alone = True
 
     def prepare(self) -> None:
         """Sort the rules by the kind of event that they judge."""

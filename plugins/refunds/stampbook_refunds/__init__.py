@@ -18,6 +18,7 @@ class Refunds(Plugin[RefundsConfig]):
     """Plans the return of a purchase from what the purchase did, whatever the rules say now."""
 
     Config = RefundsConfig
+    alone = True
     sole = "the first one plans every return"
 
     def prepare(self) -> None:

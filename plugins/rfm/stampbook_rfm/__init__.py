@@ -30,6 +30,7 @@ class Rfm(Plugin[RfmConfig]):
     """Names a segment for every account that ever bought or returned something."""
 
     Config = RfmConfig
+    alone = True
 
     definition_version: ClassVar[int] = 1
     """Raised whenever the same history and options would give other segments than before."""

@@ -70,6 +70,7 @@ class Tiers(Plugin[TiersConfig]):
     """Keeps the fact of an account's level, and gives what the level gives."""
 
     Config = TiersConfig
+    alone = True
     texts = (
         EventText("scheme", "the ladder that it is about: the fact that keeps it", (*_BY_OPERATORS, *_CHANGES)),
         EventText("before", "the level before, or ''", _CHANGES),

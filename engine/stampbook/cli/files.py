@@ -32,7 +32,10 @@ _OUTPUTS = ("beancount", "hledger", "csv", "jsonl", "parquet")
 @click.option("--batch-size", type=click.IntRange(1, 100_000), help="Events a commit.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many rows.")
 @click.option(
-    "--jobs", type=click.IntRange(min=0), default=0, help="Processes that decide; as many as processors where absent. 1 keeps the file's order of accounts."
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Processes that decide; as many as processors where absent. One keeps the order of the file.",
 )
 @click.option("--as-recorded", is_flag=True, help="The file is an export in jsonl: rebuild the same ledger from it.")
 def import_(  # noqa: PLR0913 - one for each option

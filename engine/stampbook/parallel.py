@@ -179,9 +179,10 @@ class _Pool:
 
     def _send(self, *, flush: bool = False) -> None:
         """Give every worker that is not kept busy its next batch, if it is full or nothing more may come."""
+        most = MOST_WAITING // len(self._workers)  # when reading pauses, one worker has as much
         for worker in self._workers:
             waiting = worker.waiting
-            full = waiting.count >= self._batch_size or waiting.size >= MOST_BYTES
+            full = waiting.count >= self._batch_size or waiting.size >= most
             if waiting.count and worker.sent < MOST_SENT and (full or flush):
                 worker.send(self._batch_size)
 

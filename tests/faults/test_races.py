@@ -15,6 +15,7 @@ import pytest
 
 from stampbook.engine import Engine
 from stampbook.errors import StoreBusyError
+from stampbook.parallel import Tagged, process_in_parallel
 from stampbook.store import open_store
 from tests.faults.books import balance, event, findings, frozen, opened, picture, script, told
 
@@ -163,14 +164,20 @@ def test_verifying_while_others_write_sees_one_state(any_db: str) -> None:
 
 
 def _parallel(engine: Engine, events: list[Data], jobs: int) -> None:
-    from stampbook.parallel import Tagged, process_in_parallel
-
     for _ in process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=jobs, batch_size=20):
         pass
 
 
+def test_so_much_may_wait_that_no_batch_is_full(sqlite_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stampbook.parallel.MOST_WAITING", 6_000)
+    opened(sqlite_db).close()
+    with Engine.open(sqlite_db) as engine:
+        events = [event("topup", f"t{number}", f"c{number % 40}", amount="1.00") for number in range(400)]
+        done = process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=3, batch_size=1000)
+        assert sorted(tag for each in done for tag in each.accepted) == list(range(400))
+
+
 def test_parallel_deciding_makes_the_same_books(any_db: str, tmp_path: Path) -> None:
-    pytest.importorskip("stampbook.parallel")
     from tests.faults.test_kills import _without_instants
 
     events = [data for data in script(300, accounts=12) if data["type"] != "return" or data["account"]]
@@ -186,7 +193,6 @@ def test_parallel_deciding_makes_the_same_books(any_db: str, tmp_path: Path) -> 
 
 def test_parallel_deciding_keeps_one_outcome_a_key(any_db: str) -> None:
     """The same id on many accounts: the workers cannot know of one another, the ledger does."""
-    pytest.importorskip("stampbook.parallel")
     events = [event("topup", f"t{number % 20}", f"c{number}", amount="1.00") for number in range(200)]
     opened(any_db).close()
     with Engine.open(any_db) as engine:
@@ -203,8 +209,6 @@ def test_accounts_opened_after_or_beside_workers_are_accounts_of_their_own(any_d
         for time in ("early", "late")
     )
     with Engine.open(any_db) as engine, Engine.open(any_db) as till:
-        from stampbook.parallel import Tagged, process_in_parallel
-
         number = 0
         for number, done in enumerate(
             process_in_parallel(engine, starmap(Tagged, enumerate(early)), jobs=2, batch_size=7)

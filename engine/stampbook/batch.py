@@ -138,7 +138,7 @@ class Batch(Gathered):
         account = self.accounts.get(event.account)
         if account is not None:
             return account if event.of_known_account else self._merged(registry, account, event.at)
-        by_itself = registry.file.program.open_accounts == "on first event"
+        by_itself = registry.file.program.open_accounts == "on first event" and registry.opens(event)
         opens = opens or (by_itself and not event.of_known_account)
         if not opens and not isinstance(event, AccountOpened):
             return self._nobody()

@@ -57,6 +57,9 @@ _WHILE_FROZEN = (AccountUnfrozen, AccountClosed, AccountFrozen, Adjust, Extend)
 def check_status(draft: Draft) -> None:
     """Object in a fixed order: unknown, closed, frozen. Time passes on every account."""
     status, event = draft.account.status, draft.event
+    if told := draft.registry.is_none_for(event):
+        draft.object("no_customer", told)
+        return
     if isinstance(event, AccountOpened):
         if status:
             draft.object("account_exists", f"account {event.account} was opened before and is {status}")

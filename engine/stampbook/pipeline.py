@@ -14,13 +14,14 @@ from stampbook.counting import count
 from stampbook.distinct import count_values
 from stampbook.draft import Draft
 from stampbook.earlier import Earlier
-from stampbook.errors import InvariantError, PluginError
+from stampbook.errors import ExpressionError, InvariantError, PluginError
 from stampbook.events import (
     OWN_SOURCE,
     Event,
     Expiry,
     HoldLapsed,
 )
+from stampbook.failing import failed
 from stampbook.hookspecs import CAMPAIGN
 from stampbook.ledger import (
     Decision,
@@ -280,7 +281,25 @@ def judge(
     *,
     budgets: Mapping[str, int] | None = None,
 ) -> Decision:
-    """Judge one event on an account to which time has caught up; what time brings is left out."""
+    """Judge one event on an account to which time has caught up; what time brings is left out.
+
+    Raises:
+        PluginError: a rule of the program fails on the event, as where it divides by zero.
+    """
+    try:
+        return _judged(registry, account, event, past, about, budgets)
+    except ExpressionError as error:
+        raise failed(error, event.id, registry.source) from error
+
+
+def _judged(
+    registry: Registry,
+    account: Account,
+    event: Event,
+    past: Past | Earlier | None,
+    about: int | None,
+    budgets: Mapping[str, int] | None,
+) -> Decision:
     view = AccountView(account, event.at, registry.context, named=about, since=event.at)
     draft = Draft(registry, account, event, view, about)
     handler = HANDLERS.get(type(event))

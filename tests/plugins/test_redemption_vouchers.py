@@ -162,6 +162,46 @@ def test_the_account_of_a_code_is_no_customers(kind: str, of: str, to: str) -> N
     assert use(books, code).accepted
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "purchase", "amount": "5.00"},
+        {"type": "topup", "amount": "5.00"},
+        {"type": "adjust", "asset": "vouchers", "amount": "1", "reason": "one more"},
+        {"type": "reward.redeemed", "reward": "film"},
+        {"type": "voucher.redeemed", "code": "FILM-A"},
+        {"type": "account.described", "attributes": {"city": "Ely"}},
+    ],
+)
+@pytest.mark.parametrize("loaded", [True, False])
+def test_only_what_is_meant_for_codes_is_taken_by_their_accounts(event: dict[str, Any], loaded: bool) -> None:  # noqa: FBT001 - a drawn flag
+    books = ledger()
+    if loaded:
+        load(books, "FILM-A")
+    assert codes(books.post(account="voucher:F1LMA", **event)) == ["no_customer"]
+    assert load(books, "FILM-A").accepted != loaded, "a refusal opened no account"
+    assert use(books, "FILM-A").accepted
+
+
+@pytest.mark.parametrize("kind", ["spend", "hold.authorised"])
+def test_a_code_that_is_not_there_is_neither_spent_nor_opened(kind: str) -> None:
+    books = ledger()
+    event = {"type": kind, "account": "voucher:F1LMA", "asset": "vouchers", "amount": "1"}
+    assert codes(books.post(**event)) == ["unknown_account"]
+
+
+def test_a_code_that_was_used_before_it_was_loaded_is_not_known() -> None:
+    books = ledger()
+    load(books, "FILM-A", at="2025-03-01T12:00")
+    early = use(books, "FILM-A", at="2025-03-01T11:59")
+    assert codes(early) == ["unknown_account"]
+    assert early.objections[0].message.endswith("there is no such code")
+    given = books.post(type="reward.redeemed", reward="film", code="FILM-A", at="2025-03-01T11:59")
+    assert codes(given) == ["unknown_account"]
+    books.post(type="account.opened", account="voucher:F1LMB", at="2025-03-01T13:00")
+    assert codes(use(books, "FILM-B")) == ["unknown_account"], "of a list that is being loaded"
+
+
 def test_who_may_use_a_series_and_when() -> None:
     books = ledger('when = "account.ref != \'bob\'"\nfrom = "2025-02-01"')
     code = take(books)

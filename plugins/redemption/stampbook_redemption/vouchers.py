@@ -46,6 +46,14 @@ if TYPE_CHECKING:
 ACCOUNT = "voucher:"
 """How the ref of a code's account begins."""
 
+TAKEN_BY_CODES = frozenset(
+    {
+        "voucher.loaded", "voucher.voided", "spend",
+        "hold.authorised", "hold.captured", "hold.changed", "hold.voided",
+    }
+)  # fmt: skip
+"""The kinds of event that tills and operators send to the account of a code."""
+
 _ABSENT = "there is no such code"
 
 _Step = Posting | Withdrawal | Deposit | Objection | Message | Tally | GiveBack | Remember
@@ -229,14 +237,19 @@ class Vouchers:
         return Deposit(self._asset, uses * self._one, PROMOTION, effective_at=since, expires_at=until, rule=rule)
 
     def _assigned(self, event: VoucherAssigned, account: AccountView) -> Iterator[Objection]:
-        yield from self._wrong(event.series, account)
-        if account.text(f"{self._name}.holder"):
+        wrong = self._wrong(event.series, account)
+        if wrong is not None:
+            yield wrong
+        elif account.text(f"{self._name}.holder"):
             yield Objection("code_given", "it was given to an account before")
         elif self._left(account) < self._all(account):
             yield Objection("code_used", "it was used, is void, set aside, or over")
 
     def _presented(self, event: VoucherPresented, account: AccountView) -> Iterator[_Step]:
-        yield from self._wrong(event.series, account)
+        wrong = self._wrong(event.series, account)
+        if wrong is not None:
+            yield wrong
+            return
         series, holder = self._series.get(event.series), account.text(f"{self._name}.holder")
         if series is not None and series.holder == "account" and holder not in {event.by, *(event.also or ())}:
             yield Objection("not_yours", "it was issued to another account")
@@ -279,11 +292,14 @@ class Vouchers:
         else:
             yield Withdrawal(self._asset, left, "breakage", f"{self._name}.series.{fact.value}")
 
-    def _wrong(self, series: str, account: AccountView) -> Iterator[Objection]:
+    def _wrong(self, series: str, account: AccountView) -> Objection | None:
+        """Return why a code is none of a series: it is of another, or was not there yet."""
         fact = self._about(account)
-        if fact is None or fact.value != series:
-            of = "no series" if fact is None else f"series {fact.value!r}"
-            yield Objection("wrong_series", f"it is of {of}, not of {series!r}")
+        if fact is None or fact.since > account.at:
+            return Objection("unknown_account", _ABSENT)
+        if fact.value != series:
+            return Objection("wrong_series", f"it is of series {fact.value!r}, not of {series!r}")
+        return None
 
     def _about(self, account: AccountView) -> Fact | None:
         """Return of which series a code is, since when, and until when it is good."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from stampbook.event_fields import PositiveAmount as PositiveAmount
     from stampbook.event_fields import Ref as Ref
     from stampbook.event_fields import SignedAmount as SignedAmount
+    from stampbook.events import Basket as Basket
     from stampbook.events import Event as Event
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
@@ -147,7 +148,7 @@ _ROOMS = {
         "near",
     ),
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
-    "events": ("Event", "Purchase", "Return", "TopUp"),
+    "events": ("Basket", "Event", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
     "hookspecs": (
         "API_VERSION",

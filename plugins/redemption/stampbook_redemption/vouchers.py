@@ -36,6 +36,7 @@ from stampbook_redemption.events import (
     VoucherWithdrawn,
 )
 from stampbook_redemption.offers import PROMOTION, Offer, taken_back
+from stampbook_redemption.orders import ForOrders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,6 +85,7 @@ class Vouchers:
         self._offers = {
             each.name: Offer(f"{name}.series.{each.name}", "voucher series", each, program) for each in config.series
         }
+        self._orders = {each.name: ForOrders(each, program) for each in config.series}
         self._ends = {
             each.name: each.expires.ends(program.calendar) for each in config.series if each.expires is not None
         }
@@ -93,7 +95,7 @@ class Vouchers:
             if each.per_account is not None
             for rule in (f"{name}.series.{each.name}",)
         )
-        self.bound = any(each.holder == "account" for each in config.series)
+        self.bound = any(each.holder == "account" or self._orders[each.name].asks for each in config.series)
 
     # ---- what a customer's account does --------------------------------------------------------------
 
@@ -138,6 +140,7 @@ class Vouchers:
             return
         offer = self._offers[found.name]
         yield from offer.objections(event, account)
+        yield from self._orders[found.name].objections(event)
         told = f"an account may use {found.per_account} of series {found.name!r}"
         for limit in self.limits:
             if limit.name == f"{self._name}.series.{found.name}":
@@ -330,9 +333,11 @@ class Vouchers:
             yield Fact(f"{self._name}.void", "its reward was cancelled", at, NEVER, "")
 
     def review(self, event: Event, account: AccountView) -> Iterator[Objection]:
-        """Yield why a code that only its holder may use is not simply spent or set aside at a till."""
+        """Yield why a code that only its holder may use, or for some orders, is not simply spent or set aside."""
         if event.type in {"spend", "hold.authorised"} and account.ref.startswith(ACCOUNT):
             fact = self._about(account)
             series = None if fact is None else self._series.get(fact.value)
             if series is not None and series.holder == "account":
                 yield Objection("not_yours", "only the account that it was issued to may use it; post voucher.redeemed")
+            elif series is not None and self._orders[series.name].asks:
+                yield Objection("no_order", "it is for some orders only; post voucher.redeemed with the order")

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from stampbook.ledger import authorised_by as authorised_by
     from stampbook.loading import load as _load
     from stampbook.loading import load_file as _load_file
+    from stampbook.lots import RENEWED as RENEWED
     from stampbook.lots import Lot as Lot
     from stampbook.names import EventText as EventText
     from stampbook.orders import Line as Line
@@ -170,7 +171,7 @@ _ROOMS = {
     ),
     "joining": ("AccountJoined", "AccountParted", "AccountParting"),
     "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction", "authorised_by"),
-    "lots": ("Lot",),
+    "lots": ("RENEWED", "Lot"),
     "periods": ("NEVER", "Calendar", "Period", "Window"),
     "names": ("EventText",),
     "orders": ("Line", "Order"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook import (
     NEVER,
+    RENEWED,
     Deposit,
     Due,
     Fact,
@@ -240,7 +241,9 @@ class Catalogue:
         policy = (reward and reward.expired) or self._config.expired
         if lot.expires_at > account.at or policy == "expire" or lot.kind == "paid":
             return PutBack(asset, amount, REWARDS, lot.number, rule)
+        if policy == "extend" and lot.kind == RENEWED:  # once for each unit: no way to keep points for ever
+            return PutBack(asset, amount, REWARDS, lot.number, rule)
         if policy == "extend" and self._extend is not None:
             until = self._extend(account.at)
-            return Deposit(asset, amount, REWARDS, lot.kind, account.at, until, lot.priority, rule)
+            return Deposit(asset, amount, REWARDS, RENEWED, account.at, until, lot.priority, rule)
         return None

@@ -6,6 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from stampbook.account import MERGED_FROM
+from stampbook.ledger import authorised_by
 from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
@@ -98,6 +99,17 @@ class AccountView:
     def holds(self) -> bool:
         """Whether anything is set aside."""
         return any(hold.left for hold in self._account.holds.values())
+
+    def losing_holds(self, lot: int) -> tuple[int, ...]:
+        """Return the journal positions of the events that set aside what goes with a lot whose time is over.
+
+        That is nothing where what is set aside is protected until its hold ends.
+        """
+        there = self._account.lots.get(lot)
+        if there is None or there.asset not in self._program.shrinking:
+            return ()
+        holds = self._account.holds.values()
+        return tuple(sorted({authorised_by(hold.number) for hold in holds if dict(hold.left).get(lot)}))
 
     @property
     def lots(self) -> tuple[Lot, ...]:

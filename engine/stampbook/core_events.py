@@ -30,7 +30,7 @@ from stampbook.events import (
     Spend,
     TopUp,
 )
-from stampbook.holding import authorised, captured, changed, lapsed, voided
+from stampbook.holding import authorised, captured, changed, lapsed, shrink, voided
 from stampbook.ledger import (
     ADJUSTMENTS,
     BREAKAGE,
@@ -163,7 +163,11 @@ def _extended(draft: Draft, _: Past | None) -> None:
 def _expired(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, Expiry)  # noqa: S101 - narrows for the type checker
     lot = draft.account.lots[draft.event.lot]
-    draft.postings.extend(emptied(lot.asset, lot.free, lot.number, BREAKAGE, "expiry"))
+    over = lot.free
+    if lot.asset in draft.registry.context.shrinking:
+        over = lot.remaining
+        shrink(draft, lot)
+    draft.postings.extend(emptied(lot.asset, over, lot.number, BREAKAGE, "expiry"))
 
 
 def _settled(draft: Draft, _: Past | None) -> None:

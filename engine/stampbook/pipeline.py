@@ -153,7 +153,7 @@ def catch_up(
                 registry, account, HoldLapsed(id=name, source=OWN_SOURCE, account=account.ref, at=at, hold=hold.number)
             )
         for lot in lots:
-            at = max(lot.expires_at, not_before)
+            at = max(lot.expires_at, not_before, since)  # what was held may have ended under an older program
             name = f"expiry:{account.ref}:{account.seq + 1}"
             yield from _bring(
                 registry, account, Expiry(id=name, source=OWN_SOURCE, account=account.ref, at=at, lot=lot.number)
@@ -221,7 +221,7 @@ def apply(registry: Registry, account: Account, decision: Decision) -> None:
 
 def next_due(registry: Registry, account: Account, since: int = -NEVER) -> int:
     """Return the earliest instant at which time brings something to an account under a program that holds `since`."""
-    earliest = account.next_expiry()
+    earliest = account.next_expiry(registry.context.shrinking)
     for hold in account.holds.values():
         if hold.left:
             earliest = min(earliest, hold.lapses_at)
@@ -244,7 +244,12 @@ def _brought(registry: Registry, account: Account, event: Event, budgets: dict[s
 def _earliest(registry: Registry, account: Account, until: int, since: int) -> tuple[list[Hold], list[Lot], list[Due]]:
     """Return all that the earliest instant brings: what one plugin does must not hide what another is due."""
     holds = [hold for hold in account.holds.values() if hold.left and hold.lapses_at <= until]
-    lots = [lot for lot in account.lots.values() if lot.remaining > lot.held and lot.expires_at <= until]
+    shrinking = registry.context.shrinking
+    lots = [
+        lot
+        for lot in account.lots.values()
+        if lot.expires_at <= until and (lot.remaining > lot.held or (lot.held and lot.asset in shrinking))
+    ]
     dues: list[Due] = []
     if registry.has_dues and account.status not in {"", CLOSED}:
         view = AccountView(account, max(account.clock, since - 1), registry.context)

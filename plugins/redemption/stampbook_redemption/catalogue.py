@@ -142,6 +142,12 @@ class Catalogue:
             day = date.fromordinal(self._program.calendar.day(event.at)).isoformat()
             yield Fact(f"{self._name}.reserved/{account.position}", event.reward, at, NEVER, day)
             return
+        if event.type == "expiry":  # a hold that shrinks pays for the reward no longer
+            for number in account.losing_holds(event.lot):  # type: ignore[attr-defined]
+                facts = account.facts(f"{self._name}.reserved/{number}")
+                if facts and facts[-1].value:
+                    yield Fact(facts[-1].name, "", at, NEVER, "what was set aside for it has expired")
+            return
         held = self._held(event, account)
         if held is not None:
             yield Fact(held.name, "", at, NEVER, "no longer set aside")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.remembering import Remembered
+
+
+MOST_HOLDING = 1_000
+"""So many accounts with open holds are brought up at once, before a stock is said to be used up."""
 
 
 class Batch(Gathered):
@@ -121,6 +126,8 @@ class Batch(Gathered):
         except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back
             self.load_moves([account.id])
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
+        if any(map(self.purse.lacks_lent, decisions)) and self._given_back(event.at):
+            decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -180,6 +187,22 @@ class Batch(Gathered):
             self._commit(registry, account, decision, None)
         if account.due_at != due_at:
             self.changes.accounts[account.id] = account
+
+    def _given_back(self, until: int) -> bool:
+        """Bring up accounts with open holds, of which some may have lapsed; say whether time brought anything.
+
+        An account on which a rule or plugin fails is left as it is.
+        """
+        before = len(self.changes.entries)
+        if not self.purse.quiet.holds(until):
+            refs, later = self.session.holding(until, MOST_HOLDING)
+            self.load_accounts([ref for ref in refs if ref not in self.accounts], until - 2 * DAY)
+            if len(refs) < MOST_HOLDING:
+                self.purse.quiet.found(until, later)
+        for account in list(self.accounts.values()):
+            with suppress(EventError, ExpressionError, InvariantError, PluginError):
+                self.bring_up(account, until)
+        return len(self.changes.entries) > before
 
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         self.purse.check(decision)

@@ -144,6 +144,16 @@ class MemorySession(Session):
         ]
         return sorted(due)[:limit]
 
+    def holding(self, until: int, limit: int) -> tuple[list[str], int]:
+        """Return accounts with open holds to which time brings something up to an instant, and when it next does."""
+        holding = [
+            account
+            for account in sorted(self._store.accounts.values(), key=lambda account: account.id)
+            if any(hold.left for hold in account.holds.values())
+        ]
+        refs = [account.ref for account in holding if account.due_at <= until]
+        return refs[:limit], min((account.due_at for account in holding if account.due_at > until), default=NEVER + 1)
+
     def refs(self) -> list[str]:
         """Return the refs of all accounts in the order in which they were opened."""
         return [account.ref for account in sorted(self._store.accounts.values(), key=lambda a: a.id) if account.id]

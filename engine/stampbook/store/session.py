@@ -115,6 +115,15 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def holding(self, until: int, limit: int) -> tuple[list[str], int]:
+        """Return accounts with open holds to which time brings something up to an instant, and when it next does.
+
+        Args:
+            until: the instant.
+            limit: how many at most.
+        """
+
+    @abstractmethod
     def refs(self) -> list[str]:
         """Return the refs of all accounts in the order in which they were opened."""
 
@@ -225,6 +234,13 @@ class SqlSession(Session):
         """Return ids and refs of accounts to which time brings something up to an instant, those beyond an id."""
         sql = "SELECT id, ref FROM account WHERE id > ? AND due_at <= ? AND due_at < ? ORDER BY id LIMIT ?"
         return [(id_, ref) for id_, ref in self.rows(sql, [after, until, NEVER, limit])]
+
+    def holding(self, until: int, limit: int) -> tuple[list[str], int]:
+        """Return accounts with open holds to which time brings something up to an instant, and when it next does."""
+        open_ = "account WHERE id IN (SELECT account_id FROM hold WHERE units <> '[]')"
+        refs = self.rows(f"SELECT ref FROM {open_} AND due_at <= ? ORDER BY id LIMIT ?", [until, limit])  # noqa: S608 - no value is spliced in
+        [(later,)] = self.rows(f"SELECT min(due_at) FROM {open_} AND due_at > ?", [until])  # noqa: S608 - no value is spliced in
+        return [ref for (ref,) in refs], NEVER + 1 if later is None else later
 
     def find(self, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
         """Return the account's ref and the entry of an event id."""

@@ -82,7 +82,7 @@ class Catalogue:
             if reward.most is not None:
                 yield Limit(rule, "account", "", reward.most, "awards", (rule,), reward.window or Window())
             if reward.stock is not None:
-                yield Limit(rule, "campaign", "", reward.stock, "awards", (rule,))
+                yield Limit(rule, "campaign", "", reward.stock, "awards", (rule,), lent=True)
 
     def _found(self, name: str) -> Reward | Objection:
         reward = self._rewards.get(name)

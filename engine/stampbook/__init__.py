@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
     from stampbook.proposals import Mature as Mature
+    from stampbook.proposals import Pick as Pick
     from stampbook.proposals import PutBack as PutBack
     from stampbook.proposals import Remember as Remember
     from stampbook.proposals import SetAside as SetAside
@@ -181,6 +182,7 @@ _ROOMS = {
         "Earned",
         "GiveBack",
         "Mature",
+        "Pick",
         "PutBack",
         "Remember",
         "SetAside",

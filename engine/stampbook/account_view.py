@@ -30,11 +30,13 @@ class AccountView:
 
     Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
     the event's own contribution counts. `named` is the journal position of the event of the account that the event at
-    hand names, if any: that which set something aside, say. `since` is the instant of the event that is being
-    decided.
+    hand names, if any: that which set something aside, say. `picked` are the ref of an account that the engine found
+    for the event, and what was asked of it (`Pick`). `since` is the instant of the event that is being decided.
     """
 
-    __slots__ = ("_account", "_day", "_learned", "_pending", "_postings", "_program", "_seen", "_since", "at", "named")
+    __slots__ = (
+        "_account", "_day", "_learned", "_pending", "_postings", "_program", "_seen", "_since", "at", "named", "picked",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class AccountView:
         self._postings = postings
         self.at = at
         self.named = named
+        self.picked: tuple[str, str] | None = None
         self._day = 0
         self._since = since
         self._seen: dict[int, Lot] | None = None

@@ -20,6 +20,7 @@ from stampbook.looking_back import check_same, earlier_named
 from stampbook.moves import MovesNotLoadedError
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
+from stampbook.picking import Picks, told_of
 from stampbook.pipeline import decide
 from stampbook.recalling import recalled
 from stampbook.store import Key, Session
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from stampbook.earlier import Earlier
     from stampbook.in_force import InForce
+    from stampbook.proposals import Pick
     from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.remembering import Remembered
@@ -50,6 +52,7 @@ class Batch(Gathered):
         new_ids: gives ids for new accounts; the session does where absent.
         purse: what may be granted of campaigns.
         remembered: accounts that need not be read again.
+        picks: what was found of pools before.
     """
 
     def __init__(
@@ -62,11 +65,14 @@ class Batch(Gathered):
         new_ids: Callable[[Any, int], list[int]] | None = None,
         purse: Purse | None = None,
         remembered: Remembered | None = None,
+        picks: Picks | None = None,
     ) -> None:
         super().__init__(session, programs, new_ids, remembered)
         self.now = now
         self.outcomes: list[Outcome] = []
         self._latest = latest
+        self._picks = picks or Picks()
+        self._picked: set[str] = set()
         self._told: list[tuple[Registry, Decision, Account]] = []
         self.purse = purse or Purse("", {}, frozenset())
         self.changes.holder = self.purse.holder
@@ -128,6 +134,9 @@ class Batch(Gathered):
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         if any(map(self.purse.lacks_lent, decisions)) and self._given_back(event.at):
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
+        pick = next((decision.pick for decision in decisions if decision.event is event), None)
+        if pick is not None:
+            decisions = self._with_picked(registry, account, event, decisions, pick)
         for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -203,6 +212,25 @@ class Batch(Gathered):
             with suppress(EventError, ExpressionError, InvariantError, PluginError):
                 self.bring_up(account, until)
         return len(self.changes.entries) > before
+
+    def _with_picked(
+        self, registry: Registry, account: Account, event: Event, decisions: list[Decision], pick: Pick
+    ) -> list[Decision]:
+        """Decide an event anew with the first free account of those that it asks for which takes what is sent to it."""
+
+        def loaded(ref: str) -> Account | None:
+            return self.accounts.get(ref) or self.fetched(ref, event.at)
+
+        at_hand = iter([*self.accounts.values()])
+        for other in self._picks.candidates(self.session, pick, event.at, loaded, at_hand):
+            anew = decide(registry, account, event, budgets=self.purse.budgets(), picked=told_of(other, pick))
+            own = next(decision for decision in anew if decision.event is event)
+            if own.transaction is None:
+                return anew
+            if self._asked(registry, account, own)[0].transaction is not None:
+                self._picked.add(other.ref)
+                return anew
+        return decisions
 
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         self.purse.check(decision)
@@ -322,6 +350,7 @@ class Batch(Gathered):
 
     def finish(self) -> None:
         """Tell the plugins that listen, and remember the accounts: after the commit."""
+        self._picks.written(self._picked)
         tell_listeners(self._told)
         if self.remembered is not None:
             self.remembered.keep(account for account in self.by_id.values() if account.id and account.seq)

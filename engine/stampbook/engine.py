@@ -23,6 +23,7 @@ from stampbook.leasing import LEASE_SECONDS, Leases, LeaseShortError
 from stampbook.loading import load, load_file
 from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
 from stampbook.periods import DAY, NEVER
+from stampbook.picking import Picks
 from stampbook.remembering import Remembered
 from stampbook.store import Session, Store, open_store
 from stampbook.store.programs import KeptProgram, latest_by_start
@@ -89,6 +90,7 @@ class Engine:
         self._cached: InForce | None = None
         self._built: dict[str, Registry] = {}
         self.leases = Leases(store, clock, lease_seconds)
+        self.picks = Picks()
         self.remembered = None if store.in_memory else Remembered()
 
     @classmethod
@@ -273,7 +275,8 @@ class Engine:
         latest = NEVER if ahead is None else now + ahead
         programs = self._programs(session)
         purse = self.leases.purse(programs, now)
-        return Batch(session, programs, now, latest=latest, purse=purse, remembered=self.remembered, **options)
+        kept: dict[str, Any] = {"remembered": self.remembered, "picks": self.picks}
+        return Batch(session, programs, now, latest=latest, purse=purse, **kept, **options)
 
     def tick(self, at: int | None = None, *, batch_size: int = 1000) -> Iterator[int]:
         """Bring every account up to an instant (now): yield how many events time brought, batch by batch.

@@ -154,7 +154,7 @@ def named(draft: Draft, asset: str | None) -> Hold | None:
     if draft.about is None:
         draft.object("unknown_hold", f"this account has no hold {id_!r} of source {source!r}")
     elif hold is None:
-        draft.object("hold_ended", f"nothing is set aside under {id_!r} any more: it was captured or released, lapsed or expired")
+        draft.object("hold_ended", f"nothing is set aside under {id_!r} any more: it was captured, released or over")
     elif hold.asset != code:
         draft.object("wrong_asset", f"hold {id_!r} is of {hold.asset}, not of {code}")
     elif not _is_before(draft, hold):

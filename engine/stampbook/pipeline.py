@@ -59,6 +59,7 @@ def decide(
     about: int | None = None,
     *,
     budgets: Mapping[str, int] | None = None,
+    picked: tuple[str, str] | None = None,
 ) -> list[Decision]:
     """Judge one event of one account.
 
@@ -70,6 +71,7 @@ def decide(
             earlier event that it names.
         about: the journal position, on this account, of the event that it names.
         budgets: what each campaign has left to grant; without bound where it is not named.
+        picked: the account that was found for an earlier decision's `pick`, and what was asked of it.
 
     Returns:
         what time brings before the event, each at its own instant; the event's decision; what follows at once from
@@ -86,7 +88,7 @@ def decide(
             decisions.append(brought)
     if past is not None and not isinstance(past, Earlier):
         past = past.after(posting for earlier in decisions for posting in _postings(earlier))
-    decision = judge(registry, work, event, past, about, budgets=budgets)
+    decision = judge(registry, work, event, past, about, budgets=budgets, picked=picked)
     _spend(budgets, decision)
     decisions.append(decision)
     now = max(work.clock, event.at)
@@ -285,6 +287,7 @@ def judge(
     about: int | None = None,
     *,
     budgets: Mapping[str, int] | None = None,
+    picked: tuple[str, str] | None = None,
 ) -> Decision:
     """Judge one event on an account to which time has caught up; what time brings is left out.
 
@@ -292,7 +295,7 @@ def judge(
         PluginError: a rule of the program fails on the event, as where it divides by zero.
     """
     try:
-        return _judged(registry, account, event, past, about, budgets)
+        return _judged(registry, account, event, past, about, budgets, picked)
     except ExpressionError as error:
         raise failed(error, event.id, registry.source) from error
 
@@ -304,9 +307,12 @@ def _judged(
     past: Past | Earlier | None,
     about: int | None,
     budgets: Mapping[str, int] | None,
+    picked: tuple[str, str] | None,
 ) -> Decision:
     view = AccountView(account, event.at, registry.context, named=about, since=event.at)
     draft = Draft(registry, account, event, view, about)
+    if picked is not None:
+        view.picked = draft.trace["picked"] = picked
     handler = HANDLERS.get(type(event))
     check_status(draft)
     if not draft.objections:
@@ -343,7 +349,8 @@ def _judged(
 
 
 def _refused(draft: Draft) -> Decision:
-    return Decision(draft.event, draft.registry.hash, None, tuple(draft.objections), draft.trace, draft.about)
+    objections, program = tuple(draft.objections), draft.registry.hash
+    return Decision(draft.event, program, None, objections, draft.trace, draft.about, pick=draft.pick)
 
 
 def _check_ending(draft: Draft) -> None:

@@ -48,7 +48,9 @@ Step = tuple[str, int, int]
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["buy", "buy", "hold", "hold", "lapsing", "raise", "capture", "part", "void", "spend", "return"]),
+        st.sampled_from(
+            ["buy", "buy", "hold", "hold", "lapsing", "raise", "capture", "part", "void", "spend", "return"]
+        ),
         st.integers(1, 9),
         st.sampled_from([0, 1, 20, 50, 80]),
     ),
@@ -128,7 +130,10 @@ ALL: list[Step] = [("buy", 9, 0), ("hold", 5, 20)]
     [("protect", 5, True, "0"), ("expire", 0, False, "0"), ("extend", 5, True, "5")],
 )
 def test_each_policy_when_the_time_of_what_is_held_is_over(
-    policy: str, held: int, captured: bool, released: str  # noqa: FBT001 - a drawn flag
+    policy: str,
+    held: int,
+    captured: bool,
+    released: str,  # noqa: FBT001 - a drawn flag
 ) -> None:
     books = Ledger(program(policy))
     for event in events(ALL):
@@ -137,7 +142,10 @@ def test_each_policy_when_the_time_of_what_is_held_is_over(
     assert sum(hold.remaining for hold in books.engine.account("ann").holds.values()) == held
     late = {"account": "ann", "asset": "points", "hold": "e1", "at": "2025-01-06T13:00"}
     outcome = books.post(type="hold.captured", amount="1", final=False, **late)
-    assert (outcome.accepted, [each.code for each in outcome.objections]) == (captured, [] if captured else ["hold_ended"])
+    assert (outcome.accepted, [each.code for each in outcome.objections]) == (
+        captured,
+        [] if captured else ["hold_ended"],
+    )
     books.post(type="hold.voided", **late)
     left = str(int(released) - 1) if released != "0" else "0"
     assert books.balance("points", account="ann") == left

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.ledger import Entry
     from stampbook.moves import Move
+    from stampbook.proposals import Pick
     from stampbook.store.campaigns import Claim, Lease
     from stampbook.store.changes import Changes
 
@@ -121,6 +122,17 @@ class Session(ABC):
         Args:
             until: the instant.
             limit: how many at most.
+        """
+
+    @abstractmethod
+    def free(self, pick: Pick, after: int, limit: int, at: int) -> list[tuple[int, str]]:
+        """Return ids and refs of free accounts of a pool, those of ids beyond one, in the order of ids.
+
+        Args:
+            pick: of which pool.
+            after: an account id.
+            limit: how many at most.
+            at: the instant at which they have something to spend.
         """
 
     @abstractmethod
@@ -237,10 +249,11 @@ class SqlSession(Session):
 
     def holding(self, until: int, limit: int) -> tuple[list[str], int]:
         """Return accounts with open holds to which time brings something up to an instant, and when it next does."""
-        open_ = "account WHERE id IN (SELECT account_id FROM hold WHERE units <> '[]')"
-        refs = self.rows(f"SELECT ref FROM {open_} AND due_at <= ? ORDER BY id LIMIT ?", [until, limit])  # noqa: S608 - no value is spliced in
-        [(later,)] = self.rows(f"SELECT min(due_at) FROM {open_} AND due_at > ?", [until])  # noqa: S608 - no value is spliced in
-        return [ref for (ref,) in refs], NEVER + 1 if later is None else later
+        return searching.holding(self, until, limit)
+
+    def free(self, pick: Pick, after: int, limit: int, at: int) -> list[tuple[int, str]]:
+        """Return ids and refs of free accounts of a pool, those of ids beyond one, in the order of ids."""
+        return searching.free(self, pick, after, limit, at)
 
     def find(self, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
         """Return the account's ref and the entry of an event id."""

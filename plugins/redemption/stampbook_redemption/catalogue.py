@@ -14,6 +14,7 @@ from stampbook import (
     GiveBack,
     Limit,
     Objection,
+    Pick,
     PluginError,
     Posting,
     PutBack,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 REWARDS = "rewards"
 """The book that takes what rewards cost."""
 
-Step = Posting | PutBack | Withdrawal | Deposit | Objection | Tally | SetAside | GiveBack | Remember
+Step = Pick | Posting | PutBack | Withdrawal | Deposit | Objection | Tally | SetAside | GiveBack | Remember
 """What redemption proposes, messages aside."""
 
 

@@ -9,7 +9,7 @@ from stampbook import AmountError, Objection, PluginError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stampbook import Context, Line, Order
+    from stampbook import Context, Line
     from stampbook_redemption.config import Series
     from stampbook_redemption.events import VoucherRedeemed
 
@@ -44,7 +44,9 @@ class ForOrders:
             yield Objection("wrong_channel", told)
         counting = [line for line in order.lines if self._counts(line)]
         if not counting:
-            yield Objection("wrong_goods", f"{self._what} is for {self._goods()}; there is nothing of that in the order")
+            yield Objection(
+                "wrong_goods", f"{self._what} is for {self._goods()}; there is nothing of that in the order"
+            )
             return
         cost = sum(line.net for line in counting)
         if cost < self._minimum:

@@ -16,6 +16,7 @@ from stampbook import (
     Limit,
     Message,
     Objection,
+    Pick,
     PluginError,
     Posting,
     Remember,
@@ -57,7 +58,7 @@ TAKEN_BY_CODES = frozenset(
 
 _ABSENT = "there is no such code"
 
-_Step = Posting | Withdrawal | Deposit | Objection | Message | Tally | GiveBack | Remember
+_Step = Pick | Posting | Withdrawal | Deposit | Objection | Message | Tally | GiveBack | Remember
 _ON_CODES = (VoucherLoaded, VoucherIssued, VoucherAssigned, VoucherWithdrawn, VoucherVoided)
 
 
@@ -107,10 +108,11 @@ class Vouchers:
         """Yield how an account gets the code that it redeemed: one that is made, or the one of a pool that is named."""
         series = self._series[name]
         if series.pool:
-            if code is None:
-                told = f"series {name!r} has a pool of codes; name the one that is handed out in code"
-                yield Objection("no_code", told)
+            if code is None and account.picked is None:
+                yield self._next_of(series)
                 return
+            if code is None and account.picked is not None:
+                code = account.picked[1] or account.picked[0].removeprefix(ACCOUNT)
             data = {"series": name, "holder": account.ref, "code": code}
             yield Remember("code", code)
             yield Message(account_of(code), "voucher.assigned", data, absent=_ABSENT)
@@ -118,6 +120,18 @@ class Vouchers:
             yield Objection("no_pool", f"codes of series {name!r} are made; leave out the code")
         else:
             yield from self.issued(name, account, account.derive(f"{self._name}.{name}:{account.position}"))
+
+    def _next_of(self, series: Series) -> Pick:
+        """Return how the next free code of a pool is found."""
+        told = f"the pool of series {series.name!r} has no free code left; load more, or name one in code"
+        return Pick(
+            account_of(series.prefix),
+            f"{self._name}.series",
+            series.name,
+            f"{self._name}.holder",
+            f"{self._name}.code",
+            Objection("no_code_left", told),
+        )
 
     def issued(self, name: str, account: AccountView, number: int) -> Iterator[_Step]:
         """Yield how a code is made of a number for an account."""
@@ -324,6 +338,8 @@ class Vouchers:
         if isinstance(event, VoucherLoaded | VoucherIssued):
             until = self._end(self._series[event.series], event.at, account)
             yield Fact(f"{self._name}.series", event.series, at, max(until, at + 1), "")
+            if isinstance(event, VoucherLoaded):
+                yield Fact(f"{self._name}.code", event.code, at, NEVER, "as it was written")
             yield Fact(f"{self._name}.uses", str(self._series[event.series].uses), at, NEVER, "")
         if isinstance(event, VoucherLoaded | VoucherIssued | VoucherAssigned) and event.holder:
             yield Fact(f"{self._name}.holder", event.holder, at, NEVER, "")

@@ -26,6 +26,7 @@ on = ["spend"]
 count = true
 """
 BY_ZERO = "100 / metric.spends"
+TWICE = f"[[plugin.multiplier]]\nname = 'm'\nby = '2'\nwhen = '{BY_ZERO} > 3'\n"
 
 
 def rule(name: str = "odd", **keys: str) -> str:
@@ -43,7 +44,7 @@ def points(*rules: str) -> str:
         (points(rule("even"), rule(earn=BY_ZERO)), "shop.toml:17: plugin[1].rule[2].earn: rule points.odd"),
         (points(rule(when=f"{BY_ZERO} > 3")), "shop.toml:15: plugin[1].rule[1].when: rule points.odd"),
         (points(rule(earn=BY_ZERO, each="5.00")), "shop.toml:12: plugin[1].rule[1]: rule points.odd"),
-        (points(rule()) + f"[[plugin.multiplier]]\nname = 'm'\nby = '2'\nwhen = '{BY_ZERO} > 3'\n", "shop.toml:18: plugin[1].multiplier[1].when:"),
+        (points(rule()) + TWICE, "shop.toml:18: plugin[1].multiplier[1].when:"),
         (points(rule()) + "[metrics.odd]\nsum = '1 / order.tax'\n", "shop.toml:16: metrics.odd.sum:"),
     ],
 )  # fmt: skip

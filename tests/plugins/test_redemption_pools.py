@@ -1,4 +1,4 @@
-"""Pools of codes: a reward without a code gets the next free one, each is handed out once, and an empty pool says so."""
+"""Pools of codes: a reward gets the next free one, each is handed out once, and an empty pool says so."""
 
 from __future__ import annotations
 

@@ -227,7 +227,8 @@ def test_a_series_for_some_orders_says_what_is_wrong_with_the_order(
 ) -> None:
     books = ledger(film=FOR_TEA)
     load(books, "FILM-A")
-    outcome = use(books, "FILM-A", store=store, **({"order": order} if order else {}))
+    told: dict[str, Any] = {"store": store, "order": order} if order else {"store": store}
+    outcome = use(books, "FILM-A", **told)
     assert codes(outcome) == refused
     assert says in " ".join(objection.message for objection in outcome.objections)
     assert use(books, "FILM-A", store="ely", order={"lines": [TEA, TEA]}).accepted == bool(refused), "nothing was used"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stampbook.replay import MemoryLedger
 from stampbook.testing import Ledger
 from tests.effort import examples
+
+if TYPE_CHECKING:
+    from stampbook.replay import MemoryLedger
 
 PROGRAM = """
 [program]
@@ -33,7 +35,7 @@ expired = "extend"
 extend_by = "2 days"
 """
 FIRST = 1
-DOING = {
+DOING: dict[str, dict[str, Any]] = {
     "take": {"type": "reward.redeemed", "reward": "mug"},
     "cancel": {"type": "reward.cancelled"},
     "pay": {"type": "purchase", "amount": "10.00", "tenders": [{"kind": "points", "amount": "10.00"}]},

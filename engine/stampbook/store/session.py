@@ -8,17 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from stampbook.periods import NEVER
-from stampbook.store import campaigns
+from stampbook.store import campaigns, searching
 from stampbook.store.expired import expired_units, moved
 from stampbook.store.programs import KeptProgram, latest_by_start
-from stampbook.store.rows import (
-    COLUMNS,
-    Key,
-    Row,
-    account_of,
-    entry_of,
-    fill,
-)
+from stampbook.store.rows import COLUMNS, Key, Row, account_of, entry_of, fill
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

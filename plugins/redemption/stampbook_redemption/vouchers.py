@@ -108,11 +108,12 @@ class Vouchers:
         """Yield how an account gets the code that it redeemed: one that is made, or the one of a pool that is named."""
         series = self._series[name]
         if series.pool:
-            if code is None and account.picked is None:
-                yield self._next_of(series)
-                return
-            if code is None and account.picked is not None:
-                code = account.picked[1] or account.picked[0].removeprefix(ACCOUNT)
+            if code is None:
+                if account.picked is None:
+                    yield self._next_of(series)
+                    return
+                ref, written = account.picked
+                code = written or ref.removeprefix(ACCOUNT)
             data = {"series": name, "holder": account.ref, "code": code}
             yield Remember("code", code)
             yield Message(account_of(code), "voucher.assigned", data, absent=_ABSENT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import orjson
 
 from stampbook.account import Account
 from stampbook.delivering import event_data, refused_elsewhere, tell_listeners, undeliverable
-from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError
+from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError, StampbookError
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.gathering import Gathered
 from stampbook.journal import encoded, recorded, seal
@@ -35,6 +34,15 @@ if TYPE_CHECKING:
     from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.remembering import Remembered
+
+
+class HalfDoneError(Exception):
+    """An event fails where another account hears of it; its batch is undone, and decided again without the event."""
+
+    def __init__(self, place: int, error: StampbookError) -> None:
+        super().__init__(place)
+        self.place = place
+        self.error = error
 
 
 MOST_HOLDING = 1_000
@@ -73,26 +81,48 @@ class Batch(Gathered):
         self._latest = latest
         self._picks = picks or Picks()
         self._picked: set[str] = set()
+        self.half_done = False
         self._told: list[tuple[Registry, Decision, Account]] = []
         self.purse = purse or Purse("", {}, frozenset())
         self.changes.holder = self.purse.holder
         self.changes.campaigns = self.purse.spent
 
-    def take(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Decide events in order, and note the outcome of each."""
+    def take(self, events: Sequence[Mapping[str, Any]], failing: Mapping[int, StampbookError] | None = None) -> None:
+        """Decide events in order, and note the outcome of each.
+
+        Args:
+            events: as senders write them.
+            failing: by their places, those that are known to fail half done; they are left out.
+
+        Raises:
+            HalfDoneError: one more of them does.
+        """
         self.load(events)
-        for data in events:
-            self.post(data)
+        for place, data in enumerate(events):
+            if failing and place in failing:
+                self._note(data, failing[place])
+            else:
+                self.post(data)
 
     def post(self, data: Mapping[str, Any]) -> None:
-        """Decide one event and note its outcome."""
+        """Decide one event and note its outcome.
+
+        Raises:
+            HalfDoneError: it fails after a part of it was entered; nothing of the batch may be written.
+        """
         try:
             self.outcomes.append(self._post(data))
         except (EventError, ExpressionError, InvariantError, PluginError) as error:
-            key = key_of(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
-            ref = data.get("account") if isinstance(data, dict) else None
-            status = MALFORMED if isinstance(error, EventError) else FAILED
-            self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
+            if self.half_done:
+                raise HalfDoneError(len(self.outcomes), error) from error
+            self._note(data, error)
+
+    def _note(self, data: Mapping[str, Any], error: StampbookError) -> None:
+        """Note that an event cannot be decided."""
+        key = key_of(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
+        ref = data.get("account") if isinstance(data, dict) else None
+        status = MALFORMED if isinstance(error, EventError) else FAILED
+        self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
 
     def _post(self, data: Mapping[str, Any]) -> Outcome:
         pair = key_of(data)
@@ -136,7 +166,7 @@ class Batch(Gathered):
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         pick = next((decision.pick for decision in decisions if decision.event is event), None)
         if pick is not None:
-            decisions = self._with_picked(registry, account, event, decisions, pick)
+            decisions = self._with_picked(registry, account, event, pick, past, about) or decisions
         for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -209,12 +239,21 @@ class Batch(Gathered):
             if len(refs) < MOST_HOLDING:
                 self.purse.quiet.found(until, later)
         for account in list(self.accounts.values()):
-            with suppress(EventError, ExpressionError, InvariantError, PluginError):
+            try:
                 self.bring_up(account, until)
+            except (EventError, ExpressionError, InvariantError, PluginError):
+                if self.half_done:
+                    raise
         return len(self.changes.entries) > before
 
     def _with_picked(
-        self, registry: Registry, account: Account, event: Event, decisions: list[Decision], pick: Pick
+        self,
+        registry: Registry,
+        account: Account,
+        event: Event,
+        pick: Pick,
+        past: Past | Earlier | None,
+        about: int | None,
     ) -> list[Decision]:
         """Decide an event anew with the first free account of those that it asks for which takes what is sent to it."""
 
@@ -223,14 +262,15 @@ class Batch(Gathered):
 
         at_hand = iter([*self.accounts.values()])
         for other in self._picks.candidates(self.session, pick, event.at, loaded, at_hand):
-            anew = decide(registry, account, event, budgets=self.purse.budgets(), picked=told_of(other, pick))
+            picked, budgets = told_of(other, pick), self.purse.budgets()
+            anew = decide(registry, account, event, past, about, budgets=budgets, picked=picked)
             own = next(decision for decision in anew if decision.event is event)
             if own.transaction is None:
                 return anew
             if self._asked(registry, account, own)[0].transaction is not None:
                 self._picked.add(other.ref)
                 return anew
-        return decisions
+        return []
 
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         self.purse.check(decision)
@@ -238,6 +278,7 @@ class Batch(Gathered):
             return self.enter(registry, account, decision, payload)
         decision, answers = self._asked(registry, account, decision)
         entry = self.enter(registry, account, decision, payload)
+        before, self.half_done = self.half_done, True
         for other, decisions in answers:
             for answer in decisions:
                 self._commit(registry, other, answer, None)
@@ -245,6 +286,7 @@ class Batch(Gathered):
             if not message.required and (to := self._delivered(registry, account, entry, number, message)):
                 for answer in decide(registry, *to, budgets=self.purse.budgets()):
                     self._commit(registry, to[0], answer, None)
+        self.half_done = before
         return entry
 
     def _asked(

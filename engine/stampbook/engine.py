@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from stampbook.batch import Batch
+from stampbook.batch import Batch, HalfDoneError
 from stampbook.errors import (
     EventError,
     ExpressionError,
@@ -228,10 +228,14 @@ class Engine:
             StoreError: nothing of the batch was written.
         """
         patience = _Patience()
+        failing: dict[int, StampbookError] = {}
         while True:
             try:
                 with uncollected() if len(events) >= MANY else nullcontext():
-                    batch = self._process(events)
+                    batch = self._process(events, failing)
+            except HalfDoneError as half:
+                failing[half.place] = half.error
+                self.leases.forget()
             except LeaseShortError as short:
                 self.leases.ask(short)
             except StoreBusyError:
@@ -243,10 +247,12 @@ class Engine:
                 batch.finish()
                 return batch.outcomes
 
-    def _process(self, events: Sequence[Mapping[str, Any]]) -> Batch:
+    def _process(
+        self, events: Sequence[Mapping[str, Any]], failing: Mapping[int, StampbookError] | None = None
+    ) -> Batch:
         with self.store.writer() as session:
             batch = self.batch(session)
-            batch.take(events)
+            batch.take(events, failing)
             batch.write()
         return batch
 
@@ -300,7 +306,12 @@ class Engine:
                             batch.bring_up(account, until)
                         except (EventError, ExpressionError, InvariantError, PluginError) as error:
                             failed[account.ref] = error
+                            if batch.half_done:
+                                raise HalfDoneError(0, error) from error
                     batch.write()
+            except HalfDoneError:
+                self.leases.forget()  # what was looked at was undone
+                continue
             except LeaseShortError as short:
                 self.leases.ask(short)
                 continue

@@ -99,6 +99,16 @@ def test_a_code_that_is_void_set_aside_or_over_is_left_out() -> None:
     assert refused.message == "the pool of series 'film' has no free code left; load more, or name one in code"
 
 
+def test_a_reward_that_was_reserved_gets_a_code_when_it_is_taken() -> None:
+    books = Ledger(PROGRAM)
+    for event in (started("ann"), *loaded("FILM-A")):
+        books.engine.post(event)
+    reserved = {"type": "reward.reserved", "id": "v", "account": "ann", "reward": "film", "at": AT}
+    assert books.engine.post({**reserved, "lapses_at": "2025-03-02T11:00"}).accepted
+    assert given(books.engine.post(take("ann", hold="v"))) == "FILM-A"
+    assert books.balance("points", account="ann", at="2025-03-03") == "99"
+
+
 def test_a_reward_that_cannot_be_had_takes_no_code() -> None:
     books = Ledger(PROGRAM)
     for event in (started("ann"), *loaded("FILM-A")):

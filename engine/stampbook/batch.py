@@ -256,12 +256,8 @@ class Batch(Gathered):
         about: int | None,
     ) -> list[Decision]:
         """Decide an event anew with the first free account of those that it asks for which takes what is sent to it."""
-
-        def loaded(ref: str) -> Account | None:
-            return self.accounts.get(ref) or self.fetched(ref, event.at)
-
         at_hand = iter([*self.accounts.values()])
-        for other in self._picks.candidates(self.session, pick, event.at, loaded, at_hand):
+        for other in self._picks.candidates(self.session, pick, event.at, self._at_hand, at_hand):
             picked, budgets = told_of(other, pick), self.purse.budgets()
             anew = decide(registry, account, event, past, about, budgets=budgets, picked=picked)
             own = next(decision for decision in anew if decision.event is event)
@@ -271,6 +267,9 @@ class Batch(Gathered):
                 self._picked.add(other.ref)
                 return anew
         return []
+
+    def _at_hand(self, ref: str, at: int) -> Account | None:
+        return self.accounts.get(ref) or self.fetched(ref, at)
 
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         self.purse.check(decision)

@@ -40,7 +40,12 @@ class Picks:
         self._pools: dict[_Pool, _Found] = {}
 
     def candidates(
-        self, session: Session, pick: Pick, at: int, loaded: Callable[[str], Account | None], batch: Iterator[Account]
+        self,
+        session: Session,
+        pick: Pick,
+        at: int,
+        loaded: Callable[[str, int], Account | None],
+        batch: Iterator[Account],
     ) -> Iterator[Account]:
         """Yield accounts that are free at an instant.
 
@@ -48,7 +53,7 @@ class Picks:
             session: the transaction.
             pick: what is asked for.
             at: the instant.
-            loaded: gives an account by its ref, as it is in this transaction.
+            loaded: gives an account by its ref, as it is in this transaction, for an event at an instant.
             batch: accounts at hand, of which some may not be written yet.
         """
         found = self._pools.setdefault((pick.prefix, pick.fact, pick.value), _Found())
@@ -73,9 +78,9 @@ class Picks:
                 found.refs.pop(ref, None)
 
 
-def _free(refs: Iterable[str], pick: Pick, at: int, loaded: Callable[[str], Account | None]) -> Iterator[Account]:
+def _free(refs: Iterable[str], pick: Pick, at: int, loaded: Callable[[str, int], Account | None]) -> Iterator[Account]:
     for ref in refs:
-        account = loaded(ref)
+        account = loaded(ref, at)
         if account is not None and is_free(account, pick, at):
             yield account
 

@@ -173,6 +173,42 @@ def test_a_message_that_need_not_be_accepted_holds_nothing_up(shop: Shop) -> Non
     assert shop.points("ann") == 130
 
 
+def test_what_fails_where_another_account_hears_of_it_leaves_nothing_half_done(any_db: str) -> None:
+    """Ann's purchase is decided before her shop is thanked; the rule that fails on that undoes her purchase too."""
+    program = (
+        PROGRAM
+        + """
+[metrics.spends]
+on = ["spend"]
+count = true
+[[plugin]]
+use = "points"
+[[plugin.rule]]
+name = "odd"
+on = ["thanked"]
+earn = "1 / metric.spends"
+"""
+    )
+    with Engine.open(any_db, create=True, plugins={"gifts": Gifts}, clock=lambda: 2 * 10**15) as engine:
+        engine.put_text_in_force(program)
+        shop = Shop(engine)
+        for ref in ("ann", "shop-1"):
+            shop("account.opened", ref)
+        bad = shop.data("purchase", "ann", amount="10.00", store="shop-1")
+        outcomes = engine.process(
+            [
+                shop.data("purchase", "ann", amount="1.00"),
+                bad,
+                shop.data("gift", "ann", to="shop-1", asset="points", amount="1"),
+            ]
+        )
+        assert [outcome.status for outcome in outcomes] == ["accepted", "failed", "accepted"]
+        assert "points.odd fails on event 'thanked:ann:3:0': division by zero" in str(outcomes[1].error)
+        assert (shop.points("ann"), shop.points("shop-1")) == (0, 1)
+        assert engine.process([bad])[0].status == "failed", "nothing of it is known"
+        assert verify(engine).findings == ()
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_any_split_into_batches_gives_the_same_books(shop: Shop, tmp_path: Any, size: int) -> None:
     del shop

@@ -201,6 +201,23 @@ def test_a_rule_that_did_not_apply_says_which_part_of_its_condition_failed(books
     assert rule.read == {"event.amount": "999.99"}
 
 
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("2025-05-31", "campaign june had not begun: it is on from 2025-06-01 to 2025-06-30"),
+        ("2025-06-15", ""),
+        ("2025-07-01", "campaign june was over: it was on from 2025-06-01 to 2025-06-30"),
+    ],
+)
+def test_a_rule_of_a_campaign_that_is_not_on_says_so_with_its_days(books: Books, at: str, told: str) -> None:
+    june = "[campaigns.june]\nrules = ['points.base']\nfirst_day = '2025-06-01'\nlast_day = '2025-06-30'\n"
+    books.engine.put_text_in_force(PROGRAM + june)
+    books.post("purchase", "p", at, amount="100.00")
+    [(ref, entry)] = find_entry(books.engine, None, "p")
+    rule = next(rule for rule in explain_entry(books.engine, ref, entry).rules if rule.rule == "points.base")
+    assert (rule.result, rule.season) == ("out of season" if told else "granted", told)
+
+
 def test_each_balance_is_the_sum_of_what_moved_in_its_lots(books: Books) -> None:
     books.post("topup", "t", "2025-01-02", amount="1000")
     books.post("purchase", "p", "2025-01-03", amount="150.00", tenders=[{"kind": "stored_value", "amount": "150.00"}])

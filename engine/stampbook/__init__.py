@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from stampbook.event_fields import PositiveAmount as PositiveAmount
     from stampbook.event_fields import Ref as Ref
     from stampbook.event_fields import SignedAmount as SignedAmount
+    from stampbook.events import Basket as Basket
     from stampbook.events import Event as Event
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from stampbook.ledger import authorised_by as authorised_by
     from stampbook.loading import load as _load
     from stampbook.loading import load_file as _load_file
+    from stampbook.lots import RENEWED as RENEWED
     from stampbook.lots import Lot as Lot
     from stampbook.names import EventText as EventText
     from stampbook.orders import Line as Line
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
     from stampbook.proposals import Mature as Mature
+    from stampbook.proposals import Pick as Pick
     from stampbook.proposals import PutBack as PutBack
     from stampbook.proposals import Remember as Remember
     from stampbook.proposals import SetAside as SetAside
@@ -147,7 +150,7 @@ _ROOMS = {
         "near",
     ),
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
-    "events": ("Event", "Purchase", "Return", "TopUp"),
+    "events": ("Basket", "Event", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
     "hookspecs": (
         "API_VERSION",
@@ -169,7 +172,7 @@ _ROOMS = {
     ),
     "joining": ("AccountJoined", "AccountParted", "AccountParting"),
     "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction", "authorised_by"),
-    "lots": ("Lot",),
+    "lots": ("RENEWED", "Lot"),
     "periods": ("NEVER", "Calendar", "Period", "Window"),
     "names": ("EventText",),
     "orders": ("Line", "Order"),
@@ -179,6 +182,7 @@ _ROOMS = {
         "Earned",
         "GiveBack",
         "Mature",
+        "Pick",
         "PutBack",
         "Remember",
         "SetAside",

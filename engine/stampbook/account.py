@@ -173,11 +173,14 @@ class Account:
                 return fact
         return None
 
-    def next_expiry(self) -> int:
-        """Return the earliest instant at which a lot with something free in it expires."""
+    def next_expiry(self, shrinking: frozenset[str] = frozenset()) -> int:
+        """Return the earliest instant at which a lot expires that has something free in it.
+
+        Of assets that are `shrinking` what is held expires as well.
+        """
         earliest = NEVER
-        for _, _, _, _, expires_at, _, _, remaining, held in self.lots.values():
-            if expires_at < earliest and remaining > held:
+        for _, asset, _, _, expires_at, _, _, remaining, held in self.lots.values():
+            if expires_at < earliest and (remaining > held or (held and asset in shrinking)):
                 earliest = expires_at
         return earliest
 
@@ -198,6 +201,7 @@ class Account:
             self._check_opened(transaction.opened)
         drawn: dict[int, int] = {}
         untimely: dict[int, int] = {}
+        moved_on: dict[int, int] = {}
         change: dict[int, int] = {}
         for asset, amount, source, destination, _ in transaction.postings:
             for end, sign in ((source, -1), (destination, 1)):
@@ -215,11 +219,14 @@ class Account:
                     early = at < lot.effective_at and destination not in _EARLY and "matured" not in transaction.memo
                     if late or early:
                         untimely[end] = untimely.get(end, 0) + amount
+                        if late and isinstance(destination, int):
+                            moved_on[end] = moved_on.get(end, 0) + amount
         held, captured = self._check_holds(transaction, at) if transaction.holds else ({}, {})
         for number in change if not held else {**change, **held}:
             lot = opened.get(number) or self.lots[number]
             self._check_lot(lot, change.get(number, 0), lot.held + held.get(number, 0))
-            if untimely and untimely.get(number, 0) > captured.get(number, 0):
+            released = min(moved_on.get(number, 0), -held.get(number, 0) - captured.get(number, 0)) if moved_on else 0
+            if untimely and untimely.get(number, 0) - max(0, released) > captured.get(number, 0):
                 raise InvariantError("I12", f"lot {number} of account {self.ref} is used before or after its time")
         for number, amount in captured.items():
             if amount > drawn.get(number, 0):

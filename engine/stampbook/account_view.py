@@ -6,6 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from stampbook.account import MERGED_FROM
+from stampbook.ledger import authorised_by
 from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
@@ -29,11 +30,13 @@ class AccountView:
 
     Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
     the event's own contribution counts. `named` is the journal position of the event of the account that the event at
-    hand names, if any: that which set something aside, say. `since` is the instant of the event that is being
-    decided.
+    hand names, if any: that which set something aside, say. `picked` are the ref of an account that the engine found
+    for the event, and what was asked of it (`Pick`). `since` is the instant of the event that is being decided.
     """
 
-    __slots__ = ("_account", "_day", "_learned", "_pending", "_postings", "_program", "_seen", "_since", "at", "named")
+    __slots__ = (
+        "_account", "_day", "_learned", "_pending", "_postings", "_program", "_seen", "_since", "at", "named", "picked",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class AccountView:
         self._postings = postings
         self.at = at
         self.named = named
+        self.picked: tuple[str, str] | None = None
         self._day = 0
         self._since = since
         self._seen: dict[int, Lot] | None = None
@@ -98,6 +102,17 @@ class AccountView:
     def holds(self) -> bool:
         """Whether anything is set aside."""
         return any(hold.left for hold in self._account.holds.values())
+
+    def losing_holds(self, lot: int) -> tuple[int, ...]:
+        """Return the journal positions of the events that set aside what goes with a lot whose time is over.
+
+        That is nothing where what is set aside is protected until its hold ends.
+        """
+        there = self._account.lots.get(lot)
+        if there is None or there.asset not in self._program.shrinking:
+            return ()
+        holds = self._account.holds.values()
+        return tuple(sorted({authorised_by(hold.number) for hold in holds if dict(hold.left).get(lot)}))
 
     @property
     def lots(self) -> tuple[Lot, ...]:

@@ -9,7 +9,7 @@ import orjson
 
 from stampbook.account import Account
 from stampbook.delivering import event_data, refused_elsewhere, tell_listeners, undeliverable
-from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError
+from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError, StampbookError
 from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.gathering import Gathered
 from stampbook.journal import encoded, recorded, seal
@@ -19,6 +19,7 @@ from stampbook.looking_back import check_same, earlier_named
 from stampbook.moves import MovesNotLoadedError
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
+from stampbook.picking import Picks, told_of
 from stampbook.pipeline import decide
 from stampbook.recalling import recalled
 from stampbook.store import Key, Session
@@ -29,9 +30,23 @@ if TYPE_CHECKING:
 
     from stampbook.earlier import Earlier
     from stampbook.in_force import InForce
+    from stampbook.proposals import Pick
     from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.remembering import Remembered
+
+
+class HalfDoneError(Exception):
+    """An event fails where another account hears of it; its batch is undone, and decided again without the event."""
+
+    def __init__(self, place: int, error: StampbookError) -> None:
+        super().__init__(place)
+        self.place = place
+        self.error = error
+
+
+MOST_HOLDING = 1_000
+"""So many accounts with open holds are brought up at once, before a stock is said to be used up."""
 
 
 class Batch(Gathered):
@@ -45,6 +60,7 @@ class Batch(Gathered):
         new_ids: gives ids for new accounts; the session does where absent.
         purse: what may be granted of campaigns.
         remembered: accounts that need not be read again.
+        picks: what was found of pools before.
     """
 
     def __init__(
@@ -57,31 +73,56 @@ class Batch(Gathered):
         new_ids: Callable[[Any, int], list[int]] | None = None,
         purse: Purse | None = None,
         remembered: Remembered | None = None,
+        picks: Picks | None = None,
     ) -> None:
         super().__init__(session, programs, new_ids, remembered)
         self.now = now
         self.outcomes: list[Outcome] = []
         self._latest = latest
+        self._picks = picks or Picks()
+        self._picked: set[str] = set()
+        self.half_done = False
         self._told: list[tuple[Registry, Decision, Account]] = []
         self.purse = purse or Purse("", {}, frozenset())
         self.changes.holder = self.purse.holder
         self.changes.campaigns = self.purse.spent
 
-    def take(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Decide events in order, and note the outcome of each."""
+    def take(self, events: Sequence[Mapping[str, Any]], failing: Mapping[int, StampbookError] | None = None) -> None:
+        """Decide events in order, and note the outcome of each.
+
+        Args:
+            events: as senders write them.
+            failing: by their places, those that are known to fail half done; they are left out.
+
+        Raises:
+            HalfDoneError: one more of them does.
+        """
         self.load(events)
-        for data in events:
-            self.post(data)
+        for place, data in enumerate(events):
+            if failing and place in failing:
+                self._note(data, failing[place])
+            else:
+                self.post(data)
 
     def post(self, data: Mapping[str, Any]) -> None:
-        """Decide one event and note its outcome."""
+        """Decide one event and note its outcome.
+
+        Raises:
+            HalfDoneError: it fails after a part of it was entered; nothing of the batch may be written.
+        """
         try:
             self.outcomes.append(self._post(data))
         except (EventError, ExpressionError, InvariantError, PluginError) as error:
-            key = key_of(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
-            ref = data.get("account") if isinstance(data, dict) else None
-            status = MALFORMED if isinstance(error, EventError) else FAILED
-            self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
+            if self.half_done:
+                raise HalfDoneError(len(self.outcomes), error) from error
+            self._note(data, error)
+
+    def _note(self, data: Mapping[str, Any], error: StampbookError) -> None:
+        """Note that an event cannot be decided."""
+        key = key_of(data) or ("", str(data.get("id", "")) if isinstance(data, dict) else "")
+        ref = data.get("account") if isinstance(data, dict) else None
+        status = MALFORMED if isinstance(error, EventError) else FAILED
+        self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
 
     def _post(self, data: Mapping[str, Any]) -> Outcome:
         pair = key_of(data)
@@ -121,6 +162,11 @@ class Batch(Gathered):
         except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back
             self.load_moves([account.id])
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
+        if any(map(self.purse.lacks_lent, decisions)) and self._given_back(event.at):
+            decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
+        pick = next((decision.pick for decision in decisions if decision.event is event), None)
+        if pick is not None:
+            decisions = self._with_picked(registry, account, event, pick, past, about) or decisions
         for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -138,7 +184,7 @@ class Batch(Gathered):
         account = self.accounts.get(event.account)
         if account is not None:
             return account if event.of_known_account else self._merged(registry, account, event.at)
-        by_itself = registry.file.program.open_accounts == "on first event"
+        by_itself = registry.file.program.open_accounts == "on first event" and registry.opens(event)
         opens = opens or (by_itself and not event.of_known_account)
         if not opens and not isinstance(event, AccountOpened):
             return self._nobody()
@@ -181,6 +227,50 @@ class Batch(Gathered):
         if account.due_at != due_at:
             self.changes.accounts[account.id] = account
 
+    def _given_back(self, until: int) -> bool:
+        """Bring up accounts with open holds, of which some may have lapsed; say whether time brought anything.
+
+        An account on which a rule or plugin fails is left as it is.
+        """
+        before = len(self.changes.entries)
+        if not self.purse.quiet.holds(until):
+            refs, later = self.session.holding(until, MOST_HOLDING)
+            self.load_accounts([ref for ref in refs if ref not in self.accounts], until - 2 * DAY)
+            if len(refs) < MOST_HOLDING:
+                self.purse.quiet.found(until, later)
+        for account in list(self.accounts.values()):
+            try:
+                self.bring_up(account, until)
+            except (EventError, ExpressionError, InvariantError, PluginError):
+                if self.half_done:
+                    raise
+        return len(self.changes.entries) > before
+
+    def _with_picked(
+        self,
+        registry: Registry,
+        account: Account,
+        event: Event,
+        pick: Pick,
+        past: Past | Earlier | None,
+        about: int | None,
+    ) -> list[Decision]:
+        """Decide an event anew with the first free account of those that it asks for which takes what is sent to it."""
+        at_hand = iter([*self.accounts.values()])
+        for other in self._picks.candidates(self.session, pick, event.at, self._at_hand, at_hand):
+            picked, budgets = told_of(other, pick), self.purse.budgets()
+            anew = decide(registry, account, event, past, about, budgets=budgets, picked=picked)
+            own = next(decision for decision in anew if decision.event is event)
+            if own.transaction is None:
+                return anew
+            if self._asked(registry, account, own)[0].transaction is not None:
+                self._picked.add(other.ref)
+                return anew
+        return []
+
+    def _at_hand(self, ref: str, at: int) -> Account | None:
+        return self.accounts.get(ref) or self.fetched(ref, at)
+
     def _commit(self, registry: Registry, account: Account, decision: Decision, payload: bytes | None) -> Entry:
         self.purse.check(decision)
         if not decision.messages:
@@ -191,6 +281,7 @@ class Batch(Gathered):
             raise PluginError(text)
         decision, answers = self._asked(registry, account, decision)
         entry = self.enter(registry, account, decision, payload)
+        before, self.half_done = self.half_done, True
         for other, decisions in answers:
             for answer in decisions:
                 self._commit(registry, other, answer, None)
@@ -198,6 +289,7 @@ class Batch(Gathered):
             if not message.required and (to := self._delivered(registry, account, entry, number, message)):
                 for answer in decide(registry, *to, budgets=self.purse.budgets()):
                     self._commit(registry, to[0], answer, None)
+        self.half_done = before
         return entry
 
     def _asked(
@@ -303,6 +395,7 @@ class Batch(Gathered):
 
     def finish(self) -> None:
         """Tell the plugins that listen, and remember the accounts: after the commit."""
+        self._picks.written(self._picked)
         tell_listeners(self._told)
         if self.remembered is not None:
             self.remembered.keep(account for account in self.by_id.values() if account.id and account.seq)

@@ -30,7 +30,7 @@ from stampbook.events import (
     Spend,
     TopUp,
 )
-from stampbook.holding import authorised, captured, changed, lapsed, voided
+from stampbook.holding import authorised, captured, changed, lapsed, shrink, voided
 from stampbook.ledger import (
     ADJUSTMENTS,
     BREAKAGE,
@@ -57,6 +57,9 @@ _WHILE_FROZEN = (AccountUnfrozen, AccountClosed, AccountFrozen, Adjust, Extend)
 def check_status(draft: Draft) -> None:
     """Object in a fixed order: unknown, closed, frozen. Time passes on every account."""
     status, event = draft.account.status, draft.event
+    if told := draft.registry.is_none_for(event):
+        draft.object("no_customer", told)
+        return
     if isinstance(event, AccountOpened):
         if status:
             draft.object("account_exists", f"account {event.account} was opened before and is {status}")
@@ -160,7 +163,11 @@ def _extended(draft: Draft, _: Past | None) -> None:
 def _expired(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, Expiry)  # noqa: S101 - narrows for the type checker
     lot = draft.account.lots[draft.event.lot]
-    draft.postings.extend(emptied(lot.asset, lot.free, lot.number, BREAKAGE, "expiry"))
+    over = lot.free
+    if lot.asset in draft.registry.context.shrinking:
+        over = lot.remaining
+        shrink(draft, lot)
+    draft.postings.extend(emptied(lot.asset, over, lot.number, BREAKAGE, "expiry"))
 
 
 def _settled(draft: Draft, _: Past | None) -> None:

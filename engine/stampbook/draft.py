@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stampbook.events import Event
     from stampbook.hookspecs import Payment
     from stampbook.orders import Order
+    from stampbook.proposals import Pick
     from stampbook.registry import Registry
 
 
@@ -41,8 +42,8 @@ class Draft:
 
     __slots__ = (
         "about", "account", "earlier", "event", "extended", "facts", "holds", "memo", "messages", "metrics",
-        "objections", "opened", "order", "payments", "postings", "registry", "returned", "spends_opened", "status",
-        "trace", "view",
+        "objections", "opened", "order", "payments", "pick", "postings", "registry", "returned", "spends_opened",
+        "status", "trace", "view",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +70,7 @@ class Draft:
         self.payments: Sequence[tuple[str, Payment]] = ()
         self.returned: list[Posting] = []
         self.spends_opened = False
+        self.pick: Pick | None = None
 
     def object(self, code: str, message: str) -> None:
         self.objections.append(Objection(code, message))

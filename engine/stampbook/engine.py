@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from stampbook.batch import Batch
+from stampbook.batch import Batch, HalfDoneError
 from stampbook.errors import (
     EventError,
     ExpressionError,
@@ -23,6 +23,7 @@ from stampbook.leasing import LEASE_SECONDS, Leases, LeaseShortError
 from stampbook.loading import load, load_file
 from stampbook.outcomes import ACCEPTED, FAILED, MALFORMED, REFUSED, Outcome
 from stampbook.periods import DAY, NEVER
+from stampbook.picking import Picks
 from stampbook.remembering import Remembered
 from stampbook.store import Session, Store, open_store
 from stampbook.store.programs import KeptProgram, latest_by_start
@@ -89,6 +90,7 @@ class Engine:
         self._cached: InForce | None = None
         self._built: dict[str, Registry] = {}
         self.leases = Leases(store, clock, lease_seconds)
+        self.picks = Picks()
         self.remembered = None if store.in_memory else Remembered()
 
     @classmethod
@@ -226,10 +228,14 @@ class Engine:
             StoreError: nothing of the batch was written.
         """
         patience = _Patience()
+        failing: dict[int, StampbookError] = {}
         while True:
             try:
                 with uncollected() if len(events) >= MANY else nullcontext():
-                    batch = self._process(events)
+                    batch = self._process(events, failing)
+            except HalfDoneError as half:
+                failing[half.place] = half.error
+                self.leases.forget()
             except LeaseShortError as short:
                 self.leases.ask(short)
             except StoreBusyError:
@@ -241,10 +247,12 @@ class Engine:
                 batch.finish()
                 return batch.outcomes
 
-    def _process(self, events: Sequence[Mapping[str, Any]]) -> Batch:
+    def _process(
+        self, events: Sequence[Mapping[str, Any]], failing: Mapping[int, StampbookError] | None = None
+    ) -> Batch:
         with self.store.writer() as session:
             batch = self.batch(session)
-            batch.take(events)
+            batch.take(events, failing)
             batch.write()
         return batch
 
@@ -273,7 +281,8 @@ class Engine:
         latest = NEVER if ahead is None else now + ahead
         programs = self._programs(session)
         purse = self.leases.purse(programs, now)
-        return Batch(session, programs, now, latest=latest, purse=purse, remembered=self.remembered, **options)
+        kept: dict[str, Any] = {"remembered": self.remembered, "picks": self.picks}
+        return Batch(session, programs, now, latest=latest, purse=purse, **kept, **options)
 
     def tick(self, at: int | None = None, *, batch_size: int = 1000) -> Iterator[int]:
         """Bring every account up to an instant (now): yield how many events time brought, batch by batch.
@@ -297,7 +306,12 @@ class Engine:
                             batch.bring_up(account, until)
                         except (EventError, ExpressionError, InvariantError, PluginError) as error:
                             failed[account.ref] = error
+                            if batch.half_done:
+                                raise HalfDoneError(0, error) from error
                     batch.write()
+            except HalfDoneError:
+                self.leases.forget()  # what was looked at was undone
+                continue
             except LeaseShortError as short:
                 self.leases.ask(short)
                 continue

@@ -44,10 +44,14 @@ class PeriodError(StampbookError):
 
 
 class ExpressionError(StampbookError):
-    """A condition or formula is wrong at `column` (1-based) of its text."""
+    """A condition or formula is wrong at `column` (1-based) of its text.
+
+    `rule` is the name in the ledger of the rule that it belongs to, where a plugin says so.
+    """
 
     def __init__(self, message: str, *, text: str = "", column: int = 1) -> None:
         super().__init__(message)
+        self.rule = ""
         self.message = message
         self.text = text
         self.column = column

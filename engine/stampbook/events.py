@@ -10,6 +10,7 @@ from stampbook.event_base import OWN_SOURCE, Event
 from stampbook.event_fields import End, Instant, Name, PositiveAmount, SignedAmount, Text, fail
 from stampbook.joining import EarlierRecalled, EarlierSettled
 from stampbook.purchases import (
+    Basket,
     OrderLine,
     Purchase,
     PurchaseCancelled,
@@ -246,6 +247,7 @@ __all__ = [
     "AccountOpened",
     "AccountUnfrozen",
     "Adjust",
+    "Basket",
     "EarlierRecalled",
     "EarlierSettled",
     "Event",

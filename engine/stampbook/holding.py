@@ -12,6 +12,7 @@ from stampbook.owing import release
 if TYPE_CHECKING:
     from stampbook.account import Hold
     from stampbook.draft import Draft
+    from stampbook.lots import Lot
     from stampbook.refunding import Past
 
 Units = tuple[tuple[int, int], ...]
@@ -80,6 +81,14 @@ def lapsed(draft: Draft, _: Past | None) -> None:
     release(draft, hold, "lapse", hold.left)
 
 
+def shrink(draft: Draft, lot: Lot) -> None:
+    """Let what is set aside of a lot whose time is over go with it: the holds are smaller from now on."""
+    for hold in draft.account.holds.values():
+        units = dict(hold.left).get(lot.number, 0)
+        if units:
+            draft.holds.append(HoldChange(hold.number, "lapse", lot.asset, ((lot.number, units),)))
+
+
 def pay(draft: Draft, asset: str, amount: int, book: str, rule: str) -> None:
     """Take what an event costs: from the hold that it names, where that is of the asset, else in the spend order."""
     if getattr(draft.event, "hold", None) is not None:
@@ -145,7 +154,7 @@ def named(draft: Draft, asset: str | None) -> Hold | None:
     if draft.about is None:
         draft.object("unknown_hold", f"this account has no hold {id_!r} of source {source!r}")
     elif hold is None:
-        draft.object("hold_ended", f"nothing is set aside under {id_!r} any more: it was captured, released or lapsed")
+        draft.object("hold_ended", f"nothing is set aside under {id_!r} any more: it was captured, released or over")
     elif hold.asset != code:
         draft.object("wrong_asset", f"hold {id_!r} is of {hold.asset}, not of {code}")
     elif not _is_before(draft, hold):

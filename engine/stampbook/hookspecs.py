@@ -15,7 +15,7 @@ from stampbook.amounts import Rounding
 from stampbook.ledger import Message, Objection, Posting
 from stampbook.lots import EARNED
 from stampbook.periods import NEVER, Window
-from stampbook.proposals import Debt, GiveBack, Mature, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import Debt, GiveBack, Mature, Pick, PutBack, Remember, SetAside, StatusChange, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -128,7 +128,8 @@ class Limit(NamedTuple):
     ``transaction``, ``account`` (over `window`) or ``campaign`` (for all accounts together). `rules` are those that
     it holds for: every award of the asset where there are none. `over` says what is done with what is too much:
     ``trim`` it, ``refuse award`` or ``refuse event``. Outside ``since`` to ``until`` its rules award nothing; without
-    `most` that is all it says.
+    `most` that is all it says. Of a campaign that is `lent`, time gives back what was counted, as where something that
+    was set aside lapses: before it is said to be used up, accounts with open holds are brought up to the instant.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Limit(NamedTuple):
     over: str = "trim"
     since: int = -NEVER
     until: int = NEVER
+    lent: bool = False
 
     @property
     def metric(self) -> str:
@@ -220,7 +222,7 @@ class Payment(NamedTuple):
 
 
 _Move = Posting | Withdrawal | Deposit | PutBack | Debt | Mature
-Proposal = _Move | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection
+Proposal = _Move | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection | Pick
 """What `propose` returns."""
 
 

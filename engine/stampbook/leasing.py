@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from stampbook.errors import StoreError
 from stampbook.hookspecs import CAMPAIGN
-from stampbook.periods import SECOND
+from stampbook.periods import NEVER, SECOND
 from stampbook.store.campaigns import Claim, Lease
 
 if TYPE_CHECKING:
@@ -40,12 +40,38 @@ class LeaseShortError(Exception):
 
 
 @dataclass(slots=True)
+class Quiet:
+    """Between which instants time brings nothing to accounts with open holds, and until when that is believed."""
+
+    since: int = NEVER
+    until: int = -NEVER
+    believed: float = 0.0
+
+    def holds(self, at: int) -> bool:
+        """Whether nothing needs to be looked for at an instant."""
+        return self.since <= at < self.until and time.monotonic() < self.believed
+
+    def found(self, at: int, later: int) -> None:
+        """Note that after an instant time brings something at a later one, and nothing before."""
+        self.since, self.until, self.believed = at, later, time.monotonic() + ASK_AGAIN_SECONDS
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self.until = -NEVER
+
+
+@dataclass(slots=True)
 class Purse:
-    """What a batch may grant of each campaign, and has granted; of those that are `final` no more can be had."""
+    """What a batch may grant of each campaign, and has granted; of those that are `final` no more can be had.
+
+    Time gives back what is counted of those that are `lent`, save while it is `quiet`.
+    """
 
     holder: str
     left: dict[str, int]
     final: frozenset[str]
+    lent: frozenset[str] = frozenset()
+    quiet: Quiet = field(default_factory=Quiet)
     spent: dict[str, int] = field(default_factory=dict)
 
     def budgets(self) -> dict[str, int] | None:
@@ -62,6 +88,10 @@ class Purse:
             if name not in self.final:
                 cut = [wanted for _, limit, wanted, _ in decision.trace.get("limited", ()) if limit == name]
                 raise LeaseShortError(name, max(1, sum(cut)))
+
+    def lacks_lent(self, decision: Decision) -> bool:
+        """Whether a decision was cut for want of what time may give back."""
+        return bool(self.lent) and not self.lent.isdisjoint(decision.trace.get("budgets", ()))
 
     def spend(self, changes: Iterable[MetricChange]) -> None:
         """Note what a decision grants of campaigns, or gives back."""
@@ -118,18 +148,19 @@ class Leases:
         self._held: dict[str, _Held] = {}
         self._touched: set[str] = set()
         self._most: dict[str, int] = {}
+        self._lent: frozenset[str] = frozenset()
+        self._quiet = Quiet()
         self._generation = -1
 
     def purse(self, programs: InForce, now: int) -> Purse:
         """Return what a batch may grant that begins now."""
         if programs.generation != self._generation:
             self._generation = programs.generation
+            limits = [limit for registry in programs.registries for limit in registry.limits.all]
             self._most = {
-                limit.name: limit.most
-                for registry in programs.registries
-                for limit in registry.limits.all
-                if limit.scope == "campaign" and limit.most is not None
+                limit.name: limit.most for limit in limits if limit.scope == "campaign" and limit.most is not None
             }
+            self._lent = frozenset(limit.name for limit in limits if limit.lent)
         left: dict[str, int] = {}
         final: list[str] = []
         for name, most in self._most.items():
@@ -140,10 +171,11 @@ class Leases:
             left[name] = 0 if held is None else max(0, held.lease.amount - held.lease.spent)
             if held is not None and held.lease.is_all and time.monotonic() - held.asked < ASK_AGAIN_SECONDS:
                 final.append(name)
-        return Purse(self.holder, left, frozenset(final))
+        return Purse(self.holder, left, frozenset(final), self._lent, self._quiet)
 
     def ask(self, short: LeaseShortError) -> None:
         """Lease more of a budget, in a transaction of its own."""
+        self._quiet.forget()  # what was found was undone with the batch
         name, now = short.campaign, self._clock()
         held = self._held.get(name)
         wanted = max(short.wanted, 0 if held is None else held.lease.amount - held.lease.spent)
@@ -157,6 +189,8 @@ class Leases:
         """Note what a batch has granted that is committed."""
         for name, delta in spent.items():
             self._touched.add(name)
+            if name in self._lent:
+                self._quiet.forget()
             held = self._held.get(name)
             if held is not None:
                 held.lease = held.lease._replace(spent=held.lease.spent + delta)
@@ -164,6 +198,7 @@ class Leases:
     def forget(self) -> None:
         """Trust no lease any more: each is asked for again."""
         self._held.clear()
+        self._quiet.forget()
 
     def close(self) -> None:
         """Give back what was not granted; what cannot be given back now is free when the lease lapses."""

@@ -217,10 +217,10 @@ class Decision:
     """One event, judged: its transaction, or the objections that refused it, and why.
 
     `about` is the journal position of the event of this account that it names: a purchase, a hold. `messages` go to
-    other accounts.
+    other accounts. `pick` (`proposals.Pick`) is what it lacks that only the books can tell: one of many accounts.
     """
 
-    __slots__ = ("about", "event", "messages", "objections", "program", "trace", "transaction")
+    __slots__ = ("about", "event", "messages", "objections", "pick", "program", "trace", "transaction")
 
     def __init__(
         self,
@@ -231,7 +231,9 @@ class Decision:
         trace: dict[str, Any] | None = None,
         about: int | None = None,
         messages: tuple[Message, ...] = (),
+        pick: Any = None,
     ) -> None:
+        self.pick = pick
         self.event = event
         self.program = program
         self.transaction = transaction

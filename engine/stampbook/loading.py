@@ -75,7 +75,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     if program is None:  # source.check has raised
         raise ProgramError([])
     try:
-        return Registry(program, context, source.hash, built.values())
+        return Registry(program, context, source.hash, built.values(), source)
     except PluginError as error:
         source.mistake(("plugin",), str(error))
         raise ProgramError(source.mistakes) from None

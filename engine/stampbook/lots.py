@@ -15,6 +15,8 @@ DEBT = "debt"
 PAID = "paid"
 BONUS = "bonus"
 EARNED = "earned"
+RENEWED = "renewed"
+"""The kind of what came back after its time and was made good again: that is done once for each unit."""
 
 
 class Lot(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.ledger import HoldChange
-from stampbook.lots import DEBT, PAID
+from stampbook.lots import DEBT, PAID, RENEWED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stampbook.lots import Lot
 
 RELEASE = "release"
-"""The rule of what is released of a hold and repays what is owed."""
+"""The rule of what is released of a hold and repays what is owed, or is good again for a while."""
 
 
 def repay_first(draft: Draft) -> None:
@@ -58,6 +58,7 @@ def release(draft: Draft, hold: Hold, action: str, units: Sequence[tuple[int, in
         units: pairs of lot number and amount.
     """
     draft.holds.append(HoldChange(hold.number, action, hold.asset, tuple(units)))
+    _renew(draft, hold.asset, units)
     if not _owes(draft):
         return
     for number, amount in units:
@@ -65,6 +66,15 @@ def release(draft: Draft, hold: Hold, action: str, units: Sequence[tuple[int, in
             gone = sum([part for _, part in draft.repay(hold.asset, amount, number, RELEASE)])
             if gone:
                 _tell(draft, hold.asset, gone)
+
+
+def _renew(draft: Draft, asset: str, units: Sequence[tuple[int, int]]) -> None:
+    """Make good again, once, what is released after its time, where the program says for how long."""
+    grace, at = draft.registry.context.graces.get(asset), draft.event.at
+    for number, amount in units if grace is not None else ():
+        lot = draft.account.lots[number]
+        if grace is not None and lot.expires_at <= at and lot.kind not in {PAID, RENEWED}:
+            draft.grant((asset, RENEWED, at, grace(at), lot.priority), amount, number, RELEASE)
 
 
 def _owes(draft: Draft) -> bool:

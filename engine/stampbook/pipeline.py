@@ -14,13 +14,14 @@ from stampbook.counting import count
 from stampbook.distinct import count_values
 from stampbook.draft import Draft
 from stampbook.earlier import Earlier
-from stampbook.errors import InvariantError, PluginError
+from stampbook.errors import ExpressionError, InvariantError, PluginError
 from stampbook.events import (
     OWN_SOURCE,
     Event,
     Expiry,
     HoldLapsed,
 )
+from stampbook.failing import failed
 from stampbook.hookspecs import CAMPAIGN
 from stampbook.ledger import (
     Decision,
@@ -58,6 +59,7 @@ def decide(
     about: int | None = None,
     *,
     budgets: Mapping[str, int] | None = None,
+    picked: tuple[str, str] | None = None,
 ) -> list[Decision]:
     """Judge one event of one account.
 
@@ -69,6 +71,7 @@ def decide(
             earlier event that it names.
         about: the journal position, on this account, of the event that it names.
         budgets: what each campaign has left to grant; without bound where it is not named.
+        picked: the account that was found for an earlier decision's `pick`, and what was asked of it.
 
     Returns:
         what time brings before the event, each at its own instant; the event's decision; what follows at once from
@@ -85,7 +88,7 @@ def decide(
             decisions.append(brought)
     if past is not None and not isinstance(past, Earlier):
         past = past.after(posting for earlier in decisions for posting in _postings(earlier))
-    decision = judge(registry, work, event, past, about, budgets=budgets)
+    decision = judge(registry, work, event, past, about, budgets=budgets, picked=picked)
     _spend(budgets, decision)
     decisions.append(decision)
     now = max(work.clock, event.at)
@@ -152,7 +155,7 @@ def catch_up(
                 registry, account, HoldLapsed(id=name, source=OWN_SOURCE, account=account.ref, at=at, hold=hold.number)
             )
         for lot in lots:
-            at = max(lot.expires_at, not_before)
+            at = max(lot.expires_at, not_before, since)  # what was held may have ended under an older program
             name = f"expiry:{account.ref}:{account.seq + 1}"
             yield from _bring(
                 registry, account, Expiry(id=name, source=OWN_SOURCE, account=account.ref, at=at, lot=lot.number)
@@ -220,7 +223,7 @@ def apply(registry: Registry, account: Account, decision: Decision) -> None:
 
 def next_due(registry: Registry, account: Account, since: int = -NEVER) -> int:
     """Return the earliest instant at which time brings something to an account under a program that holds `since`."""
-    earliest = account.next_expiry()
+    earliest = account.next_expiry(registry.context.shrinking)
     for hold in account.holds.values():
         if hold.left:
             earliest = min(earliest, hold.lapses_at)
@@ -243,7 +246,12 @@ def _brought(registry: Registry, account: Account, event: Event, budgets: dict[s
 def _earliest(registry: Registry, account: Account, until: int, since: int) -> tuple[list[Hold], list[Lot], list[Due]]:
     """Return all that the earliest instant brings: what one plugin does must not hide what another is due."""
     holds = [hold for hold in account.holds.values() if hold.left and hold.lapses_at <= until]
-    lots = [lot for lot in account.lots.values() if lot.remaining > lot.held and lot.expires_at <= until]
+    shrinking = registry.context.shrinking
+    lots = [
+        lot
+        for lot in account.lots.values()
+        if lot.expires_at <= until and (lot.remaining > lot.held or (lot.held and lot.asset in shrinking))
+    ]
     dues: list[Due] = []
     if registry.has_dues and account.status not in {"", CLOSED}:
         view = AccountView(account, max(account.clock, since - 1), registry.context)
@@ -279,10 +287,32 @@ def judge(
     about: int | None = None,
     *,
     budgets: Mapping[str, int] | None = None,
+    picked: tuple[str, str] | None = None,
 ) -> Decision:
-    """Judge one event on an account to which time has caught up; what time brings is left out."""
+    """Judge one event on an account to which time has caught up; what time brings is left out.
+
+    Raises:
+        PluginError: a rule of the program fails on the event, as where it divides by zero.
+    """
+    try:
+        return _judged(registry, account, event, past, about, budgets, picked)
+    except ExpressionError as error:
+        raise failed(error, event.id, registry.source) from error
+
+
+def _judged(
+    registry: Registry,
+    account: Account,
+    event: Event,
+    past: Past | Earlier | None,
+    about: int | None,
+    budgets: Mapping[str, int] | None,
+    picked: tuple[str, str] | None,
+) -> Decision:
     view = AccountView(account, event.at, registry.context, named=about, since=event.at)
     draft = Draft(registry, account, event, view, about)
+    if picked is not None:
+        view.picked = draft.trace["picked"] = picked
     handler = HANDLERS.get(type(event))
     check_status(draft)
     if not draft.objections:
@@ -319,7 +349,8 @@ def judge(
 
 
 def _refused(draft: Draft) -> Decision:
-    return Decision(draft.event, draft.registry.hash, None, tuple(draft.objections), draft.trace, draft.about)
+    objections, program = tuple(draft.objections), draft.registry.hash
+    return Decision(draft.event, program, None, objections, draft.trace, draft.about, pick=draft.pick)
 
 
 def _check_ending(draft: Draft) -> None:

@@ -62,6 +62,9 @@ class Plugin(Generic[ConfigT]):
     owns: tuple[str, ...] = ()
     """How the refs begin of accounts that are nobody's but the plugin's own; `prepare` may set it. No other plugin
     judges or rewards what happens to them."""
+    takes: frozenset[str] = frozenset()
+    """The kinds of event that senders may post to accounts that it `owns`, besides opening, freezing and closing them;
+    `prepare` may set it. All others are refused there, and none of the engine's own kinds opens such an account."""
     idle: frozenset[str] = frozenset()
     """Hooks that these options leave nothing to do for; `prepare` may set it, and the engine does not call them."""
 

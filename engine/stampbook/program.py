@@ -18,6 +18,7 @@ from stampbook.vocabulary import (
     LineCondition,
     LineFormula,
     LineLabel,
+    PeriodText,
     WindowText,
     check_reads,
     refuse,
@@ -77,6 +78,20 @@ class AssetTable(_Table):
         Literal["refuse", "forfeit"] | None,
         Field(description="closing an account that holds it: refused (a currency's default) or forfeit (a unit's)"),
     ] = None
+    held_expired: Annotated[
+        Literal["protect", "expire", "extend"],
+        Field(
+            description="what is set aside when its time is over: good until the hold ends, and what is released then "
+            "is over at once; gone with the rest of its lot, so that the hold shrinks; or, released, good for extend_by"
+        ),
+    ] = "protect"
+    extend_by: Annotated[PeriodText | None, Field(description="for held_expired = 'extend'")] = None
+
+    @model_validator(mode="after")
+    def _extends(self) -> AssetTable:
+        if (self.held_expired == "extend") != (self.extend_by is not None):
+            refuse("extend_by goes with held_expired = 'extend', and only with it")
+        return self
 
 
 class MetricTable(_Table):
@@ -293,6 +308,12 @@ def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramF
         context.distinct = frozenset(name for name, table in file.metrics.items() if table.distinct is not None)
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
         context.stacking = file.stacking
+        context.shrinking = frozenset(code for code, table in file.assets.items() if table.held_expired == "expire")
+        context.graces = {
+            code: table.extend_by.ends(context.calendar)
+            for code, table in file.assets.items()
+            if table.extend_by is not None
+        }
     return file, context
 
 

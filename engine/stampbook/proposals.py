@@ -72,6 +72,23 @@ class Remember(NamedTuple):
     value: str
 
 
+class Pick(NamedTuple):
+    """Asks the engine for the next free one of the plugin's own accounts, such as a code of a pool.
+
+    Free is an account whose ref begins with `prefix`, of which `fact` has `value` and nothing was ever concluded under
+    `lacks`, and which has something that may be spent. The event is proposed anew with `AccountView.picked`, the
+    account's ref and the value of its fact `tells`; where that account refuses what is sent to it, the next is tried.
+    Where there is none, the event is refused with `none`.
+    """
+
+    prefix: str
+    fact: str
+    value: str
+    lacks: str
+    tells: str
+    none: Objection
+
+
 class Mature(NamedTuple):
     """Lets what is pending under these terms be spent from now on: `units` smallest units, as far as they are there."""
 

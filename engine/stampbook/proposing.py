@@ -25,7 +25,7 @@ from stampbook.lots import DEBT, PAID
 from stampbook.metrics import SEPARATOR
 from stampbook.owing import repay_first
 from stampbook.periods import NEVER
-from stampbook.proposals import Debt, GiveBack, Mature, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import Debt, GiveBack, Mature, Pick, PutBack, Remember, SetAside, StatusChange, Tally
 from stampbook.standing_in import stand_in
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
     """
     if isinstance(proposal, Posting):
         draft.postings.append(proposal)
-    elif isinstance(proposal, Objection):
-        draft.objections.append(Objection(proposal.code, proposal.message, plugin))
+    elif isinstance(proposal, (Objection, Pick)):
+        _object(draft, plugin, proposal)
     elif isinstance(proposal, Message):
         draft.messages.append(checked_message(plugin, proposal))
     elif isinstance(proposal, Withdrawal):
@@ -120,6 +120,13 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
     else:
         message = f"plugin {plugin!r} proposes {proposal!r}, which is none of what it may propose"
         raise PluginError(message)
+
+
+def _object(draft: Draft, plugin: str, proposal: Objection | Pick) -> None:
+    """Object; where only one of many accounts is lacking, until the engine has found one."""
+    if isinstance(proposal, Pick):
+        draft.pick, proposal = proposal, proposal.none
+    draft.objections.append(Objection(proposal.code, proposal.message, plugin))
 
 
 def _mature(draft: Draft, proposal: Mature) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, model_validator
@@ -137,6 +138,30 @@ class Purchase(Event):
     def order_in(self, currency: str) -> Order:
         """Return the order, in `currency` unless the event names one."""
         return order_of(self, currency if self.currency is None else self.currency)
+
+
+class Basket(Part):
+    """What is about to be bought, as events of plugins may tell it: lines or one amount, and what is taken off."""
+
+    lines: tuple[OrderLine, ...] = ()
+    amount: Amount | None = None
+    discount: Amount = 0
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Basket:
+        if (self.amount is None) == (not self.lines):
+            fail("an order has either lines or one amount")
+        gross = _gross(self.lines) if self.amount is None else self.amount
+        if self.discount > gross:
+            fail("the discount is larger than the order")
+        if gross > LARGEST:
+            fail("the order is larger than any amount that is kept")
+        return self
+
+    def order_in(self, currency: str, *, store: str = "", channel: str = "") -> Order:
+        """Return the order, in a currency, as rules see it; it is not paid yet."""
+        fields = {**self.__dict__, "tax": 0, "tax_added": False, "tenders": (), "store": store, "channel": channel}
+        return order_of(SimpleNamespace(**fields), currency)
 
 
 class ReturnLine(Part):

@@ -51,7 +51,7 @@ class RuleReason:
 
     Attributes:
         rule: its name in the ledger, ``<plugin table>.<rule>``.
-        result: ``granted``, ``nothing``, ``stacked out`` or ``does not apply``.
+        result: ``granted``, ``nothing``, ``stacked out``, ``out of season`` or ``does not apply``.
         granted: what it granted; None where it did not.
         options: its texts in the program that judged the event.
         read: the numbers that its texts name, as they were.
@@ -62,6 +62,7 @@ class RuleReason:
         lines: for a rule that looks at lines, each line.
         shared: what of its grant went to other accounts: ``40 points to home``.
         limited: the limits and campaigns that cut it, in the order in which they did.
+        season: of a rule out of season, its campaign in words: whether that is over or has not begun, and its days.
     """
 
     rule: str
@@ -76,6 +77,7 @@ class RuleReason:
     lines: tuple[LineReason, ...] = ()
     shared: tuple[str, ...] = ()
     limited: tuple[Cut, ...] = ()
+    season: str = ""
 
 
 def rule_reasons(
@@ -95,6 +97,7 @@ def rule_reasons(
     factors = [f"{rule} × {_factor(factor)}" for rule, factor in trace.get("multiplied", ())]
     shared = _shared(trace, registry.context)
     limited = _limited(trace, registry.context)
+    seasons = {rule: _season(registry, name, event.at) for rule, name in trace.get("out_of_season", ())}
     reasons: list[RuleReason] = []
     seen: set[str] = set()
     for plugin in registry.plugins:
@@ -105,6 +108,7 @@ def rule_reasons(
             rule = f"{plugin.name}.{table.name}"  # type: ignore[attr-defined]  # _tables yields those with a name
             seen.add(rule)
             result = "stacked out" if rule in out else "nothing" if rule in wanted else ""
+            result = "out of season" if rule in seasons else result
             result = "granted" if rule in granted or rule in shared else result
             reason = RuleReason(
                 rule,
@@ -116,11 +120,13 @@ def rule_reasons(
                 group=out.get(rule, ""),
                 shared=shared.get(rule, ()),
                 limited=limited.get(rule, ()),
+                season=seasons.get(rule, ""),
             )
             own = trace.get("read", {}).get(rule, read)
             reasons.append(_weighed(reason, table, registry.context, own, order))
-    for rule in dict.fromkeys(rule for rule in (*granted, *out, *limited) if rule not in seen):
-        result = "granted" if rule in granted else "stacked out" if rule in out else "nothing"
+    for rule in dict.fromkeys(rule for rule in (*granted, *out, *limited, *seasons) if rule not in seen):
+        result = "out of season" if rule in seasons else "stacked out" if rule in out else "nothing"
+        result = "granted" if rule in granted else result
         reasons.append(
             RuleReason(
                 rule,
@@ -131,9 +137,18 @@ def rule_reasons(
                 multipliers=tuple(factors),
                 group=out.get(rule, ""),
                 limited=limited.get(rule, ()),
+                season=seasons.get(rule, ""),
             )
         )
     return tuple(reasons)
+
+
+def _season(registry: Registry, name: str, at: int) -> str:
+    """Return in words why a campaign was not on at an instant, with its days as the program writes them."""
+    table = registry.file.campaigns[name]
+    begun = table.first_day is None or registry.context.calendar.parse(table.first_day) <= at
+    days = [f"{word} {day}" for word, day in (("from", table.first_day), ("to", table.last_day)) if day is not None]
+    return f"campaign {name} {'was over: it was on' if begun else 'had not begun: it is on'} {' '.join(days)}"
 
 
 def _shared(trace: Mapping[str, Any], context: Context) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ import pluggy
 from stampbook.declared_events import declared_kinds
 from stampbook.errors import PluginError, StampbookError
 from stampbook.event_reading import EventReader
-from stampbook.events import CORE_EVENTS, EVENTS_OF_TIME, Event
+from stampbook.events import CORE_EVENTS, EVENTS_OF_TIME, OWN_SOURCE, Event
 from stampbook.hookspecs import Award, Due, Entitlement, Extension, GoodUntil, Hooks, Multiplier, Note, Payment
 from stampbook.ledger import Fact, Message, Objection
 from stampbook.limits import Limits, limits_of
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
     from stampbook.program import ProgramFile
     from stampbook.proposals import Earned
     from stampbook.refund_plans import RefundPlan, RefundRequest
+    from stampbook.toml_source import Source
     from stampbook.vocabulary import Context
 
 T = TypeVar("T")
+
+
+_OF_ANY_ACCOUNT = frozenset({"account.opened", "account.frozen", "account.unfrozen", "account.closed", "extend"})
 
 
 class Stamped(NamedTuple, Generic[T]):
@@ -47,12 +51,21 @@ class Registry:
     stamps each result with the plugin's name.
     """
 
-    def __init__(self, file: ProgramFile, context: Context, hash: str, plugins: Iterable[Plugin[Any]]) -> None:  # noqa: A002 - the word of the design
+    def __init__(
+        self,
+        file: ProgramFile,
+        context: Context,
+        hash: str,  # noqa: A002 - the word of the design
+        plugins: Iterable[Plugin[Any]],
+        source: Source | None = None,
+    ) -> None:
+        self.source = source
         self.file = file
         self.context = context
         self.hash = hash
         self.plugins = tuple(plugins)
         self._owners = [(prefix, plugin.name) for plugin in self.plugins for prefix in plugin.owns]
+        self._takes = {plugin.name: _OF_ANY_ACCOUNT | plugin.takes for plugin in self.plugins if plugin.owns}
         manager = pluggy.PluginManager("stampbook")
         manager.add_hookspecs(Hooks)
         for plugin in self.plugins:
@@ -119,14 +132,28 @@ class Registry:
             if plugin.name in implementations and hook not in plugin.idle
         ]
 
+    def is_none_for(self, event: Event) -> str:
+        """Return why an event that somebody sends is none for its account, a plugin's own; else an empty text."""
+        owner = self._owner(event.account) if self._owners and event.source != OWN_SOURCE else None
+        if owner is None or event.type in self._takes[owner]:
+            return ""
+        return f"account {event.account} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
+
+    def opens(self, event: Event) -> bool:
+        """Whether an event may open its account by itself: of a plugin's own only an event that this one brings."""
+        owner = self._owner(event.account) if self._owners else None
+        if owner is None:
+            return True
+        return self.own_events.get(event.type) == owner and event.type in self._takes[owner]
+
     def _of(self, hook: str, account: AccountView) -> list[tuple[str, Callable[..., Any]]]:
         """Return the calls of a hook for an account: all, or those of the plugin whose own it is."""
-        calls, owner = self._calls[hook], self._owner(account) if self._owners else None
+        calls, owner = self._calls[hook], self._owner(account.ref) if self._owners else None
         return calls if owner is None else [call for call in calls if call[0] == owner]
 
-    def _owner(self, account: AccountView) -> str | None:
+    def _owner(self, ref: str) -> str | None:
         for prefix, owner in self._owners:
-            if account.ref.startswith(prefix):
+            if ref.startswith(prefix):
                 return owner
         return None
 
@@ -220,7 +247,7 @@ class Registry:
 
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None = None) -> list[Stamped[Proposal]]:
         """Return what a plugin's own event moves; on an account that is another plugin's own, only an objection."""
-        owner, bringer = self._owner(account), self.own_events.get(event.type)
+        owner, bringer = self._owner(account.ref), self.own_events.get(event.type)
         if owner not in {None, bringer}:
             told = f"account {account.ref} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
             return [Stamped(str(bringer), Objection("no_customer", told))]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stampbook.events import Return
 from stampbook.ledger import PROMOTION, SALES, Posting
 from stampbook.limits import given_back, let_go_of
+from stampbook.lots import RENEWED
 from stampbook.owing import repay_first
 from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics, told_of_return
 from stampbook.standing_in import StandIns
@@ -104,7 +105,7 @@ def _renewed(draft: Draft, plan: RefundPlan, rule: str) -> list[tuple[int, int, 
         if expires_at is None:
             renewed.append((number, 0, units))
         else:
-            terms = (lot.asset, lot.kind, draft.event.at, expires_at, lot.priority)
+            terms = (lot.asset, RENEWED, draft.event.at, expires_at, lot.priority)
             renewed.extend((number, into, part) for into, part in draft.grant(terms, units, SALES, rule))
     return renewed
 

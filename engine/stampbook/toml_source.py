@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from stampbook.errors import Mistake, ProgramError, near
 from stampbook.hidden_mistakes import Rest, place_of, rest_of
 from stampbook.toml_lines import Path, key_lines
-from stampbook.wording import brief, in_words, keys_of, model_at
+from stampbook.wording import brief, in_words, keys_of, model_at, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,11 @@ class Source:
         return sha256(self.text.encode()).hexdigest()
 
     def line(self, path: Path) -> int:
-        """Return the line of a key, or of the nearest one above it."""
+        """Return the line of a key, of the first one in it, or of the nearest one above it."""
         while path and path not in self._lines:
+            below = [line for place, line in self._lines.items() if place[: len(path)] == path]
+            if below:
+                return min(below)
             path = path[:-1]
         return self._lines.get(path, 0)
 
@@ -134,7 +137,12 @@ def _problem(detail: Any, model: type[BaseModel], place: Path) -> str:
     if detail["type"] != "extra_forbidden":
         return in_words(detail)
     table = model_at(model, place[:-1])
-    return f"no such key{near(str(place[-1]), [] if table is None else keys_of(table))}"
+    if table is None:
+        return "no such key"
+    name = str(place[-1])
+    inner = [key for key in keys_of(table) if (part := part_of(table, key)) is not None and name in keys_of(part.model)]
+    below = f"; it is a key of {inner[0]}" if len(inner) == 1 else ""
+    return f"no such key{near(name, keys_of(table)) or below}"
 
 
 def _joined(messages: list[str]) -> str:

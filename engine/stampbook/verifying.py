@@ -232,8 +232,17 @@ class _Audit:
         try:
             event = event_of(entry, registry)
             past = None if entry.about is None else self._named(account, event, entry.about)
-            budgets = orjson.loads(entry.trace).get("budgets") if b'"budgets"' in entry.trace else None
-            decision = judge(registry, judged, event, past, entry.about, budgets=budgets)
+            trace = orjson.loads(entry.trace) if b'"budgets"' in entry.trace or b'"picked"' in entry.trace else {}
+            picked = trace.get("picked")
+            decision = judge(
+                registry,
+                judged,
+                event,
+                past,
+                entry.about,
+                budgets=trace.get("budgets"),
+                picked=None if picked is None else (picked[0], picked[1]),
+            )
         except (StampbookError, LookupError, ValueError) as error:
             self._find("I21", entry.seq, f"deciding it again fails: {error}")
             return False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from stampbook.batch import Batch, HalfDoneError
 from stampbook.engine import Engine, uncollected
 from stampbook.errors import StampbookError, StoreBusyError
 from stampbook.leasing import LeaseShortError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from multiprocessing.connection import Connection
 
-    from stampbook.batch import Batch
     from stampbook.plugin import Plugin
     from stampbook.store.rows import Row
 
@@ -168,12 +168,15 @@ class _Decider:
             session.write_rows(rows)
 
     def _decided(self, events: Sequence[Mapping[str, Any]]) -> Batch:
+        failing: dict[int, StampbookError] = {}
         while True:
             try:
                 with uncollected(), self._engine.store.reader() as session:
                     batch = self._engine.batch(session, new_ids=self._new_ids)
-                    batch.take(events)
+                    batch.take(events, failing)
                 return batch
+            except HalfDoneError as half:
+                failing[half.place] = half.error
             except LeaseShortError as short:
                 self._engine.leases.ask(short)
 

@@ -388,6 +388,8 @@ def test_first_nth_and_anniversary() -> None:
     ("rules", "says"),
     [
         (rule(), "a rule has either earn = '…' or [[plugin.rule.bracket]] tables"),
+        (rule(earn="1", brackets="whole"), "brackets says how [[plugin.rule.bracket]] tables are used, and this rule has none"),
+        ("[[plugin.bracket]]\nfrom = '0'\nrate = '1'\n" + rule(earn="1"), "plugin[2].bracket: no such key; it is a key of rule"),
         (rule(earn="1", of="order.net"), "of goes with each = '…' or with brackets"),
         (rule(earn="1", each="0"), "each: for each nothing is without end"),
         (rule(earn="1") + STEPS, "a rule has either earn = '…' or [[plugin.rule.bracket]] tables"),

@@ -57,6 +57,22 @@ def add(books: Ledger, account: str, amount: str, asset: str = "points") -> None
     books.post(type="adjust", account=account, asset=asset, amount=amount, reason="a start", at="2025-01-01T12:00")
 
 
+def test_a_reservation_ends_when_what_was_set_aside_for_it_has_expired() -> None:
+    text = PROGRAM.replace("[assets.points]\n", '[assets.points]\nheld_expired = "expire"\n')
+    books = Ledger(text.format(reward="stock = 1", options=""))
+    add(books, "ben", "100")
+    books.post(type="adjust", account="ann", asset="points", amount="60", reason="a start", expires="2025-01-03T12:00")
+    set_aside = {"type": "reward.reserved", "reward": "thing", "lapses_at": "2025-02-01T12:00"}
+    assert books.post(id="v", account="ann", at="2025-01-02T12:00", **set_aside).accepted
+    assert books.post(account="ben", at="2025-01-03T11:00", type="reward.redeemed", reward="thing").objections
+    books.tick("2025-01-03T12:00")
+    late = books.post(account="ann", type="reward.redeemed", reward="thing", hold="v", at="2025-01-03T13:00")
+    assert late.objections
+    assert books.post(account="ben", type="reward.redeemed", reward="thing", at="2025-01-03T14:00").accepted
+    books.tick("2025-02-02T12:00")
+    assert books.post(account="ben", type="reward.redeemed", reward="thing", at="2025-02-03T14:00").objections
+
+
 def redeem(books: Ledger, **event: Any) -> Outcome:
     return books.post(**{"type": "reward.redeemed", "reward": "thing", **event})
 

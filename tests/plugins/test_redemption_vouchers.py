@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stampbook import PluginError, ProgramError
+from stampbook import EventError, PluginError, ProgramError
 from stampbook.engine import Engine
 from stampbook.statements import statement
 from stampbook.testing import Ledger
@@ -162,6 +162,103 @@ def test_the_account_of_a_code_is_no_customers(kind: str, of: str, to: str) -> N
     assert use(books, code).accepted
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "purchase", "amount": "5.00"},
+        {"type": "topup", "amount": "5.00"},
+        {"type": "adjust", "asset": "vouchers", "amount": "1", "reason": "one more"},
+        {"type": "reward.redeemed", "reward": "film"},
+        {"type": "voucher.redeemed", "code": "FILM-A"},
+        {"type": "account.described", "attributes": {"city": "Ely"}},
+    ],
+)
+@pytest.mark.parametrize("loaded", [True, False])
+def test_only_what_is_meant_for_codes_is_taken_by_their_accounts(event: dict[str, Any], loaded: bool) -> None:  # noqa: FBT001 - a drawn flag
+    books = ledger()
+    if loaded:
+        load(books, "FILM-A")
+    assert codes(books.post(account="voucher:F11MA", **event)) == ["no_customer"]
+    assert load(books, "FILM-A").accepted != loaded, "a refusal opened no account"
+    assert use(books, "FILM-A").accepted
+
+
+@pytest.mark.parametrize("kind", ["spend", "hold.authorised"])
+def test_a_code_that_is_not_there_is_neither_spent_nor_opened(kind: str) -> None:
+    books = ledger()
+    event = {"type": kind, "account": "voucher:F11MA", "asset": "vouchers", "amount": "1"}
+    assert codes(books.post(**event)) == ["unknown_account"]
+
+
+def test_a_code_that_was_used_before_it_was_loaded_is_not_known() -> None:
+    books = ledger()
+    load(books, "FILM-A", at="2025-03-01T12:00")
+    early = use(books, "FILM-A", at="2025-03-01T11:59")
+    assert codes(early) == ["unknown_account"]
+    assert early.objections[0].message.endswith("there is no such code")
+    given = books.post(type="reward.redeemed", reward="film", code="FILM-A", at="2025-03-01T11:59")
+    assert codes(given) == ["unknown_account"]
+    books.post(type="account.opened", account="voucher:F11MB", at="2025-03-01T13:00")
+    assert codes(use(books, "FILM-B")) == ["unknown_account"], "of a list that is being loaded"
+
+
+FOR_TEA = """
+minimum = "30.00"
+only = { categories = ["tea"], stores = ["ely", "ham"] }
+"""
+TEA, JAM = {"category": "tea", "amount": "25.00"}, {"category": "jam", "amount": "25.00"}
+
+
+@pytest.mark.parametrize(
+    ("order", "store", "refused", "says"),
+    [
+        (None, "ely", ["no_order"], "voucher series 'film' is for some orders only; say in order what is being bought"),
+        ({"amount": "99.00"}, "ely", ["wrong_goods"], "is for categories 'tea'; there is nothing of that in the order"),
+        ({"lines": [TEA, JAM]}, "ely", ["below_minimum"], "25.00 GBP of categories 'tea' are less than the 30.00 GBP"),
+        ({"lines": [TEA, TEA], "discount": "20.01"}, "ely", ["below_minimum"], "29.99 GBP"),
+        ({"lines": [TEA, {**TEA, "kind": "gift_card"}]}, "ely", ["below_minimum"], "25.00 GBP"),
+        ({"lines": [TEA, TEA]}, "oxford", ["wrong_store"], "is for 'ely' or 'ham', not for oxford"),
+        ({"lines": [JAM]}, "", ["wrong_store", "wrong_goods"], "not for none"),
+        ({"lines": [TEA, TEA], "discount": "20.00"}, "ham", [], ""),
+    ],
+)
+def test_a_series_for_some_orders_says_what_is_wrong_with_the_order(
+    order: dict[str, Any] | None, store: str, refused: list[str], says: str
+) -> None:
+    books = ledger(film=FOR_TEA)
+    load(books, "FILM-A")
+    told: dict[str, Any] = {"store": store, "order": order} if order else {"store": store}
+    outcome = use(books, "FILM-A", **told)
+    assert codes(outcome) == refused
+    assert says in " ".join(objection.message for objection in outcome.objections)
+    assert use(books, "FILM-A", store="ely", order={"lines": [TEA, TEA]}).accepted == bool(refused), "nothing was used"
+
+
+def test_a_series_for_some_orders_is_not_used_past_them() -> None:
+    books = ledger(film=FOR_TEA)
+    load(books, "FILM-A")
+    for kind in ("spend", "hold.authorised"):
+        assert codes(books.post(type=kind, account="voucher:F11MA", asset="vouchers", amount="1")) == ["no_order"]
+
+
+def test_an_order_of_a_code_adds_up() -> None:
+    books = ledger(film=FOR_TEA)
+    load(books, "FILM-A")
+    with pytest.raises(EventError, match="an order has either lines or one amount"):
+        use(books, "FILM-A", order={"discount": "1.00"})
+    with pytest.raises(EventError, match="the discount is larger than the order"):
+        use(books, "FILM-A", order={"amount": "1.00", "discount": "1.01"})
+
+
+@pytest.mark.parametrize(
+    ("film", "says"),
+    [("only = {}", "it names nothing; say which skus"), ('minimum = "1.001"', "voucher series 'film': minimum: ")],
+)
+def test_a_series_for_no_orders_is_a_mistake(film: str, says: str) -> None:
+    with pytest.raises((PluginError, ProgramError), match=says):
+        ledger(film=film)
+
+
 def test_who_may_use_a_series_and_when() -> None:
     books = ledger('when = "account.ref != \'bob\'"\nfrom = "2025-02-01"')
     code = take(books)
@@ -238,7 +335,6 @@ def test_a_code_of_a_pool_is_handed_out_once() -> None:
     books = ledger(film='holder = "account"')
     for code in ("FILM1", "FILM2"):
         load(books, code)
-    assert codes(books.post(type="reward.redeemed", reward="film")) == ["no_code"]
     assert take(books, reward="film", code="film1", id="r") == "film1"
     outcome = books.post(type="reward.redeemed", reward="film", code="FILM1")
     assert codes(outcome) == ["code_given"]

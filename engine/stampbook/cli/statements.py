@@ -225,6 +225,8 @@ def _tell_rule(rule: object) -> None:
     if rule.granted is not None:
         result = f"granted {one_or_more(rule.granted)}"
     click.echo(f"  {rule.rule}: {result}{f' (another of its group {rule.group} won)' if rule.group else ''}")
+    if rule.season:
+        click.echo(f"    {rule.season}")
     for limit, desired, granted in rule.limited:
         click.echo(f"    cut by {limit}: {desired} to {granted}")
     for share in rule.shared:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stampbook.batch import Batch, HalfDoneError
 from stampbook.engine import RETRIES
 from stampbook.errors import InputError, PeriodError, StoreBusyError
 from stampbook.events import OWN_SOURCE
@@ -20,7 +21,6 @@ from stampbook.store.programs import KeptProgram, Schedule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from stampbook.batch import Batch
     from stampbook.engine import Engine, Outcome
     from stampbook.importing.rows import Row, Rows
     from stampbook.ledger import Entry
@@ -297,7 +297,10 @@ class _Instant:
 
     def _decide(self, batch: Batch, lines: list[_Line]) -> list[_Line]:
         events = [line.event or {} for line in self._lines]
-        batch.take(events)
+        try:
+            batch.take(events)
+        except HalfDoneError as half:  # which no journal holds
+            raise half.error from half
         return lines
 
     def _bring_up(self, batch: Batch, lines: list[_Line]) -> list[_Line]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.ledger import Entry
     from stampbook.moves import Move
+    from stampbook.proposals import Pick
     from stampbook.store.campaigns import Claim
     from stampbook.store.changes import Changes
     from stampbook.store.programs import KeptProgram
@@ -143,6 +144,30 @@ class MemorySession(Session):
             if account.id > after and account.due_at <= until and account.due_at < NEVER
         ]
         return sorted(due)[:limit]
+
+    def holding(self, until: int, limit: int) -> tuple[list[str], int]:
+        """Return accounts with open holds to which time brings something up to an instant, and when it next does."""
+        holding = [
+            account
+            for account in sorted(self._store.accounts.values(), key=lambda account: account.id)
+            if any(hold.left for hold in account.holds.values())
+        ]
+        refs = [account.ref for account in holding if account.due_at <= until]
+        return refs[:limit], min((account.due_at for account in holding if account.due_at > until), default=NEVER + 1)
+
+    def free(self, pick: Pick, after: int, limit: int, at: int) -> list[tuple[int, str]]:
+        """Return ids and refs of free accounts of a pool, those of ids beyond one, in the order of ids."""
+        found = [
+            (account.id, account.ref)
+            for account in self._store.accounts.values()
+            if account.id > after
+            and account.ref.startswith(pick.prefix)
+            and (facts := account.facts.get(pick.fact)) is not None
+            and facts[-1].value == pick.value
+            and pick.lacks not in account.facts
+            and any(lot.free > 0 and lot.expires_at > at for lot in account.lots.values())
+        ]
+        return sorted(found)[:limit]
 
     def refs(self) -> list[str]:
         """Return the refs of all accounts in the order in which they were opened."""

@@ -8,17 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from stampbook.periods import NEVER
-from stampbook.store import campaigns
+from stampbook.store import campaigns, searching
 from stampbook.store.expired import expired_units, moved
 from stampbook.store.programs import KeptProgram, latest_by_start
-from stampbook.store.rows import (
-    COLUMNS,
-    Key,
-    Row,
-    account_of,
-    entry_of,
-    fill,
-)
+from stampbook.store.rows import COLUMNS, Key, Row, account_of, entry_of, fill
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +19,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.ledger import Entry
     from stampbook.moves import Move
+    from stampbook.proposals import Pick
     from stampbook.store.campaigns import Claim, Lease
     from stampbook.store.changes import Changes
 
@@ -112,6 +106,26 @@ class Session(ABC):
             after: only those of larger ids, in the order of ids: so all of them are found in one walk, and no index has
                 to follow each change of what is due.
             limit: how many at most.
+        """
+
+    @abstractmethod
+    def holding(self, until: int, limit: int) -> tuple[list[str], int]:
+        """Return accounts with open holds to which time brings something up to an instant, and when it next does.
+
+        Args:
+            until: the instant.
+            limit: how many at most.
+        """
+
+    @abstractmethod
+    def free(self, pick: Pick, after: int, limit: int, at: int) -> list[tuple[int, str]]:
+        """Return ids and refs of free accounts of a pool, those of ids beyond one, in the order of ids.
+
+        Args:
+            pick: of which pool.
+            after: an account id.
+            limit: how many at most.
+            at: the instant at which they have something to spend.
         """
 
     @abstractmethod
@@ -225,6 +239,14 @@ class SqlSession(Session):
         """Return ids and refs of accounts to which time brings something up to an instant, those beyond an id."""
         sql = "SELECT id, ref FROM account WHERE id > ? AND due_at <= ? AND due_at < ? ORDER BY id LIMIT ?"
         return [(id_, ref) for id_, ref in self.rows(sql, [after, until, NEVER, limit])]
+
+    def holding(self, until: int, limit: int) -> tuple[list[str], int]:
+        """Return accounts with open holds to which time brings something up to an instant, and when it next does."""
+        return searching.holding(self, until, limit)
+
+    def free(self, pick: Pick, after: int, limit: int, at: int) -> list[tuple[int, str]]:
+        """Return ids and refs of free accounts of a pool, those of ids beyond one, in the order of ids."""
+        return searching.free(self, pick, after, limit, at)
 
     def find(self, source: str | None, event_id: str) -> list[tuple[str, Entry]]:
         """Return the account's ref and the entry of an event id."""

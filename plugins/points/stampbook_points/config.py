@@ -103,6 +103,8 @@ class Rule(PluginConfig):
             refuse("part goes with each = '…', and only with it")
         if self.steps and self.each is not None:
             refuse("a rule has either each = '…' or brackets")
+        if not self.steps and "brackets" in self.model_fields_set:
+            refuse("brackets says how [[plugin.rule.bracket]] tables are used, and this rule has none")
         if self.of is not None and self.each is None and not self.steps:
             refuse("of goes with each = '…' or with brackets")
         if self.each is not None and not Fraction(self.each):

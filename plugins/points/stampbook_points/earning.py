@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook import NEVER, Award, ExpressionError, Note, PluginError
+from stampbook import NEVER, Award, ExpressionError, Note
 from stampbook_points.rules import earned_by_lines, earned_by_order, weights_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def awards_of(
         readers: by rule, what reads the fields that it names.
 
     Raises:
-        PluginError: the formula of a rule fails on this event.
+        ExpressionError: the condition or formula of a rule fails on this event.
     """
     wanted: list[Award | Note] = []
     at = event.at
@@ -55,8 +55,8 @@ def awards_of(
             else:
                 earned = earned_by_order(when, earn, event, part, account)
         except ExpressionError as error:
-            message = f"rule {name} fails on event {event.id!r}: {error}"
-            raise PluginError(message) from error
+            error.rule = name
+            raise
         if earned is None:
             continue
         numerator, denominator, lines = earned

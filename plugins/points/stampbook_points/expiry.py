@@ -133,8 +133,8 @@ class Expiry:
                 if when is not None and not when(event, order, None, account, None):
                     continue
             except ExpressionError as error:
-                message = f"rule {rule} fails on event {event.id!r}: {error}"
-                raise PluginError(message) from error
+                error.rule = rule
+                raise
             until = end(event.at, account)
             found.extend(
                 Extension(rule, lot.number, until)

@@ -18,7 +18,7 @@ from stampbook_redemption.events import (
     VoucherRedeemed,
 )
 from stampbook_redemption.paying import Rates
-from stampbook_redemption.vouchers import ACCOUNT, Vouchers
+from stampbook_redemption.vouchers import ACCOUNT, TAKEN_BY_CODES, Vouchers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,6 +44,7 @@ class Redemption(Plugin[RedemptionConfig]):
         self._vouchers = Vouchers(self.name, config, self.program)
         self._catalogue = Catalogue(self.name, config, self.program, self._vouchers)
         self.owns = (ACCOUNT,) if config.series else ()
+        self.takes = TAKEN_BY_CODES
         self.offers = self._catalogue.offers
         self.limits = (*self._catalogue.limits, *self._vouchers.limits)
         unused = {"pay"} if self._rates is None else set()

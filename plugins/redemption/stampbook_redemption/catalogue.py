@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook import (
     NEVER,
+    RENEWED,
     Deposit,
     Due,
     Fact,
     GiveBack,
     Limit,
     Objection,
+    Pick,
     PluginError,
     Posting,
     PutBack,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 REWARDS = "rewards"
 """The book that takes what rewards cost."""
 
-Step = Posting | PutBack | Withdrawal | Deposit | Objection | Tally | SetAside | GiveBack | Remember
+Step = Pick | Posting | PutBack | Withdrawal | Deposit | Objection | Tally | SetAside | GiveBack | Remember
 """What redemption proposes, messages aside."""
 
 
@@ -81,7 +83,7 @@ class Catalogue:
             if reward.most is not None:
                 yield Limit(rule, "account", "", reward.most, "awards", (rule,), reward.window or Window())
             if reward.stock is not None:
-                yield Limit(rule, "campaign", "", reward.stock, "awards", (rule,))
+                yield Limit(rule, "campaign", "", reward.stock, "awards", (rule,), lent=True)
 
     def _found(self, name: str) -> Reward | Objection:
         reward = self._rewards.get(name)
@@ -140,6 +142,12 @@ class Catalogue:
         if isinstance(event, RewardReserved):
             day = date.fromordinal(self._program.calendar.day(event.at)).isoformat()
             yield Fact(f"{self._name}.reserved/{account.position}", event.reward, at, NEVER, day)
+            return
+        if event.type == "expiry":  # a hold that shrinks pays for the reward no longer
+            for number in account.losing_holds(event.lot):  # type: ignore[attr-defined]
+                facts = account.facts(f"{self._name}.reserved/{number}")
+                if facts and facts[-1].value:
+                    yield Fact(facts[-1].name, "", at, NEVER, "what was set aside for it has expired")
             return
         held = self._held(event, account)
         if held is not None:
@@ -240,7 +248,9 @@ class Catalogue:
         policy = (reward and reward.expired) or self._config.expired
         if lot.expires_at > account.at or policy == "expire" or lot.kind == "paid":
             return PutBack(asset, amount, REWARDS, lot.number, rule)
+        if policy == "extend" and lot.kind == RENEWED:  # once for each unit: no way to keep points for ever
+            return PutBack(asset, amount, REWARDS, lot.number, rule)
         if policy == "extend" and self._extend is not None:
             until = self._extend(account.at)
-            return Deposit(asset, amount, REWARDS, lot.kind, account.at, until, lot.priority, rule)
+            return Deposit(asset, amount, REWARDS, RENEWED, account.at, until, lot.priority, rule)
         return None

@@ -143,6 +143,25 @@ class Reward(Offered):
         return self
 
 
+_Names = tuple[Annotated[str, Field(min_length=1, max_length=255)], ...]
+
+
+class Orders(PluginConfig):
+    """Goods and orders: those that meet every key that is there."""
+
+    skus: Annotated[_Names, Field(description="lines of these skus")] = ()
+    categories: Annotated[_Names, Field(description="lines of these categories")] = ()
+    labels: Annotated[_Names, Field(description="lines with one of these labels")] = ()
+    stores: Annotated[_Names, Field(description="orders of these stores")] = ()
+    channels: Annotated[_Names, Field(description="orders of these channels")] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Orders:
+        if not any((self.skus, self.categories, self.labels, self.stores, self.channels)):
+            refuse("it names nothing; say which skus, categories, labels, stores or channels")
+        return self
+
+
 class Series(Offered):
     """Vouchers of one sort: codes that are made, or loaded from a list."""
 
@@ -167,6 +186,13 @@ class Series(Offered):
     ] = "bearer"
     expires: Annotated[
         ValidityText | None, Field(description="validity of a code from the day of its issue; for ever where absent")
+    ] = None
+    minimum: Annotated[
+        str | None,
+        Field(pattern=_DECIMAL, description="the least that the goods cost for which a code is used; any where absent"),
+    ] = None
+    only: Annotated[
+        Orders | None, Field(description="goods and orders for which a code may be used; all goods where absent")
     ] = None
     worth: Annotated[str, Field(max_length=255, description="what the till gives for it, for people: 5.00 off")] = ""
 

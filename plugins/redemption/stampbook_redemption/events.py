@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook import Event, Instant, Name, refuse
+from stampbook import Basket, Event, Instant, Name, refuse
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 _Short = Annotated[str, Field(max_length=255)]
@@ -116,11 +116,15 @@ class RewardCancelled(_Undoing):
 
 
 class VoucherRedeemed(_Done):
-    """A customer uses a code. `series` says of which sort it is where its beginning does not."""
+    """A customer uses a code. `series` says of which sort it is where its beginning does not.
+
+    `order` is what is being bought, for series that ask for a least amount, or for some goods.
+    """
 
     type: Literal["voucher.redeemed"] = "voucher.redeemed"
     code: _Code
     series: Name | None = None
+    order: Basket | None = None
 
     @property
     def words(self) -> str:

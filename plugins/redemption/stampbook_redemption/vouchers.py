@@ -16,6 +16,7 @@ from stampbook import (
     Limit,
     Message,
     Objection,
+    Pick,
     PluginError,
     Posting,
     Remember,
@@ -36,6 +37,7 @@ from stampbook_redemption.events import (
     VoucherWithdrawn,
 )
 from stampbook_redemption.offers import PROMOTION, Offer, taken_back
+from stampbook_redemption.orders import ForOrders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,9 +48,17 @@ if TYPE_CHECKING:
 ACCOUNT = "voucher:"
 """How the ref of a code's account begins."""
 
+TAKEN_BY_CODES = frozenset(
+    {
+        "voucher.loaded", "voucher.voided", "spend",
+        "hold.authorised", "hold.captured", "hold.changed", "hold.voided",
+    }
+)  # fmt: skip
+"""The kinds of event that tills and operators send to the account of a code."""
+
 _ABSENT = "there is no such code"
 
-_Step = Posting | Withdrawal | Deposit | Objection | Message | Tally | GiveBack | Remember
+_Step = Pick | Posting | Withdrawal | Deposit | Objection | Message | Tally | GiveBack | Remember
 _ON_CODES = (VoucherLoaded, VoucherIssued, VoucherAssigned, VoucherWithdrawn, VoucherVoided)
 
 
@@ -76,6 +86,7 @@ class Vouchers:
         self._offers = {
             each.name: Offer(f"{name}.series.{each.name}", "voucher series", each, program) for each in config.series
         }
+        self._orders = {each.name: ForOrders(each, program) for each in config.series}
         self._ends = {
             each.name: each.expires.ends(program.calendar) for each in config.series if each.expires is not None
         }
@@ -85,7 +96,7 @@ class Vouchers:
             if each.per_account is not None
             for rule in (f"{name}.series.{each.name}",)
         )
-        self.bound = any(each.holder == "account" for each in config.series)
+        self.bound = any(each.holder == "account" or self._orders[each.name].asks for each in config.series)
 
     # ---- what a customer's account does --------------------------------------------------------------
 
@@ -98,9 +109,11 @@ class Vouchers:
         series = self._series[name]
         if series.pool:
             if code is None:
-                told = f"series {name!r} has a pool of codes; name the one that is handed out in code"
-                yield Objection("no_code", told)
-                return
+                if account.picked is None:
+                    yield self._next_of(series)
+                    return
+                ref, written = account.picked
+                code = written or ref.removeprefix(ACCOUNT)
             data = {"series": name, "holder": account.ref, "code": code}
             yield Remember("code", code)
             yield Message(account_of(code), "voucher.assigned", data, absent=_ABSENT)
@@ -108,6 +121,18 @@ class Vouchers:
             yield Objection("no_pool", f"codes of series {name!r} are made; leave out the code")
         else:
             yield from self.issued(name, account, account.derive(f"{self._name}.{name}:{account.position}"))
+
+    def _next_of(self, series: Series) -> Pick:
+        """Return how the next free code of a pool is found."""
+        told = f"the pool of series {series.name!r} has no free code left; load more, or name one in code"
+        return Pick(
+            account_of(series.prefix),
+            f"{self._name}.series",
+            series.name,
+            f"{self._name}.holder",
+            f"{self._name}.code",
+            Objection("no_code_left", told),
+        )
 
     def issued(self, name: str, account: AccountView, number: int) -> Iterator[_Step]:
         """Yield how a code is made of a number for an account."""
@@ -130,6 +155,7 @@ class Vouchers:
             return
         offer = self._offers[found.name]
         yield from offer.objections(event, account)
+        yield from self._orders[found.name].objections(event)
         told = f"an account may use {found.per_account} of series {found.name!r}"
         for limit in self.limits:
             if limit.name == f"{self._name}.series.{found.name}":
@@ -229,14 +255,19 @@ class Vouchers:
         return Deposit(self._asset, uses * self._one, PROMOTION, effective_at=since, expires_at=until, rule=rule)
 
     def _assigned(self, event: VoucherAssigned, account: AccountView) -> Iterator[Objection]:
-        yield from self._wrong(event.series, account)
-        if account.text(f"{self._name}.holder"):
+        wrong = self._wrong(event.series, account)
+        if wrong is not None:
+            yield wrong
+        elif account.text(f"{self._name}.holder"):
             yield Objection("code_given", "it was given to an account before")
         elif self._left(account) < self._all(account):
             yield Objection("code_used", "it was used, is void, set aside, or over")
 
     def _presented(self, event: VoucherPresented, account: AccountView) -> Iterator[_Step]:
-        yield from self._wrong(event.series, account)
+        wrong = self._wrong(event.series, account)
+        if wrong is not None:
+            yield wrong
+            return
         series, holder = self._series.get(event.series), account.text(f"{self._name}.holder")
         if series is not None and series.holder == "account" and holder not in {event.by, *(event.also or ())}:
             yield Objection("not_yours", "it was issued to another account")
@@ -279,11 +310,14 @@ class Vouchers:
         else:
             yield Withdrawal(self._asset, left, "breakage", f"{self._name}.series.{fact.value}")
 
-    def _wrong(self, series: str, account: AccountView) -> Iterator[Objection]:
+    def _wrong(self, series: str, account: AccountView) -> Objection | None:
+        """Return why a code is none of a series: it is of another, or was not there yet."""
         fact = self._about(account)
-        if fact is None or fact.value != series:
-            of = "no series" if fact is None else f"series {fact.value!r}"
-            yield Objection("wrong_series", f"it is of {of}, not of {series!r}")
+        if fact is None or fact.since > account.at:
+            return Objection("unknown_account", _ABSENT)
+        if fact.value != series:
+            return Objection("wrong_series", f"it is of series {fact.value!r}, not of {series!r}")
+        return None
 
     def _about(self, account: AccountView) -> Fact | None:
         """Return of which series a code is, since when, and until when it is good."""
@@ -305,6 +339,8 @@ class Vouchers:
         if isinstance(event, VoucherLoaded | VoucherIssued):
             until = self._end(self._series[event.series], event.at, account)
             yield Fact(f"{self._name}.series", event.series, at, max(until, at + 1), "")
+            if isinstance(event, VoucherLoaded):
+                yield Fact(f"{self._name}.code", event.code, at, NEVER, "as it was written")
             yield Fact(f"{self._name}.uses", str(self._series[event.series].uses), at, NEVER, "")
         if isinstance(event, VoucherLoaded | VoucherIssued | VoucherAssigned) and event.holder:
             yield Fact(f"{self._name}.holder", event.holder, at, NEVER, "")
@@ -314,9 +350,11 @@ class Vouchers:
             yield Fact(f"{self._name}.void", "its reward was cancelled", at, NEVER, "")
 
     def review(self, event: Event, account: AccountView) -> Iterator[Objection]:
-        """Yield why a code that only its holder may use is not simply spent or set aside at a till."""
+        """Yield why a code that only its holder may use, or for some orders, is not simply spent or set aside."""
         if event.type in {"spend", "hold.authorised"} and account.ref.startswith(ACCOUNT):
             fact = self._about(account)
             series = None if fact is None else self._series.get(fact.value)
             if series is not None and series.holder == "account":
                 yield Objection("not_yours", "only the account that it was issued to may use it; post voucher.redeemed")
+            elif series is not None and self._orders[series.name].asks:
+                yield Objection("no_order", "it is for some orders only; post voucher.redeemed with the order")

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook import Objection, Plugin, PluginError, Posting, RefundPlan, divide, hookimpl, portion, settle_share
+from stampbook import (
+    RENEWED,
+    Objection,
+    Plugin,
+    PluginError,
+    Posting,
+    RefundPlan,
+    divide,
+    hookimpl,
+    portion,
+    settle_share,
+)
 from stampbook_refunds.config import RefundsConfig
 from stampbook_refunds.rules import put_back, stored_part, take_from
 
@@ -77,7 +88,7 @@ class Refunds(Plugin[RefundsConfig]):
         over = 0
         for lot, amount in put_back(paid.drawn, units):
             there = account.known_lot(lot)
-            if self.config.expired != "expire" and there is not None and there.expires_at <= account.at:
+            if self._is_over(there, account.at):
                 plan.over.append((lot, amount, None if self._extend is None else self._extend(account.at)))
                 over += amount
                 continue
@@ -89,6 +100,11 @@ class Refunds(Plugin[RefundsConfig]):
                 {what: f"{self.program.asset(paid.asset).text(over)} {paid.asset}"}
             )
         return part
+
+    def _is_over(self, lot: Lot | None, at: int) -> bool:
+        """Whether units do not go back into the lot that they came from; they are made good again once."""
+        again = lot is not None and lot.kind == RENEWED and self.config.expired == "extend"
+        return self.config.expired != "expire" and lot is not None and lot.expires_at <= at and not again
 
     def _take(
         self, grant: Granted, request: RefundRequest, account: AccountView, plan: RefundPlan, taken: dict[int, int]

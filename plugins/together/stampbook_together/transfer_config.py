@@ -40,7 +40,7 @@ class TransfersConfig(PluginConfig):
     kinds: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=64)], ...],
         Field(min_length=1, description="kinds of lot that may be sent; what was paid for is not among them"),
-    ] = ("earned", "bonus", "adjusted")
+    ] = ("earned", "bonus", "adjusted", "renewed")
     fee_percent: Annotated[str | None, Field(pattern=_PERCENT, description="fee as a part of the amount")] = None
     fee_fixed: Annotated[str | None, Field(pattern=DECIMAL, description="fee for each transfer, in the asset")] = None
     fee_least: Annotated[str | None, Field(pattern=DECIMAL, description="the least fee")] = None

@@ -345,35 +345,16 @@ class Batch(Gathered):
         texts = encoded(decision)
         self.programs.apply(registry, account, decision)
         entry = seal(account, decision, self.now, payload, texts)
-        changes, id_ = self.changes, account.id
-        changes.entries.append((account, entry))
-        changes.accounts[id_] = account
-        key = Key(id_, entry.seq)
+        transaction = decision.transaction
+        self.changes.add(account, entry, transaction)
+        key = Key(account.id, entry.seq)
         self.keys[entry.source, entry.id] = key
         self.first[key] = entry
-        transaction = decision.transaction
         if transaction is None:
             return entry
-        for _, _, origin, destination, _ in transaction.postings:
-            if isinstance(origin, int):
-                changes.lots.add((id_, origin))
-            if isinstance(destination, int):
-                changes.lots.add((id_, destination))
-        for lot in transaction.opened:
-            changes.lots.add((id_, lot[0]))
-        for extension in transaction.extended:
-            changes.lots.add((id_, extension.lot))
-        for change in transaction.holds:
-            changes.holds.add((id_, change.hold))
-            changes.lots.update((id_, number) for number, _ in change.units)
         if transaction.metrics:
-            for metric, day, delta in transaction.metrics:
-                changes.metrics[id_, metric, day] += delta
             self.purse.spend(transaction.metrics)
-        for fact in transaction.facts:
-            changes.facts.add((id_, fact.name))
-        if decision.about is not None and Key(id_, decision.about) in self.pasts:
-            about = Key(id_, decision.about)
+        if decision.about is not None and (about := Key(account.id, decision.about)) in self.pasts:
             past = self.pasts[about]
             self.pasts[about] = replace(past, returns=(*past.returns, recorded(entry)))
         if registry.has_listeners:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stampbook.account import Account
-    from stampbook.ledger import Entry
+    from stampbook.ledger import Entry, Transaction
 
 
 @dataclass(slots=True)
@@ -27,6 +27,32 @@ class Changes:
     metrics: dict[tuple[int, str, int], int] = field(default_factory=lambda: defaultdict(int))
     campaigns: dict[str, int] = field(default_factory=dict)
     holder: str = ""
+
+    def add(self, account: Account, entry: Entry, transaction: Transaction | None) -> None:
+        """Note an entry and all that its transaction, which is applied already, touches."""
+        id_ = account.id
+        self.entries.append((account, entry))
+        self.accounts[id_] = account
+        if transaction is None:
+            return
+        lots = self.lots
+        for _, _, origin, destination, _ in transaction.postings:
+            if isinstance(origin, int):
+                lots.add((id_, origin))
+            if isinstance(destination, int):
+                lots.add((id_, destination))
+        for lot in transaction.opened:
+            lots.add((id_, lot[0]))
+        for extension in transaction.extended:
+            lots.add((id_, extension.lot))
+        for change in transaction.holds:
+            self.holds.add((id_, change.hold))
+            for number, _ in change.units:
+                lots.add((id_, number))
+        for metric, day, delta in transaction.metrics:
+            self.metrics[id_, metric, day] += delta
+        for fact in transaction.facts:
+            self.facts.add((id_, fact.name))
 
     def rows(self, program_ids: Mapping[str, int]) -> dict[str, list[Row]]:
         """Return all rows by table, those of hot tables in the order of their keys."""

@@ -44,9 +44,13 @@ class Gift(PluginConfig):
         Literal["entry", "each period"],
         Field(description="on entering the level from below, or then and at each review that leaves the level"),
     ] = "entry"
-    once: Annotated[bool, Field(strict=True, description="only the first time that the account enters the level")] = (
-        False
-    )
+    once: Annotated[
+        Annotated[bool, Field(strict=True)] | Literal["a period"],
+        Field(
+            description="for who enters the level again: not within the period in which it was given (`take_back` has "
+            "it given again, since it went back); with true only the first time ever; with false every time"
+        ),
+    ] = "a period"
     expires: Annotated[
         PeriodText | Literal["never"], Field(description="how long it is good, from the day on which it is given")
     ] = "never"

@@ -9,10 +9,13 @@ from stampbook_tiers.periods import Count, Review, membership_end, membership_st
 from stampbook_tiers.rules import Goal, Want
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from stampbook import AccountView, Plugin
     from stampbook_tiers.config import Level, TiersConfig
 
 TENURE = "tenure"
+_FIRST, _LAST = 1, 4_000_000
 
 
 class Measures:
@@ -28,6 +31,7 @@ class Measures:
         self._calendar = plugin.program.calendar
         self._metric = config.metric
         self._count = None if config.period is None else Count.parse(config.period)
+        self._review = review
         self._snap = None if review is None else review.snap
         self._grace = config.grace
         if config.metric is not None:
@@ -103,6 +107,37 @@ class Measures:
             return account.metric_on(metric, day)
         return account.metric_between(metric, self.first_day(metric, account, day, since), day, before=before)
 
+    def period_start(self, account: AccountView, at: int) -> int:
+        """Return the instant since which the period runs in which gifts are given once.
+
+        That is the period of the reviews, or the days that count where there are none; for a length of time, such as
+        12 months, so long before.
+        """
+        review, calendar, day = self._review, self._calendar, self._calendar.day(at)
+        window = self._program.windows.get(self._metric or "", Window())
+        if review is not None and review.calendar_unit is not None:
+            window = review.calendar_unit
+        elif review is not None and review.term is not None:
+            window = Window(review.term.months, review.term.days)
+        elif (review is not None and review.membership) or (self._count is not None and self._count.membership):
+            return calendar.start_of(membership_start(self.opened(account), day, self._snap, calendar))
+        elif self._count is not None:
+            window = self._count.window or Window()
+        first = window.first_day(day, calendar)
+        return calendar.start_of(first) if first > 1 else -NEVER
+
+    def counted(self, account: AccountView, metrics: Collection[str]) -> list[int]:
+        """Return by how much the event at hand changes each of some metrics, over all days."""
+        return [
+            account.metric_between(metric, _FIRST, _LAST) - account.metric_between(metric, _FIRST, _LAST, before=True)
+            for metric in metrics
+            if metric in account.counted
+        ]
+
+    def days(self, account: AccountView, metrics: Collection[str], since: int) -> list[int]:
+        """Return the days after one on which any of some metrics counted something."""
+        return sorted({day for metric in metrics for day, _ in account.metric_days(metric, since + 1)})
+
     def tenure_day(self, want: Want, account: AccountView) -> int:
         """Return the day on which an account has been open for a tenure."""
         opened = self.opened(account)
@@ -146,7 +181,7 @@ class Measures:
         if window.is_lifetime:
             return NEVER
         for day, delta in account.metric_days(want.metric, window.first_day(today, calendar)):
-            left -= delta
+            left -= delta if day <= today else 0
             if left < 0:
                 gone = calendar.add_months(day + window.days, window.months)
                 while window.first_day(gone, calendar) <= day:

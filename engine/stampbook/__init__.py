@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from stampbook.vocabulary import ValidityText as ValidityText
     from stampbook.vocabulary import WindowText as WindowText
     from stampbook.vocabulary import check_reads as check_reads
+    from stampbook.vocabulary import check_values as check_values
     from stampbook.vocabulary import line_formula as line_formula
     from stampbook.vocabulary import refuse as refuse
 
@@ -202,6 +203,7 @@ _ROOMS = {
         "ValidityText",
         "WindowText",
         "check_reads",
+        "check_values",
         "line_formula",
         "refuse",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from stampbook.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from stampbook.names import EventText
     from stampbook.toml_source import Source
@@ -275,7 +276,9 @@ class ProgramFile(_Table):
     examples: tuple[Example, ...] = Field(default=(), alias="example")
 
 
-def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramFile | None, Context]:
+def read_file(
+    source: Source, texts: Iterable[EventText] = (), closed: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[ProgramFile | None, Context]:
     """Read all but the plugin tables, noting mistakes in `source`; the file is None if it has any.
 
     What a mistaken header does not say is guessed, so that the mistakes of the other tables are found too.
@@ -283,9 +286,10 @@ def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramF
     Args:
         source: the file.
         texts: what rules may read of the events that its plugins bring.
+        closed: what facts and texts may be that cannot be anything, by name, such as `account.tier`.
     """
     data = {key: value for key, value in source.data.items() if key != "plugin"}
-    context = _context(source, data, texts)
+    context = _context(source, data, [*texts], closed or {})
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
@@ -296,7 +300,9 @@ def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramF
     return file, context
 
 
-def _context(source: Source, data: Mapping[str, Any], texts: Iterable[EventText]) -> Context:
+def _context(
+    source: Source, data: Mapping[str, Any], texts: Sequence[EventText], closed: Mapping[str, tuple[str, ...]]
+) -> Context:
     header, tables, metrics, stacking = (_table(data.get(key)) for key in ("program", "assets", "metrics", "stacking"))
     code, zone = str(header.get("currency", "")), header.get("time_zone", "UTC")
     if isinstance(header.get("currency"), str) and code not in CURRENCIES:
@@ -329,6 +335,8 @@ def _context(source: Source, data: Mapping[str, Any], texts: Iterable[EventText]
     )
     context.name_texts(texts)
     context.name_facts(facts, "the fact that a plugin keeps", "since when it has its value")
+    several = {f"event.{name}" for name, count in Counter(text.name for text in texts).items() if count > 1}
+    context.close_texts({name: values for name, values in closed.items() if name not in several})
     events = readable(data.get("events"))
     for place, message in clashes(events):
         source.mistake(place, message)

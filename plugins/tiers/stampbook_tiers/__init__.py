@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from stampbook import (
@@ -39,10 +39,10 @@ from stampbook_tiers.history import Change, changes, level_at, with_learned
 from stampbook_tiers.judging import Judge
 from stampbook_tiers.measures import Measures
 from stampbook_tiers.periods import Review
-from stampbook_tiers.rules import Step
+from stampbook_tiers.rules import Step, above
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stampbook import AccountView, Entitlement, GoodUntil, Multiplier
     from stampbook_tiers.config import Level
@@ -77,6 +77,15 @@ class Tiers(Plugin[TiersConfig]):
         EventText("after", "the level after, or ''", _CHANGES),
         EventText("cause", "the kind of event that changed the level", _CHANGES),
     )
+
+    @classmethod
+    def closed_texts(cls, options: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the levels: what the fact of the ladder, and events about its changes, may say."""
+        fact, levels = options.get("fact", "tier"), options.get("level")
+        if not isinstance(fact, str) or not isinstance(levels, list):
+            return {}
+        names = tuple([str(level["name"]) for level in levels if isinstance(level, dict) and "name" in level])
+        return {f"account.{fact}": names, "event.before": names, "event.after": names}
 
     def prepare(self) -> None:
         """Read the thresholds in the metrics' own units."""
@@ -249,13 +258,17 @@ class Tiers(Plugin[TiersConfig]):
 def _step(level: Level, measures: Measures) -> Step:
     reach = measures.goal(level, level.reach)
     keep = reach if level.keep is None else measures.goal(level, level.keep)
+    for kept_by, reached_by in above(keep, reach):
+        high, low = measures.text(kept_by, kept_by.units), measures.text(reached_by, reached_by.units)
+        message = f"level {level.name!r}: keep {high} {kept_by.metric} is more than reach {low}"
+        raise PluginError(f"{message}; who reaches a level has it again, so lower keep or leave it out")
     whole, _, fraction = level.multiplier.partition(".")
     return Step(level.name, reach, keep, level.invitation, int(whole + fraction), 10 ** len(fraction))
 
 
 def _is_below(step: Step, last: Step) -> bool:
     """Whether a level is reached by what does not exceed the one below it, in the metrics that both name."""
-    if step.invitation or last.invitation:
+    if step.invitation or last.invitation or step.reach.ways or last.reach.ways:
         return False
     wanted = {want.metric: want.units for want in last.reach.wants if want.tenure is None}
     common = [(want.units, wanted[want.metric]) for want in step.reach.wants if want.metric in wanted]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook import NEVER, Due, Fact
-from stampbook_tiers.events import TierReview
 from stampbook_tiers.history import changes
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from stampbook import AccountView, Event
     from stampbook_tiers.benefits import Benefits
     from stampbook_tiers.config import Gift, TiersConfig
+    from stampbook_tiers.events import TierReview
     from stampbook_tiers.history import Change
 
 

@@ -304,10 +304,11 @@ class Judge:
         above = [] if locked else self.steps[rank + 1 :]
         step = next((step for step in above if not step.invitation or step.name == self.invited(account)), None)
         if step is not None:
-            to = progress(self.fact, step.reach, self.measures, account, day=today, since=since)
             end = self.measures.period_end(account, today)
             until = self.calendar.start_of(end) if end else NEVER
-            found.append(to._replace(goal=step.name, until=until))
+            for way in self.measures.ways(step.reach, account, today, since):
+                to = progress(self.fact, way, self.measures, account, day=today, since=since)
+                found.append(to._replace(goal=step.name, until=until))
         if rank < 0 or self.steps[rank].keep.free or self._config.downgrade == "none":
             return found
         keep, day, until = self.steps[rank].keep, today, NEVER
@@ -321,8 +322,9 @@ class Judge:
             until = self.calendar.start_of(lost) if lost < NEVER else NEVER
         else:
             return found
-        kept_by = progress(self.fact, keep, self.measures, account, day=day, since=since)
-        found.append(kept_by._replace(way="keep", goal=self.steps[rank].name, until=until))
+        for way in self.measures.ways(keep, account, day, since):
+            kept_by = progress(self.fact, way, self.measures, account, day=day, since=since)
+            found.append(kept_by._replace(way="keep", goal=self.steps[rank].name, until=until))
         return found
 
 

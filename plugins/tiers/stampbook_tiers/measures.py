@@ -57,12 +57,14 @@ class Measures:
             message = f"metric {metric!r} counts over {window}, which is less than the period needs: "
         raise PluginError(f"{message}write [metrics.{metric}] window = 'lifetime'")
 
-    def goal(self, level: Level, text: str | dict[str, str]) -> Goal:
+    def goal(self, level: Level, text: str | dict[str, str] | tuple[dict[str, str], ...]) -> Goal:
         """Read what reaches or keeps a level.
 
         Raises:
             PluginError: an unknown metric, or a value that it cannot have; names the level.
         """
+        if isinstance(text, tuple):
+            return Goal.of_ways([self.goal(level, table) for table in text])
         if isinstance(text, str):
             if self._metric is None:
                 if text == "0":
@@ -147,6 +149,8 @@ class Measures:
         """Return whether a goal is met on a day."""
         if not goal.wants:
             return True
+        if goal.ways:
+            return any(self.met(way, account, day, since, before=before) for way in goal.ways)
         for want in goal.wants:
             if want.tenure is not None:
                 there = day >= self.tenure_day(want, account)
@@ -155,6 +159,10 @@ class Measures:
             if there == goal.any_one:
                 return there
         return not goal.any_one
+
+    def ways(self, goal: Goal, account: AccountView, day: int, since: int) -> list[Goal]:
+        """Return the way in which a goal is met, or all ways in which it may come to be."""
+        return [way for way in goal.each_way if self.met(way, account, day, since)][:1] or [*goal.each_way]
 
     def period_end(self, account: AccountView, day: int) -> int:
         """Return the first day after the period that counts on a day, where it has an end; else 0."""
@@ -167,6 +175,8 @@ class Measures:
 
     def loss_day(self, goal: Goal, account: AccountView, since: int) -> int:
         """Return the first day after today that no longer meets a goal if nothing else happens, or NEVER."""
+        if goal.ways:
+            return max(self.loss_day(way, account, since) for way in goal.ways)
         days = [NEVER if want.tenure is not None else self._loss(want, account, since) for want in goal.wants]
         return max(days, default=NEVER) if goal.any_one else min(days, default=NEVER)
 
@@ -193,6 +203,10 @@ class Measures:
 
     def words(self, goal: Goal, account: AccountView, day: int, since: int, *, met: bool) -> str:
         """Say what of a goal is met, or is not, with the numbers."""
+        if goal.ways:
+            told = [way for way in goal.ways if self.met(way, account, day, since) == met]
+            several = [self.words(way, account, day, since, met=met) for way in (told[:1] if met else told)]
+            return ", and ".join(filter(None, several))
         parts = []
         for want in goal.wants:
             if self.met(Goal((want,)), account, day, since) != met:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from stampbook import PeriodText, PluginConfig, refuse
+from stampbook import PeriodText, PluginConfig, check_values, refuse
 
 
 class MergedFact(PluginConfig):
@@ -23,6 +23,12 @@ class MergedFact(PluginConfig):
             "account which stays, if it has one"
         ),
     ] = "keep"
+
+    @field_validator("order")
+    @classmethod
+    def _possible(cls, order: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_values(info, info.data.get("name", ""), order)
+        return order
 
     @model_validator(mode="before")
     @classmethod

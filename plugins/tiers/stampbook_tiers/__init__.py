@@ -36,6 +36,7 @@ from stampbook_tiers.events import (
 )
 from stampbook_tiers.free_rewards import FreeRewards
 from stampbook_tiers.history import Change, changes, level_at, with_learned
+from stampbook_tiers.joining import Hands
 from stampbook_tiers.judging import Judge
 from stampbook_tiers.measures import Measures
 from stampbook_tiers.periods import Review
@@ -115,6 +116,8 @@ class Tiers(Plugin[TiersConfig]):
             if self.config.ended
             else Judge(self, self.steps, measures, self._by_hand, self._review, self._benefits.each_period)
         )
+        self._hands = Hands(self.name, self._by_hand, self._rank)
+        self.program.carry_facts(*self._hands.names)
         self._announces = self.config.announce or self._benefits.has_gifts
 
     @hookimpl
@@ -143,9 +146,10 @@ class Tiers(Plugin[TiersConfig]):
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
         """Raise the level when it is reached; lower it at a review; do what operators want."""
         if type(event) not in KINDS:
-            facts = self._judge.facts(account, at, event, ())
+            hands = self._hands.facts(event, account, at) if isinstance(event, (AccountJoined, AccountParting)) else []
+            facts = self._judge.facts(account, at, event, hands)
             if isinstance(event, (AccountJoined, AccountParting)):
-                facts = [*facts, *self._benefits.joined(event, account, at)]
+                facts = [*hands, *facts, *self._benefits.joined(event, account, at)]
             if event.at < at and self.wants:
                 facts = [*facts, *self._rewards.kept_after_all(event, self._kept(facts, account, event))]
             return facts

@@ -90,13 +90,18 @@ class Judge:
             event: what happened.
             by_hand: what operators set by this event.
         """
-        if event.at < account.at and (self._at_once or self._periods is not None) and type(event) not in KINDS:
+        if (
+            event.at < account.at
+            and not by_hand
+            and (self._at_once or self._periods is not None)
+            and type(event) not in KINDS
+        ):
             retelling = Retelling(self, account, event)
             if retelling.is_possible:
                 return retelling.facts()
         rank = self.rank.get(account.text(self.fact), -1)
         forgiven: list[Fact] = []
-        if type(event) not in KINDS and event.type not in UNDOING:
+        if type(event) not in KINDS and event.type not in UNDOING and not by_hand:
             after = self.by_hand.bound(account, rank, self._ordinary(account, rank))
             if after == rank:
                 return forgiven

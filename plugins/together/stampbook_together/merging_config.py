@@ -64,8 +64,15 @@ class MergingConfig(PluginConfig):
         Field(description="what is sent to the ended account: refused with the name of the other, or decided there"),
     ] = "refuse"
     facts: Annotated[
-        tuple[MergedFact, ...], Field(alias="fact", description="what becomes of facts; others stay as they are")
+        tuple[MergedFact, ...],
+        Field(alias="fact", description="what becomes of facts; others stay as they are, but for attributes"),
     ] = ()
+    attributes: Annotated[
+        Literal["fill", "leave"],
+        Field(
+            description="of attributes without a table: the account takes over those that it has not, or none of them"
+        ),
+    ] = "fill"
 
     @model_validator(mode="after")
     def _once(self) -> MergingConfig:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
+    from stampbook.choosing import Choice as Choice
+    from stampbook.choosing import Which as Which
     from stampbook.earlier import Earlier as Earlier
     from stampbook.engine import Engine as Engine
     from stampbook.errors import AmountError as AmountError
@@ -125,6 +127,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "account_view": ("AccountView",),
+    "choosing": ("Choice", "Which"),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
     "earlier": ("Earlier",),

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from stampbook.amounts import CURRENCIES, Asset, Rounding
+from stampbook.choosing import Choice, Which
 from stampbook.errors import PeriodError, near
 from stampbook.event_tables import EventName, EventTable, clashes, names_of, readable, without_amount
 from stampbook.names import vocabulary
@@ -101,11 +102,36 @@ class MetricTable(_Table):
         tuple[str, ...], Field(description="with granted: rules such as `points.base`; all where absent")
     ] = ()
     per: Annotated[Literal["order", "line"], Field(description="judge each order, or each of its lines")] = "order"
+    only: Annotated[
+        Which | None, Field(description="lines and orders that count, goods unless it names kinds; all where absent")
+    ] = None
+    without: Annotated[
+        Which | None, Field(alias="except", description="lines and orders that do not count; what is left are goods")
+    ] = None
     window: Annotated[WindowText, Field(description="the days that count")] = Window()
     decimals: Annotated[
         int | None, Field(strict=True, ge=0, le=6, description="digits kept of a sum; the currency's")
     ] = None
     rounding: Annotated[Rounding, Field(description="how a sum is rounded to its digits")] = Rounding.HALF_UP
+
+    _choice: Choice | None = PrivateAttr(None)
+
+    @property
+    def choice(self) -> Choice | None:
+        """Which lines and orders count, where it says so; else all of every order."""
+        return self._choice
+
+    @model_validator(mode="after")
+    def _of_purchases(self) -> MetricTable:
+        if self.only is None and self.without is None:
+            return self
+        if self.granted is not None:
+            refuse("granted counts whole grants: say only and except of the rules that grant")
+        others = [kind for kind in self.on if kind != "purchase"]
+        if others:
+            refuse(f"only and except are of a purchase, not of {others[0]!r}; make two metrics")
+        self._choice = Choice((self.only,), (self.without,))
+        return self
 
     @model_validator(mode="after")
     def _one_measure(self) -> MetricTable:

@@ -48,7 +48,7 @@ only = { stores = ["north", "south"] }
 use = "refunds"
 """
 NAMES = ("all", "goods", "tea", "visits", "skus", "places")
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"amount": "10.00", "category": "tea", "sku": "a"},
     {"amount": "4.00", "category": "tea", "sku": "b", "labels": ["sale"]},
     {"amount": "0.10", "sku": "bag"},

@@ -144,14 +144,13 @@ def test_a_lock_that_was_ended_since_does_not_come_back() -> None:
 def test_the_books_prove_themselves(any_db: str) -> None:
     with Engine.open(any_db, create=True) as engine:
         engine.put_text_in_force(PROGRAM.format(options=""))
-        for number, event in enumerate(
-            [
-                {"type": "account.opened", "account": "old", "attributes": {"segment": "a"}},
-                {"type": "account.opened", "account": "new"},
-                {"type": "tier.locked", "account": "old", "level": "silver", "reason": "r"},
-                {"type": "account.merged", "account": "old", "to": "new"},
-                {"type": "account.unmerged", "account": "new", "to": "old"},
-            ]
-        ):
+        told: list[dict[str, Any]] = [
+            {"type": "account.opened", "account": "old", "attributes": {"segment": "a"}},
+            {"type": "account.opened", "account": "new"},
+            {"type": "tier.locked", "account": "old", "level": "silver", "reason": "r"},
+            {"type": "account.merged", "account": "old", "to": "new"},
+            {"type": "account.unmerged", "account": "new", "to": "old"},
+        ]
+        for number, event in enumerate(told):
             assert engine.post({**event, "id": str(number), "at": f"2025-01-0{number + 1}"}).accepted
         assert verify(engine).findings == ()

@@ -322,9 +322,8 @@ keep = [{ visits = "4" }, { visits = "2", spend = "500" }]
     buy(till, "1", "2025-02-02")
     assert tiers(till, "2025-02-02") == ["guest"]
     told = [
-        [(need.measure, need.missing) for need in progress.needs]
-        for progress in till.registry.progress(till.view("2025-02-02"))
-        for progress in [progress.value]
+        [(need.measure, need.missing) for need in stamped.value.needs]
+        for stamped in till.registry.progress(till.view("2025-02-02"))
     ]
     assert told == [[("visits", "4")], [("visits", "1"), ("spend", "0")]]
     buy(till, "1", "2025-02-03")

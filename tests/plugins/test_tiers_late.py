@@ -201,6 +201,10 @@ def _value(fact: Fact | None) -> str:
     return "" if fact is None else fact.value
 
 
+def test_a_level_that_falls_at_once_stays_where_late_news_keeps_it() -> None:
+    compare(ladder(OPTIONS[-2]), [("purchase", 0, "120"), ("purchase", 9, "60")], [100, 0])
+
+
 TICKS = st.lists(st.sampled_from([0, 0, 1, 40, 100, 400]), min_size=9, max_size=9)
 
 

@@ -47,7 +47,7 @@ class Judge:
         self.measures = measures
         self.by_hand = by_hand
         self._periods = None if review is None or review.at_once else review
-        self._at_once = review is not None and review.at_once
+        self.at_once = review is not None and review.at_once
         self._each_period = each_period
         self.counts_anew = config.period == "since last change"
         self._free = next((rank for rank in range(len(steps) - 1, -1, -1) if _is_free(steps[rank])), -1)
@@ -55,7 +55,7 @@ class Judge:
         self._plain = self._periods is not None and self._periods.calendar_unit is not None and config.grace is None
         self._reviews: dict[int, tuple[int, int]] = {}
         self.metrics = frozenset(w.metric for s in steps for w in (*s.reach.wants, *s.keep.wants) if w.tenure is None)
-        self._single = None if self._at_once or self.counts_anew else _single(steps)
+        self._single = None if self.at_once or self.counts_anew else _single(steps)
 
     # What counts
 
@@ -93,7 +93,7 @@ class Judge:
         if (
             event.at < account.at
             and not by_hand
-            and (self._at_once or self._periods is not None)
+            and (self.at_once or self._periods is not None)
             and type(event) not in KINDS
         ):
             retelling = Retelling(self, account, event)
@@ -158,7 +158,7 @@ class Judge:
             return max(rank, bisect_right(borders, self.measures.value(metric, account, account.day, 0)) - 1)
         met = self.met(account, account.day)
         after = reached(self.steps, met, self.invited(account), rank)
-        return lowered(self.steps, rank, met, self._config.downgrade) if self._at_once and after == rank else after
+        return lowered(self.steps, rank, met, self._config.downgrade) if self.at_once and after == rank else after
 
     def _reviewed(self, account: AccountView, rank: int, ended: int) -> int:
         """Return where a review of the period that ended leaves a level."""
@@ -247,7 +247,7 @@ class Judge:
             day = min([day for day in days if day > account.day], default=0)
             if day:
                 dues.append(self._later(account, self.calendar.start_of(day), "tenure"))
-        if self._at_once and rank >= 0 and self._config.downgrade != "none":
+        if self.at_once and rank >= 0 and self._config.downgrade != "none":
             day = self.measures.loss_day(self.steps[rank].keep, account, self._since(account))
             if day < NEVER:
                 dues.append(self._later(account, self.calendar.start_of(day), "window"))
@@ -322,7 +322,7 @@ class Judge:
             day, until = min(today, ended - 1), self.calendar.start_of(ended)
             if self.by_hand.bound_at(account, review) >= rank or account.text(self.forgiven):
                 keep = Goal(())
-        elif self._at_once:
+        elif self.at_once:
             lost = self.measures.loss_day(keep, account, since)
             until = self.calendar.start_of(lost) if lost < NEVER else NEVER
         else:

@@ -108,6 +108,9 @@ class Retelling:
         view = self._view(change.since)
         if after >= self._rank([fact for fact in self._recorded if fact.since < change.since]):
             after = max(rank, after)
+        elif self._judge.at_once:  # it falls on the day that does not keep it, whenever that is by now
+            self._tell(self._judge.facts(view, change.since, self._due_event(change.since), ()))
+            return
         else:
             met, invited = self._judge.met(view, view.day), self._judge.invited(view)
             after = min(rank, max(after, reached(self._judge.steps, met, invited, after)))

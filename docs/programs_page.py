@@ -21,6 +21,7 @@ from stampbook.discovery import installed
 from stampbook.event_tables import EventTable, FieldTable
 from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
 from stampbook.expressions import FUNCTIONS
+from stampbook.metric_tables import MetricTable
 from stampbook.names import event_texts, vocabulary
 from stampbook.periods import Window
 from stampbook.program import (
@@ -30,7 +31,6 @@ from stampbook.program import (
     ExampleAccount,
     Header,
     LimitTable,
-    MetricTable,
     ProgramFile,
 )
 

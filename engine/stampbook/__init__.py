@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
+    from stampbook.choosing import Choice as Choice
+    from stampbook.choosing import Which as Which
     from stampbook.earlier import Earlier as Earlier
     from stampbook.engine import Engine as Engine
     from stampbook.errors import AmountError as AmountError
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
     from stampbook.vocabulary import ValidityText as ValidityText
     from stampbook.vocabulary import WindowText as WindowText
     from stampbook.vocabulary import check_reads as check_reads
+    from stampbook.vocabulary import check_values as check_values
     from stampbook.vocabulary import line_formula as line_formula
     from stampbook.vocabulary import refuse as refuse
 
@@ -127,6 +130,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "account_view": ("AccountView",),
+    "choosing": ("Choice", "Which"),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
     "earlier": ("Earlier",),
@@ -206,6 +210,7 @@ _ROOMS = {
         "ValidityText",
         "WindowText",
         "check_reads",
+        "check_values",
         "line_formula",
         "refuse",
     ),

@@ -351,11 +351,19 @@ class Account:
             self.status = transaction.status
 
     def _learn(self, fact: Fact) -> None:
+        """Put a fact in its place in the order of time: it ends what held before, and what held later ends it."""
         past = self.facts.get(fact.name, ())
-        if past and past[-1].since <= fact.since < past[-1].until:
-            last = past[-1]._replace(until=fact.since)
-            past = past[:-1] if last.since == last.until else (*past[:-1], last)
-        self.facts[fact.name] = (*past, fact)
+        place = len(past)
+        while place and past[place - 1].since >= fact.since:
+            place -= 1
+        later = past[place:]
+        if later and later[0].since == fact.since:
+            later = later[1:]
+        if later and later[0].since < fact.until:
+            fact = fact._replace(until=later[0].since)
+        if place and fact.since < past[place - 1].until:
+            past = (*past[: place - 1], past[place - 1]._replace(until=fact.since))
+        self.facts[fact.name] = (*past[:place], fact, *later)
 
     def _hold(self, change: HoldChange) -> None:
         amount = sum(units for _, units in change.units)

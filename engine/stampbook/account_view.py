@@ -35,7 +35,8 @@ class AccountView:
     """
 
     __slots__ = (
-        "_account", "_day", "_learned", "_pending", "_postings", "_program", "_seen", "_since", "at", "named", "picked",
+        "_account", "_day", "_learned", "_pending", "_postings", "_program", "_retold", "_seen", "_since", "at",
+        "named", "picked",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +61,20 @@ class AccountView:
         self._day = 0
         self._since = since
         self._seen: dict[int, Lot] | None = None
+        self._retold: dict[str, tuple[Fact, ...]] | None = None
+
+    def as_of(self, at: int, retold: Mapping[str, Sequence[Fact]]) -> AccountView:
+        """Return the account as it was at an earlier instant, by what is known now: its facts and, by day, its metrics.
+
+        What the event at hand counts is in them. Value is as it is now.
+
+        Args:
+            at: the instant.
+            retold: by name, all facts up to then in the order of time, in place of those that were concluded.
+        """
+        view = AccountView(self._account, at, self._program, self._pending, (), self._postings, self.named, self._since)
+        view._retold = {name: tuple(facts) for name, facts in retold.items()}
+        return view
 
     @property
     def day(self) -> int:
@@ -213,6 +228,8 @@ class AccountView:
 
     def fact(self, name: str) -> Fact | None:
         """Return the fact of a name that holds now."""
+        if self._retold is not None:
+            return next((fact for fact in reversed(self.facts(name)) if self.at < fact.until), None)
         for fact in self._learned:
             if fact.name == name and fact.since <= self.at < fact.until:
                 return fact
@@ -225,6 +242,9 @@ class AccountView:
 
     def facts(self, name: str) -> tuple[Fact, ...]:
         """Return all that was concluded under a name, in the order of time, as it was before the event at hand."""
+        if self._retold is not None:
+            facts = self._retold.get(name) or self._account.facts.get(name, ())
+            return tuple([fact for fact in facts if fact.since <= self.at])
         return self._account.facts.get(name, ())
 
     @property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def concluded(draft: Draft, facts: list[Fact]) -> list[Fact]:
-    """Return what plugins conclude, where it differs from what holds.
+    """Return what plugins conclude, where it differs from what holds, and all of a name whose history is told anew.
 
     Args:
         draft: the transaction, with what its event counted.
@@ -20,12 +20,13 @@ def concluded(draft: Draft, facts: list[Fact]) -> list[Fact]:
     """
     account, registry, at = draft.account, draft.registry, draft.event.at
     now = max(account.clock, at)
-    seen = list(facts)
+    seen, told = list(facts), set[str]()
     outlook = AccountView(account, now, registry.context, draft.metrics, seen, draft.postings, draft.view.named, at)
     for stamped in registry.assess(outlook, now, draft.event):
         fact = stamped.value
         held = account.fact(fact.name, fact.since)
-        if held is None or (held.value, held.until) != (fact.value, fact.until):
+        if held is None or (held.value, held.until) != (fact.value, fact.until) or fact.name in told:
+            told.add(fact.name)
             seen.append(fact)
     return seen[len(facts) :]
 
@@ -33,7 +34,6 @@ def concluded(draft: Draft, facts: list[Fact]) -> list[Fact]:
 def judge_again(draft: Draft, facts: list[Fact]) -> None:
     """Conclude once more, from what rewards counted; of one name the last conclusion holds."""
     known = {(fact.name, fact.value, fact.until) for fact in facts}
-    for fact in concluded(draft, facts):
-        if (fact.name, fact.value, fact.until) not in known:
-            facts[:] = [other for other in facts if other.name != fact.name]
-            facts.append(fact)
+    again = concluded(draft, facts)
+    names = {fact.name for fact in again if (fact.name, fact.value, fact.until) not in known}
+    facts[:] = [fact for fact in facts if fact.name not in names] + [fact for fact in again if fact.name in names]

@@ -10,6 +10,7 @@ from stampbook.ledger import MetricChange
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
+    from stampbook.orders import Order
 
 
 def count(draft: Draft) -> list[MetricChange]:
@@ -23,9 +24,12 @@ def count(draft: Draft) -> list[MetricChange]:
     if not tables:
         return []
     changes: list[MetricChange] = []
-    view, order, day = draft.view, draft.order, draft.view.day
+    view, whole, day = draft.view, draft.order, draft.view.day
     places = draft.registry.context.metric_decimals
     for name, table in tables:
+        order = whole if table.choice is None or whole is None else table.choice.narrowed(whole)
+        if order is None and whole is not None:
+            continue
         numerator, denominator = 0, 1
         counting: list[tuple[int, int, int]] = []
         for line in order.lines if table.per == "line" and order is not None else (None,):
@@ -49,4 +53,12 @@ def count(draft: Draft) -> list[MetricChange]:
                     shares = zip(counting, split(delta, weights), strict=True)
                     parts = [(number, units) for (number, _, _), units in shares]
                     draft.memo.setdefault("counted", []).append((name, day, parts))
+            elif order is not whole and order is not None:
+                draft.memo.setdefault("counted_of_part", []).append((name, day, delta, weights_of(order)))
     return changes
+
+
+def weights_of(order: Order) -> list[tuple[int, int]]:
+    """Return by line the weights of what a part of an order counted as a whole, so that a return knows its share."""
+    weights = [(line.number, line.net) for line in order.lines]
+    return weights if any(weight for _, weight in weights) else [(line.number, 1) for line in order.lines]

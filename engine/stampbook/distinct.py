@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stampbook.counting import weights_of
 from stampbook.ledger import MetricChange
 from stampbook.metrics import SEPARATOR
 
@@ -18,10 +19,13 @@ def count_values(draft: Draft) -> list[MetricChange]:
 
     What each line counted is remembered, so that a return of the line undoes it.
     """
-    event, order, view = draft.event, draft.order, draft.view
+    event, whole, view = draft.event, draft.order, draft.view
     changes: list[MetricChange] = []
     for name, table in draft.registry.distinct.get(event.type, ()):
         if table.distinct is None:
+            continue
+        order = whole if table.choice is None or whole is None else table.choice.narrowed(whole)
+        if order is None and whole is not None:
             continue
         counted: dict[str, list[tuple[int, int]]] = {}
         for line in order.lines if table.per == "line" and order is not None else (None,):
@@ -33,6 +37,8 @@ def count_values(draft: Draft) -> list[MetricChange]:
         for value, parts in counted.items():
             metric = f"{name}{SEPARATOR}{value}"
             changes.append(MetricChange(metric, view.day, len(parts)))
-            if table.per == "line":
+            if table.per != "line" and order is not whole and order is not None:
+                draft.memo.setdefault("counted_of_part", []).append((metric, view.day, 1, weights_of(order)))
+            elif table.per == "line":
                 draft.memo.setdefault("counted", []).append((metric, view.day, parts))
     return changes

@@ -51,7 +51,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     source = Source(text, file)
     tables = source.data.get("plugin", [])
     listed = tables if isinstance(tables, list) else []
-    program, context = read_file(source, _texts(listed, plugins or {}))
+    program, context = read_file(source, _texts(listed, plugins or {}), _closed(listed, plugins or {}))
     built: dict[int, Plugin[Any]] = {}
     if not isinstance(tables, list):
         source.mistake(("plugin",), "write [[plugin]] with two brackets: there may be several")
@@ -168,6 +168,17 @@ def _texts(tables: list[Any], given: Mapping[str, type[Plugin[Any]]]) -> list[Ev
     for use in dict.fromkeys(str(table.get("use")) for table in tables if isinstance(table, dict)):
         with suppress(PluginError):
             found.extend(_class_of(use, given).texts)
+    return found
+
+
+def _closed(tables: list[Any], given: Mapping[str, type[Plugin[Any]]]) -> dict[str, tuple[str, ...]]:
+    """Return what texts may be that cannot be anything, as plugins say; of one name that several keep, all of them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for table in tables:
+        with suppress(PluginError):
+            if isinstance(table, dict):
+                for name, values in _class_of(str(table.get("use")), given).closed_texts(table).items():
+                    found[name] = (*found.get(name, ()), *values)
     return found
 
 

@@ -142,7 +142,8 @@ def with_declared(event: Mapping[str, Name], declared: Mapping[str, Name], kinds
     for name, own in declared.items():
         known = event.get(name)
         if known is not None and known.code == _text_of(name) and own.kind == Kind.TEXT:
-            names[name] = replace(known, only=known.only and known.only | own.only, about=own.about or known.about)
+            only = known.only and known.only | own.only
+            names[name] = replace(known, only=only, about=own.about or known.about, values=())
     if names["reason"].code == _text_of("reason"):
         has = declared["reason"].only if "reason" in declared else frozenset[str]()
         names["reason"] = replace(names["reason"], never=WITHOUT_REASON | (frozenset(kinds) - has))

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from stampbook.amounts import CURRENCIES, Asset, Rounding
+from stampbook.amounts import CURRENCIES, Asset
 from stampbook.errors import PeriodError, near
 from stampbook.event_tables import EventName, EventTable, clashes, names_of, readable, without_amount
+from stampbook.metric_tables import MetricTable
 from stampbook.names import vocabulary
 from stampbook.periods import Calendar, LeapDay, Window
 from stampbook.vocabulary import (
     Context,
-    LineCondition,
-    LineFormula,
-    LineLabel,
     PeriodText,
     WindowText,
-    check_reads,
     refuse,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from stampbook.names import EventText
     from stampbook.toml_source import Source
@@ -92,64 +90,6 @@ class AssetTable(_Table):
         if (self.held_expired == "extend") != (self.extend_by is not None):
             refuse("extend_by goes with held_expired = 'extend', and only with it")
         return self
-
-
-class MetricTable(_Table):
-    """One `[metrics.NAME]` table: a counter over a window, kept by local day."""
-
-    on: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of event that count")] = ("purchase",)
-    when: Annotated[LineCondition | None, Field(description="which of them count; all where absent")] = None
-    count: Annotated[bool, Field(strict=True, description="add one for each")] = False
-    sum: Annotated[LineFormula | None, Field(description="add this for each")] = None
-    distinct: Annotated[
-        LineLabel | None, Field(description="count how many different texts there were, such as 'line.category'")
-    ] = None
-    granted: Annotated[
-        str | None,
-        Field(
-            description="add what rules granted of this asset in the end: after multipliers, stacking, limits and what "
-            "went to a household"
-        ),
-    ] = None
-    rules: Annotated[
-        tuple[str, ...], Field(description="with granted: rules such as `points.base`; all where absent")
-    ] = ()
-    per: Annotated[Literal["order", "line"], Field(description="judge each order, or each of its lines")] = "order"
-    window: Annotated[WindowText, Field(description="the days that count")] = Window()
-    decimals: Annotated[
-        int | None, Field(strict=True, ge=0, le=6, description="digits kept of a sum; the currency's")
-    ] = None
-    rounding: Annotated[Rounding, Field(description="how a sum is rounded to its digits")] = Rounding.HALF_UP
-
-    @model_validator(mode="after")
-    def _one_measure(self) -> MetricTable:
-        measures = self.count, self.sum is not None, self.distinct is not None, self.granted is not None
-        if sum(measures) != 1:
-            refuse("a metric has one of count = true, sum = '…', distinct = '…' and granted = 'points'")
-        others = {"when", "per", "decimals", "rounding"} & self.model_fields_set
-        if self.granted is not None and others:
-            refuse(f"granted counts whole grants, in the decimals of the asset; leave out {', '.join(sorted(others))}")
-        if self.rules and self.granted is None:
-            refuse("rules goes with granted")
-        for expression in (self.when, self.sum, self.distinct):
-            for name in expression.reads if expression else ():
-                if name.startswith("metric."):
-                    refuse(f"a metric cannot read {name}: metrics are counted before they are compared")
-        check_reads((self.when, self.sum, self.distinct), on=self.on, per_line=self.per == "line")
-        return self
-
-    @field_validator("granted")
-    @classmethod
-    def _is_an_asset(cls, code: str | None, info: ValidationInfo) -> str | None:
-        assets: Any = getattr(info.context, "assets", {})
-        if code is not None and code not in assets:
-            refuse(f"{code!r} is not an asset of the program{near(code, assets)}")
-        return code
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it counts events as they come, by a count or a sum."""
-        return self.distinct is None and self.granted is None
 
 
 class LimitTable(_Table):
@@ -290,7 +230,9 @@ class ProgramFile(_Table):
     examples: tuple[Example, ...] = Field(default=(), alias="example")
 
 
-def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramFile | None, Context]:
+def read_file(
+    source: Source, texts: Iterable[EventText] = (), closed: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[ProgramFile | None, Context]:
     """Read all but the plugin tables, noting mistakes in `source`; the file is None if it has any.
 
     What a mistaken header does not say is guessed, so that the mistakes of the other tables are found too.
@@ -298,9 +240,10 @@ def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramF
     Args:
         source: the file.
         texts: what rules may read of the events that its plugins bring.
+        closed: what facts and texts may be that cannot be anything, by name, such as `account.tier`.
     """
     data = {key: value for key, value in source.data.items() if key != "plugin"}
-    context = _context(source, data, texts)
+    context = _context(source, data, [*texts], closed or {})
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
@@ -317,7 +260,9 @@ def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramF
     return file, context
 
 
-def _context(source: Source, data: Mapping[str, Any], texts: Iterable[EventText]) -> Context:
+def _context(
+    source: Source, data: Mapping[str, Any], texts: Sequence[EventText], closed: Mapping[str, tuple[str, ...]]
+) -> Context:
     header, tables, metrics, stacking = (_table(data.get(key)) for key in ("program", "assets", "metrics", "stacking"))
     code, zone = str(header.get("currency", "")), header.get("time_zone", "UTC")
     if isinstance(header.get("currency"), str) and code not in CURRENCIES:
@@ -350,6 +295,8 @@ def _context(source: Source, data: Mapping[str, Any], texts: Iterable[EventText]
     )
     context.name_texts(texts)
     context.name_facts(facts, "the fact that a plugin keeps", "since when it has its value")
+    several = {f"event.{name}" for name, count in Counter(text.name for text in texts).items() if count > 1}
+    context.close_texts({name: values for name, values in closed.items() if name not in several})
     events = readable(data.get("events"))
     for place, message in clashes(events):
         source.mistake(place, message)

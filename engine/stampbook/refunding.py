@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -270,6 +271,8 @@ def taken_metrics(past: Past, request: RefundRequest) -> list[MetricChange]:
             due[name, day] = _share(delta, request)
     for name, day, parts in past.purchase.memo.get("counted", ()):
         due[name, day] = sum(_share(units, lines[line]) for line, units in parts)
+    for name, day, units, weights in memo.get("counted_of_part", ()):
+        due[name, day] = _share_of_part(units, weights, lines)
     return [
         MetricChange(name, day, undone[name] - units) for (name, day), units in due.items() if units != undone[name]
     ]
@@ -322,6 +325,18 @@ def _told(past: Past) -> dict[int, int]:
         for place, units in earlier.memo.get("told", ()):
             told[place] += units
     return told
+
+
+def _share_of_part(counted: int, weights: Iterable[tuple[int, int]], lines: Mapping[int, ReturnedLine]) -> int:
+    """Return how much is undone of what some lines counted together, each with its weight."""
+    back, of = Fraction(), 0
+    for number, weight in weights:
+        line = lines[number]
+        back += weight if line.part >= line.whole else Fraction(weight * line.part, line.whole)
+        of += weight
+    share = back / of
+    units = portion(abs(counted), share.numerator, share.denominator, 0)
+    return units if counted > 0 else -units
 
 
 def _share(counted: int, back: ReturnedLine | RefundRequest) -> int:

@@ -18,6 +18,8 @@ from stampbook.validity import Validity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from pydantic import ValidationInfo
+
     from stampbook.event_tables import EventTable
     from stampbook.names import EventText
 
@@ -83,6 +85,16 @@ class Context:
     def name_texts(self, texts: Iterable[EventText]) -> None:
         """Let expressions read texts of the events that plugins bring."""
         self.scope = {**self.scope, "event": {**self.scope["event"], **event_texts(texts)}}
+
+    def close_texts(self, values: Mapping[str, tuple[str, ...]]) -> None:
+        """Say of facts and of texts of events, by name such as ``account.tier``, all that they may be besides ''."""
+        scope = {root: dict(fields) for root, fields in self.scope.items()}
+        for name, possible in values.items():
+            root, _, field = name.partition(".")
+            known = scope.get(root, {}).get(field)
+            if known is not None:
+                scope[root][field] = replace(known, values=possible)
+        self.scope = scope
 
     def declare(self, events: Mapping[str, EventTable], names: Mapping[str, Name], no_amount: frozenset[str]) -> None:
         """Take up what a program declares under [events]: its tables, their names, and those without an amount."""
@@ -187,6 +199,17 @@ class _Reads:
             return self._read(str(value), context)
         except (ExpressionError, PeriodError, AmountError) as error:
             refuse(str(error))
+
+
+def check_values(info: ValidationInfo, fact: str, values: Iterable[str]) -> None:
+    """Refuse, from within a validator, values that a fact of accounts can never have; names what is near."""
+    context: Context | None = info.context
+    known = None if context is None else context.scope["account"].get(fact)
+    possible = () if known is None else known.values
+    for value in values:
+        if possible and value not in possible:
+            hint = near(value, possible) or f"; it may be {', '.join(possible)}"
+            refuse(f"account.{fact} is never {value!r}{hint}")
 
 
 def _text_of(value: object) -> str:

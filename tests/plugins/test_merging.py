@@ -46,6 +46,9 @@ reach = "100"
 [[plugin.level]]
 name = "gold"
 reach = "200"
+[[plugin.level]]
+name = "black"
+reach = "9000"
 
 [[plugin]]
 use = "points"
@@ -213,8 +216,7 @@ def test_or_an_account_that_owes_is_not_merged() -> None:
 )
 def test_the_tier_is_a_policy(rule: str, tier: str) -> None:
     text = PROGRAM.replace('order = ["silver", "gold", "black"]', rule).replace('undo = "30 days"', 'metrics = "leave"')
-    level = '[[plugin.level]]\nname = "gold"\nreach = "200"\n'
-    books = ledger(text.replace(level, level + '[[plugin.level]]\nname = "black"\nreach = "9000"\n'))
+    books = ledger(text)
     assert books.post(type="legacy.imported", account="old", level="black", at="2025-02-01T12:00").accepted
     codes(books, "account.merged", "old", "new")
     assert books.fact("tier", account="new") == tier

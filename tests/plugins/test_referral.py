@@ -146,6 +146,21 @@ def test_a_referral_that_may_not_be() -> None:
     assert shop.fact("eve") == ""
 
 
+def test_a_circle_of_three_brings_one_referral_more_than_its_chain_and_no_more() -> None:
+    shop = Friends().opened("ann", "ben", "cy")
+    assert [shop.refer(friend, by) for friend, by in (("ben", "ann"), ("cy", "ben"), ("ann", "cy"))] == [[], [], []]
+    for _ in range(2):
+        for ref in ("ann", "ben", "cy"):
+            shop.buy(ref)
+    assert shop.points("ann", "ben", "cy") == [600, 600, 600]
+    assert shop.refer("ann", "ben") == ["already_referred"]
+    late = Friends().opened("ann", "ben", "cy")
+    late.buy("ann", "2025-02-28T10:00")
+    late.refer("ben", "ann")
+    late.refer("cy", "ben")
+    assert late.refer("ann", "cy") == ["not_new"]
+
+
 def test_who_has_bought_before_may_be_taken_as_a_friend() -> None:
     shop = Friends("only_new = false\ngoal = '2'").opened("ann")
     shop.buy("cy", "2025-02-28T23:59")

@@ -98,3 +98,32 @@ def test_a_return_takes_back_the_gift_of_its_own_climb_alone() -> None:
     assert ledger.balance("points") == "60"
     ledger.post(type="return", purchase="second", at="2025-01-10T16:00")
     assert ledger.balance("points") == "0"
+
+
+@pytest.mark.parametrize(("once", "total"), [("", "9"), ("once = 'a period'", "9"), ("once = false", "18")])
+def test_a_gift_that_stays_is_given_once_to_who_buys_brings_back_and_buys_again(once: str, total: str) -> None:
+    text = PROGRAM.format(limit="", gift=once).replace("take_back = true\n", "")
+    ledger = Ledger(text.replace('earn = "order.net"', 'earn = "0"'))
+    ledger.post(type="purchase", id="coat", amount="50.00", at="2025-01-10")
+    ledger.post(type="return", purchase="coat", at="2025-01-11")
+    assert ledger.fact("tier") == "blue"
+    ledger.post(type="purchase", amount="50.00", at="2025-01-12")
+    assert (ledger.fact("tier"), ledger.balance("points")) == ("gold", total)
+
+
+def test_a_gift_each_period_is_not_given_again_to_who_had_kept_the_level_at_the_period_s_begin() -> None:
+    gift = "given = 'each period'"
+    text = (
+        PROGRAM.format(limit="", gift=gift)
+        .replace("take_back = true\n", "")
+        .replace('earn = "order.net"', 'earn = "0"')
+    )
+    text = text.replace(
+        'returns = "at once"', 'review = "calendar year"\nperiod = "calendar year"\nreturns = "at once"'
+    )
+    ledger = Ledger(text)
+    ledger.post(type="purchase", amount="50.00", at="2025-01-10")
+    ledger.post(type="tier.locked", level="blue", reason="a mistake", at="2026-02-01")
+    ledger.post(type="tier.unlocked", reason="put right", at="2026-02-02")
+    ledger.post(type="purchase", amount="50.00", at="2026-02-03")
+    assert (ledger.fact("tier"), ledger.balance("points")) == ("gold", "18")

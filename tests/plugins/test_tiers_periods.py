@@ -288,6 +288,10 @@ def test_options_that_do_not_go_together(options: str, window: str, says: str) -
         ("{ visits = '-1' }", "level 'silver': visits = '-1' is below zero"),
         ("{ tenure = 'long' }", "level 'silver': 'long' is not a period"),
         ("{}", "name a metric, as in { stays = '6', nights = '30' }"),
+        ("[]", "name a metric, as in { stays = '6', nights = '30' }"),
+        ("[{ visits = '1' }]\nmatch = 'any'", "match: of a list any table will do"),
+        ("{ visits = '3' }\nkeep = { visits = '4' }", "level 'silver': keep 4 visits is more than reach 3"),
+        ("[{ visits = '3' }, { spend = '9' }]\nkeep = [{ spend = '9.01' }]", "keep 9.01 spend is more than reach 9.00"),
     ],
 )
 def test_wrong_goals_are_named(reach: str, says: str) -> None:
@@ -295,6 +299,46 @@ def test_wrong_goals_are_named(reach: str, says: str) -> None:
     with pytest.raises(ProgramError) as wrong:
         program(HEAD.format(window="lifetime", program="") + ladder)
     assert says in str(wrong.value)
+
+
+def test_a_level_that_takes_less_to_keep_in_one_measure_may_ask_for_another_one() -> None:
+    ladder = "[[plugin.level]]\nname = 'a'\nreach = { visits = '3' }\nkeep = { spend = '500', visits = '3' }\n"
+    program(HEAD.format(window="lifetime", program="") + ladder)
+
+
+def test_ways_that_each_want_several_measures() -> None:
+    ladder = """
+review = "calendar year"
+period = "calendar year"
+[[plugin.level]]
+name = "guest"
+[[plugin.level]]
+name = "silver"
+reach = [{ visits = "6" }, { visits = "3", spend = "1000" }]
+keep = [{ visits = "4" }, { visits = "2", spend = "500" }]
+"""
+    till = Till(HEAD.format(window="lifetime", program="") + ladder).opened("2025-01-01")
+    buy(till, "999", "2025-02-01")
+    buy(till, "1", "2025-02-02")
+    assert tiers(till, "2025-02-02") == ["guest"]
+    told = [
+        [(need.measure, need.missing) for need in stamped.value.needs]
+        for stamped in till.registry.progress(till.view("2025-02-02"))
+    ]
+    assert told == [[("visits", "4")], [("visits", "1"), ("spend", "0")]]
+    buy(till, "1", "2025-02-03")
+    assert tiers(till, "2025-02-03") == ["silver"]
+    [fact] = [fact for fact in till.account().facts["tier"] if fact.value == "silver"]
+    assert fact.reason == "visits 3 reached 3 and spend 1001.00 reached 1000.00"
+    buy(till, "500", "2026-02-01")
+    buy(till, "1", "2026-02-02")
+    buy(till, "1", "2027-02-02")
+    till.tick("2028-01-01")
+    assert tiers(till, "2027-12-31", "2028-01-01") == ["silver", "guest"]
+    assert (
+        till.account().facts["tier"][-1].reason
+        == "visits 1 is below 4, and visits 1 is below 2 and spend 1.00 is below 500.00"
+    )
 
 
 def test_a_plain_value_needs_a_metric() -> None:

@@ -158,7 +158,7 @@ class Compiler:
         code = f"({field.code})"
         if field.kind == Kind.NUMBER:
             return Number(code, arithmetic.ONE / 10**field.scale)
-        return Plain(field.kind, code)
+        return Plain(field.kind, code, values=field.values, name=f"{root}.{name}")
 
     def _unary(self, node: ast.UnaryOp) -> Value:
         if isinstance(node.op, ast.Not):
@@ -215,6 +215,8 @@ class Compiler:
         signs = [_SIGNS[type(op)] for op in node.ops]
         for (sign, _), operand, left, right in zip(signs, operands[1:], values, values[1:], strict=False):
             self._check_comparable(sign, operand, left, right)
+        for operand, value, *others in zip(operands, values, [None, *values], [*values[1:], None], strict=False):
+            self._check_possible(operand, value, *others)
         known = [value.fixed for value in values]
         if None not in known:
             return truth(all(test(*pair) for (_, test), *pair in zip(signs, known, known[1:], strict=False)))
@@ -233,6 +235,15 @@ class Compiler:
         if sign not in {"==", "!="} and left.kind not in _ORDERED:
             self._tree.fail(node, f"{sign!r} needs numbers or instants; {left.kind.words} has no order")
 
+    def _check_possible(self, node: ast.expr, value: Value, *others: Value | None) -> None:
+        """Refuse a text as written that what it is compared with can never be."""
+        for other in others:
+            if isinstance(other, Plain) and other.values and isinstance(value, Plain) and isinstance(value.fixed, str):
+                text = value.fixed
+                if text and text not in other.values:
+                    hint = near(text, other.values) or f"; it may be {_listed(other.values)}"
+                    self._tree.fail(node, f"{other.name} is never {text!r}{hint}")
+
     def _membership(self, node: ast.Compare) -> Value:
         if len(node.ops) > 1:
             self._tree.fail(node, "'in' is not chained: join comparisons with 'and'")
@@ -247,6 +258,8 @@ class Compiler:
             if not (value.kind == Kind.TEXT and texts.kind == Kind.TEXTS):
                 words = f"{value.kind.words} and {texts.kind.words}"
                 self._tree.fail(home, f"'in' needs a text and texts, or a number and a list of numbers, not {words}")
+            for element in home.elts if isinstance(home, ast.List) else ():
+                self._check_possible(element, self._compile(element), value)
             test = condition(f"({value.code} in {texts.code})")
         if isinstance(node.ops[0], ast.In):
             return test

@@ -19,11 +19,16 @@ _MOST_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A value that is no number: code that yields it and, if it is known beforehand, the value."""
+    """A value that is no number: code that yields it and, if it is known beforehand, the value.
+
+    Of a text that may be but one of some, `values` are those, and `name` is what it was read from.
+    """
 
     kind: Kind
     code: str
     fixed: bool | int | str | frozenset[str] | None = None
+    values: tuple[str, ...] = ()
+    name: str = ""
 
 
 Value = Number | Plain

@@ -50,6 +50,7 @@ class Field:
         about: one line for docs and editors.
         only: the kinds of event that have it; empty where all do that have the root.
         never: the kinds of event that do not have it.
+        values: for a text, all that it may be besides ''; empty where it may be anything.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Field:
     about: str = ""
     only: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
+    values: tuple[str, ...] = ()
 
 
 Scope = Mapping[str, Mapping[str, Field]]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook import (
     NEVER,
+    Choice,
     Limit,
     Multiplier,
     Note,
@@ -15,7 +16,6 @@ from stampbook import (
     Window,
     hookimpl,
 )
-from stampbook_points.bases import Choice
 from stampbook_points.config import MultiplierRule, PointsConfig, Rule
 from stampbook_points.earning import awards_of
 from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms

@@ -17,11 +17,12 @@ from stampbook import (
     PeriodText,
     PluginConfig,
     Rounding,
+    Which,
     check_reads,
     line_formula,
     refuse,
 )
-from stampbook_points.bases import DECIMAL, Bracket, Which, bracket_text, each_text
+from stampbook_points.bases import DECIMAL, Bracket, bracket_text, each_text
 from stampbook_points.expiry_options import Expires, ExpiryOptions
 
 

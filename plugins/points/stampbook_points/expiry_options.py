@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from stampbook import (
     OrderCondition,
@@ -15,6 +15,7 @@ from stampbook import (
     PluginConfig,
     Validity,
     check_reads,
+    check_values,
     refuse,
 )
 
@@ -32,7 +33,7 @@ class ByFact:
         return f"{self.default}{several} by {self.fact}"
 
 
-def _read(value: object) -> Validity | ByFact:
+def _read(value: object, info: ValidationInfo) -> Validity | ByFact:
     if not isinstance(value, Mapping):
         return _validity(value)
     if "default" not in value:
@@ -46,7 +47,9 @@ def _read(value: object) -> Validity | ByFact:
     for key, each in value.items():
         if key != "by":
             values[str(key)] = _validity(each, f"{key}: ")
-    return ByFact(by, values.pop("default"), values)
+    default = values.pop("default")
+    check_values(info, by, values)
+    return ByFact(by, default, values)
 
 
 def _validity(value: object, place: str = "") -> Validity:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stampbook import Rounding
-    from stampbook_points.bases import Choice
+    from stampbook import Choice, Rounding
     from stampbook_points.expiry import End
 
 

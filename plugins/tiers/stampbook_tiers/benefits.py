@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from stampbook import (
     NEVER,
@@ -16,13 +16,16 @@ from stampbook import (
     PluginError,
 )
 from stampbook_tiers.events import UNDOING, TierLowered, TierRaised, TierReview
+from stampbook_tiers.history import changes, level_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stampbook import AccountJoined, AccountView, Plugin
     from stampbook_tiers.config import Gift, Level, TiersConfig
     from stampbook_tiers.events import TierDue
+    from stampbook_tiers.history import Change
+    from stampbook_tiers.measures import Measures
     from stampbook_tiers.rules import Step
 
     Changed = TierRaised | TierLowered
@@ -36,7 +39,7 @@ class _Gift(NamedTuple):
     asset: str
     units: int
     each_period: bool
-    once: bool
+    once: bool | Literal["a period"]
     take_back: bool
     ends: Callable[[int], int] | None
     begins: Callable[[int], int] | None
@@ -49,8 +52,9 @@ class Benefits:
         PluginError: an asset is not there, or an amount has more decimals than it.
     """
 
-    def __init__(self, plugin: Plugin[TiersConfig], steps: tuple[Step, ...]) -> None:
+    def __init__(self, plugin: Plugin[TiersConfig], steps: tuple[Step, ...], measures: Measures) -> None:
         config = plugin.config
+        self._measures = measures
         self._plugin = plugin
         self._fact = config.fact
         self._asset = config.asset
@@ -77,7 +81,7 @@ class Benefits:
         }
         self._ranks = {level.name: rank for rank, level in enumerate(config.levels)}
         self.has_gifts = any(level.gifts for level in config.levels)
-        self._has_once = any(gift.once for level in config.levels for gift in level.gifts)
+        self._has_once = any(gift.once is True for level in config.levels for gift in level.gifts)
         self._elsewhere = f"_{plugin.name}.entered:"
         if self._has_once:
             plugin.program.carry_facts(self._fact, self._elsewhere)
@@ -131,15 +135,25 @@ class Benefits:
                 return []
             return [self._given(gift, event.at) for gift in self._gifts.get(held.value, ()) if gift.each_period]
         if isinstance(event, TierRaised):
-            past = [fact.since for fact in account.facts(self._fact) if fact.value == event.after]
-            again = self.is_known(event.after, account, past[-1] if past else event.at, past[:-1])
-            gifts = [gift for gift in self._gifts.get(event.after, ()) if not (gift.once and again)]
+            past = [change for change in changes(account.facts(self._fact)) if change.after == event.after]
+            now = past.pop().since if past else event.at
+            gives = self.entering(event.after, account, now, past)
+            gifts = [gift for gift in self._gifts.get(event.after, ()) if gives(gift)]
         elif event.cause in UNDOING:
             return [self._given(gift, at, sign=-1) for gift, at in self._undone(event, account)]
         else:
             at_review = event.cause == "tier.review"
             gifts = [gift for gift in self._gifts.get(event.after, ()) if gift.each_period and at_review]
         return [self._given(gift, event.at) for gift in gifts]
+
+    def of_reviews(self, kept: Iterable[Fact]) -> list[Entitlement]:
+        """Return the gifts for levels that reviews keep after all, as of those reviews."""
+        return [
+            self._given(gift, fact.since)
+            for fact in kept
+            for gift in self._gifts.get(fact.value, ())
+            if gift.each_period
+        ]
 
     def joined(self, event: AccountJoined | AccountParting, account: AccountView, at: int) -> list[Fact]:
         """Return which levels an account that comes in had entered, or that one that leaves takes them along."""
@@ -153,6 +167,35 @@ class Benefits:
             if name.startswith(self._elsewhere) and past[-1].value:
                 levels.update(json.loads(past[-1].value))
         return [Fact(f"{self._elsewhere}{event.other}", json.dumps(sorted(levels)), at, NEVER)] if levels else []
+
+    def entering(
+        self, level: str, account: AccountView, at: int, before: Sequence[Change], learned: Sequence[Fact] = ()
+    ) -> Callable[[_Gift | Gift], bool]:
+        """Return which gifts of a level are given to an account that enters it from below.
+
+        Args:
+            level: its name.
+            account: that enters it.
+            at: when it does.
+            before: the changes by which it had come to that level earlier.
+            learned: facts of the event at hand, where the account is as it was before.
+        """
+        again = self.is_known(level, account, at, [change.since for change in before], learned)
+        begun = self._measures.period_start(account, at)
+        rank = self._ranks.get(level, -1)
+        climbed = any(change.since >= begun and self._ranks.get(change.before, -1) < rank for change in before)
+        past = account.facts(self._fact)
+        kept = level_at(past, begun - 1) == level_at(past, begun) == level
+
+        def gives(gift: _Gift | Gift) -> bool:
+            if gift.once is True:
+                return not again
+            if gift.once is False or gift.take_back:
+                return True
+            each_period = gift.each_period if isinstance(gift, _Gift) else gift.given == "each period"
+            return not climbed and not (kept and each_period)
+
+        return gives
 
     def is_known(
         self, level: str, account: AccountView, at: int, before: Sequence[int], learned: Sequence[Fact] = ()
@@ -192,7 +235,9 @@ class Benefits:
 
         What was given before the account had last been as low as now was another climb's.
         """
-        past = [(fact.value, fact.since) for fact in account.facts(self._fact) if fact.since < event.at]
+        past = [
+            (change.after, change.since) for change in changes(account.facts(self._fact)) if change.since < event.at
+        ]
         if not past or past[-1][0] != event.before:
             past.append((event.before, event.at))  # entered and left within one instant
         for place in range(len(past) - 1, -1, -1):
@@ -201,5 +246,5 @@ class Benefits:
                 return
             again = self.is_known(name, account, since, [at for before, at in past[:place] if before == name])
             for gift in self._gifts.get(name, ()):
-                if gift.take_back and not (gift.once and again):
+                if gift.take_back and not (gift.once is True and again):
                     yield gift, since

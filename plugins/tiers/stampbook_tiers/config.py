@@ -44,9 +44,13 @@ class Gift(PluginConfig):
         Literal["entry", "each period"],
         Field(description="on entering the level from below, or then and at each review that leaves the level"),
     ] = "entry"
-    once: Annotated[bool, Field(strict=True, description="only the first time that the account enters the level")] = (
-        False
-    )
+    once: Annotated[
+        Annotated[bool, Field(strict=True)] | Literal["a period"],
+        Field(
+            description="for who enters the level again: not within the period in which it was given (`take_back` has "
+            "it given again, since it went back); with true only the first time ever; with false every time"
+        ),
+    ] = "a period"
     expires: Annotated[
         PeriodText | Literal["never"], Field(description="how long it is good, from the day on which it is given")
     ] = "never"
@@ -71,15 +75,15 @@ class Level(PluginConfig):
 
     name: Annotated[str, Field(min_length=1, max_length=64, description="as customers know it")]
     reach: Annotated[
-        _Decimal | dict[str, str],
+        _Decimal | dict[str, str] | tuple[dict[str, str], ...],
         Field(
             description="value of the metric from which it is reached; or a table of values by metric, with "
-            "tenure = '2 years' for the time since the account was opened"
+            "tenure = '2 years' for the time since the account was opened; or a list of tables, any of which will do"
         ),
     ] = "0"
     keep: Annotated[
-        _Decimal | dict[str, str] | None,
-        Field(description="value from which a review keeps it, or a table; that of reach where absent"),
+        _Decimal | dict[str, str] | tuple[dict[str, str], ...] | None,
+        Field(description="value from which a review keeps it, or a table, or a list; that of reach where absent"),
     ] = None
     match: Annotated[
         Literal["all", "any"], Field(description="of several metrics: all have to be there, or any one will do")
@@ -98,9 +102,12 @@ class Level(PluginConfig):
 
     @model_validator(mode="after")
     def _named(self) -> Level:
-        for table in (self.reach, self.keep):
-            if table == {}:
+        for goal in (self.reach, self.keep):
+            tables = goal if isinstance(goal, tuple) else (goal,)
+            if not tables or {} in tables:
                 refuse("name a metric, as in { stays = '6', nights = '30' }, or write one value")
+        if self.match == "any" and any(isinstance(goal, tuple) for goal in (self.reach, self.keep)):
+            refuse("match: of a list any table will do, and all of a table have to be there; leave match out")
         names = [gift.name for gift in self.gifts]
         for name in sorted({name for name in names if names.count(name) > 1}):
             refuse(f"two gifts are named {name!r}; give one of them another name")

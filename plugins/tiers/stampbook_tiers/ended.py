@@ -31,6 +31,10 @@ class Ended:
             return []
         return [Due(account.at + 1, "tier.due", f"{self._name}:{account.ref}:ended", {"why": "ended"})]
 
+    def is_review(self, account: AccountView, at: int, history: Sequence[Fact]) -> bool:  # noqa: ARG002 - as the judge's
+        """Return that there are no reviews."""
+        return False
+
     def standing(self, account: AccountView) -> str:  # noqa: ARG002 - as the judge's
         """Return that nobody has a level."""
         return ""

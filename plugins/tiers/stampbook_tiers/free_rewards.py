@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook import NEVER, Due, Fact
-from stampbook_tiers.events import TierReview
+from stampbook_tiers.history import changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from stampbook import AccountView, Event
     from stampbook_tiers.benefits import Benefits
     from stampbook_tiers.config import Gift, TiersConfig
+    from stampbook_tiers.events import TierReview
+    from stampbook_tiers.history import Change
 
 
 class FreeRewards:
@@ -39,33 +41,40 @@ class FreeRewards:
         if held is not None and not changed and self._each_period(held.value):
             yield Fact(self._period, event.id, event.at, NEVER, held.value)
 
-    def following(self, facts: Sequence[Fact], account: AccountView, event: Event) -> Iterator[Due]:
-        """Yield the rewards that follow from a level that was entered or kept; `account` is as it was before."""
-        before = account.text(self._fact)
+    def kept_after_all(self, event: Event, kept: Iterable[Fact]) -> Iterator[Fact]:
+        """Yield the same of levels that late news keeps at reviews that had come to another conclusion."""
+        for fact in kept:
+            if self._each_period(fact.value):
+                yield Fact(self._period, event.id, fact.since, NEVER, fact.value)
+
+    def following(
+        self, changes: Iterable[tuple[Change, str]], facts: Sequence[Fact], account: AccountView
+    ) -> Iterator[Due]:
+        """Yield the rewards that follow from levels that were entered or kept; `account` is as it was before."""
         for fact in facts:
             if fact.name == self._period:
-                yield from self._given(self._each_period(fact.reason), fact, account, fact.reason)
-            elif fact.name == self._fact and fact.value != before:
-                up = self._ranks.get(fact.value, -1) > self._ranks.get(before, -1)
-                gifts = self._entered(fact, account, facts) if up else []
-                if not up and isinstance(event, TierReview):
-                    gifts = self._each_period(fact.value)
-                yield from self._given(gifts, fact, account, fact.value)
+                yield from self._given(self._each_period(fact.reason), fact.since, account, fact.reason)
+        for change, cause in changes:
+            up = self._ranks.get(change.after, -1) > self._ranks.get(change.before, -1)
+            gifts = self._entered(change, account, facts) if up else []
+            if not up and cause == "tier.review":
+                gifts = self._each_period(change.after)
+            yield from self._given(gifts, change.since, account, change.after)
 
-    def _entered(self, fact: Fact, account: AccountView, learned: Sequence[Fact]) -> list[Gift]:
-        level = fact.value
+    def _entered(self, change: Change, account: AccountView, learned: Sequence[Fact]) -> list[Gift]:
+        level = change.after
         if level in self._rewards:
-            before = [past.since for past in account.facts(self._fact) if past.value == level]
-            again = self._benefits.is_known(level, account, fact.since, before, learned)
-            return [gift for gift in self._rewards.get(level, ()) if not (gift.once and again)]
+            before = [past for past in changes(account.facts(self._fact)) if past.after == level]
+            gives = self._benefits.entering(level, account, change.since, before, learned)
+            return [gift for gift in self._rewards.get(level, ()) if gives(gift)]
         return []
 
     def _each_period(self, level: str) -> list[Gift]:
         return [gift for gift in self._rewards.get(level, ()) if gift.given == "each period"]
 
-    def _given(self, gifts: Iterable[Gift], fact: Fact, account: AccountView, level: str) -> Iterator[Due]:
+    def _given(self, gifts: Iterable[Gift], at: int, account: AccountView, level: str) -> Iterator[Due]:
         for gift in gifts:
             why = f"{self._name}.{level}.{gift.name}"
-            seed = account.derive(f"{why}:{fact.since}:{account.position}")
+            seed = account.derive(f"{why}:{at}:{account.position}")
             details = {"reward": gift.reward, "why": why, "seed": f"{seed:x}"}
-            yield Due(fact.since, "reward.given", f"{self._name}:{account.ref}:{gift.name}", details)
+            yield Due(at, "reward.given", f"{self._name}:{account.ref}:{gift.name}", details)

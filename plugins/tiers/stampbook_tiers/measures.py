@@ -9,10 +9,13 @@ from stampbook_tiers.periods import Count, Review, membership_end, membership_st
 from stampbook_tiers.rules import Goal, Want
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from stampbook import AccountView, Plugin
     from stampbook_tiers.config import Level, TiersConfig
 
 TENURE = "tenure"
+_FIRST, _LAST = 1, 4_000_000
 
 
 class Measures:
@@ -28,6 +31,7 @@ class Measures:
         self._calendar = plugin.program.calendar
         self._metric = config.metric
         self._count = None if config.period is None else Count.parse(config.period)
+        self._review = review
         self._snap = None if review is None else review.snap
         self._grace = config.grace
         if config.metric is not None:
@@ -53,12 +57,14 @@ class Measures:
             message = f"metric {metric!r} counts over {window}, which is less than the period needs: "
         raise PluginError(f"{message}write [metrics.{metric}] window = 'lifetime'")
 
-    def goal(self, level: Level, text: str | dict[str, str]) -> Goal:
+    def goal(self, level: Level, text: str | dict[str, str] | tuple[dict[str, str], ...]) -> Goal:
         """Read what reaches or keeps a level.
 
         Raises:
             PluginError: an unknown metric, or a value that it cannot have; names the level.
         """
+        if isinstance(text, tuple):
+            return Goal.of_ways([self.goal(level, table) for table in text])
         if isinstance(text, str):
             if self._metric is None:
                 if text == "0":
@@ -103,6 +109,37 @@ class Measures:
             return account.metric_on(metric, day)
         return account.metric_between(metric, self.first_day(metric, account, day, since), day, before=before)
 
+    def period_start(self, account: AccountView, at: int) -> int:
+        """Return the instant since which the period runs in which gifts are given once.
+
+        That is the period of the reviews, or the days that count where there are none; for a length of time, such as
+        12 months, so long before.
+        """
+        review, calendar, day = self._review, self._calendar, self._calendar.day(at)
+        window = self._program.windows.get(self._metric or "", Window())
+        if review is not None and review.calendar_unit is not None:
+            window = review.calendar_unit
+        elif review is not None and review.term is not None:
+            window = Window(review.term.months, review.term.days)
+        elif (review is not None and review.membership) or (self._count is not None and self._count.membership):
+            return calendar.start_of(membership_start(self.opened(account), day, self._snap, calendar))
+        elif self._count is not None:
+            window = self._count.window or Window()
+        first = window.first_day(day, calendar)
+        return calendar.start_of(first) if first > 1 else -NEVER
+
+    def counted(self, account: AccountView, metrics: Collection[str]) -> list[int]:
+        """Return by how much the event at hand changes each of some metrics, over all days."""
+        return [
+            account.metric_between(metric, _FIRST, _LAST) - account.metric_between(metric, _FIRST, _LAST, before=True)
+            for metric in metrics
+            if metric in account.counted
+        ]
+
+    def days(self, account: AccountView, metrics: Collection[str], since: int) -> list[int]:
+        """Return the days after one on which any of some metrics counted something."""
+        return sorted({day for metric in metrics for day, _ in account.metric_days(metric, since + 1)})
+
     def tenure_day(self, want: Want, account: AccountView) -> int:
         """Return the day on which an account has been open for a tenure."""
         opened = self.opened(account)
@@ -112,6 +149,8 @@ class Measures:
         """Return whether a goal is met on a day."""
         if not goal.wants:
             return True
+        if goal.ways:
+            return any(self.met(way, account, day, since, before=before) for way in goal.ways)
         for want in goal.wants:
             if want.tenure is not None:
                 there = day >= self.tenure_day(want, account)
@@ -120,6 +159,10 @@ class Measures:
             if there == goal.any_one:
                 return there
         return not goal.any_one
+
+    def ways(self, goal: Goal, account: AccountView, day: int, since: int) -> list[Goal]:
+        """Return the way in which a goal is met, or all ways in which it may come to be."""
+        return [way for way in goal.each_way if self.met(way, account, day, since)][:1] or [*goal.each_way]
 
     def period_end(self, account: AccountView, day: int) -> int:
         """Return the first day after the period that counts on a day, where it has an end; else 0."""
@@ -132,6 +175,8 @@ class Measures:
 
     def loss_day(self, goal: Goal, account: AccountView, since: int) -> int:
         """Return the first day after today that no longer meets a goal if nothing else happens, or NEVER."""
+        if goal.ways:
+            return max(self.loss_day(way, account, since) for way in goal.ways)
         days = [NEVER if want.tenure is not None else self._loss(want, account, since) for want in goal.wants]
         return max(days, default=NEVER) if goal.any_one else min(days, default=NEVER)
 
@@ -146,7 +191,7 @@ class Measures:
         if window.is_lifetime:
             return NEVER
         for day, delta in account.metric_days(want.metric, window.first_day(today, calendar)):
-            left -= delta
+            left -= delta if day <= today else 0
             if left < 0:
                 gone = calendar.add_months(day + window.days, window.months)
                 while window.first_day(gone, calendar) <= day:
@@ -158,6 +203,10 @@ class Measures:
 
     def words(self, goal: Goal, account: AccountView, day: int, since: int, *, met: bool) -> str:
         """Say what of a goal is met, or is not, with the numbers."""
+        if goal.ways:
+            told = [way for way in goal.ways if self.met(way, account, day, since) == met]
+            several = [self.words(way, account, day, since, met=met) for way in (told[:1] if met else told)]
+            return ", and ".join(filter(None, several))
         parts = []
         for want in goal.wants:
             if self.met(Goal((want,)), account, day, since) != met:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from stampbook import Period
 
@@ -21,14 +21,29 @@ class Want(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What is wanted: all of it, or any one."""
+    """What is wanted: all of it, or any one; or one of several `ways`, whose wants together are its wants."""
 
     wants: tuple[Want, ...]
     any_one: bool = False
+    ways: tuple[Goal, ...] = ()
+
+    @classmethod
+    def of_ways(cls, ways: Sequence[Goal]) -> Goal:
+        """Return the goal that is met in any of several ways."""
+        if len(ways) == 1:
+            return ways[0]
+        return cls(tuple(dict.fromkeys(want for way in ways for want in way.wants)), any_one=True, ways=tuple(ways))
+
+    @property
+    def each_way(self) -> tuple[Goal, ...]:
+        """The ways in which it is met, itself where there is but one."""
+        return self.ways or (self,)
 
     @property
     def free(self) -> bool:
         """Whether it asks for nothing."""
+        if self.ways:
+            return any(way.free for way in self.ways)
         return all(want.tenure is None and not want.units for want in self.wants)
 
 
@@ -41,6 +56,24 @@ class Step(NamedTuple):
     invitation: bool = False
     numerator: int = 1
     denominator: int = 1
+
+
+def above(keep: Goal, reach: Goal) -> Iterator[tuple[Want, Want]]:
+    """Yield what has to come to more to keep a level than to reach it, with what reaches it.
+
+    Of several ways those are compared that want the same measures.
+    """
+    plain = not keep.ways and not reach.ways
+    for kept_by in keep.each_way:
+        for reached_by in reach.each_way:
+            units = {want.metric: want for want in reached_by.wants if want.tenure is None}
+            wanted = [want for want in kept_by.wants if want.tenure is None]
+            if plain or units.keys() == {want.metric for want in wanted}:
+                yield from (
+                    (want, units[want.metric])
+                    for want in wanted
+                    if want.metric in units and want.units > units[want.metric].units
+                )
 
 
 def reached(steps: Sequence[Step], met: Met, invited: str, above: int = -1) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from stampbook import (
     NEVER,
@@ -21,6 +21,7 @@ from stampbook import (
     PluginConfig,
     PositiveAmount,
     Tally,
+    check_values,
     hookimpl,
     refuse,
 )
@@ -44,6 +45,12 @@ class Ladder(PluginConfig):
 
     fact: Annotated[_Name, Field(description="the fact that keeps the level")] = "tier"
     levels: Annotated[tuple[_Name, ...], Field(min_length=1, description="the levels that there are")]
+
+    @field_validator("levels")
+    @classmethod
+    def _possible(cls, levels: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_values(info, info.data.get("fact", ""), levels)
+        return levels
 
 
 class LegacyConfig(PluginConfig):

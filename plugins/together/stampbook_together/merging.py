@@ -100,6 +100,9 @@ class Merging(Plugin[MergingConfig]):
         """Say whether events are forwarded."""
         self.forwards = self.config.later_events == "forward"
         self.program.carry_facts(MERGED_FROM)
+        named = {rule.name for rule in self.config.facts}
+        filled = self.program.attributes if self.config.attributes == "fill" else ()
+        self._rules = (*self.config.facts, *(MergedFact(name=name) for name in filled if name not in named))
         self._undo_ends = None if self.config.undo is None else self.config.undo.ends(self.program.calendar)
 
     @hookimpl
@@ -152,7 +155,7 @@ class Merging(Plugin[MergingConfig]):
             "carried": self._carried(account),
             "facts": [
                 (rule.name, fact.value, fact.until)
-                for rule in self.config.facts
+                for rule in self._rules
                 if (fact := account.fact(rule.name)) is not None and fact.value
             ],
         }
@@ -257,7 +260,7 @@ class Merging(Plugin[MergingConfig]):
         for name, past in event.all_of_other():
             if name.startswith(MERGED_FROM) and past[-1].value:
                 facts.append(Fact(name, event.other, at, NEVER))
-        for rule in self.config.facts:
+        for rule in self._rules:
             held = account.fact(rule.name)
             own = ("", NEVER) if held is None else (held.value, held.until)
             value, until = _chosen(rule, own, theirs.get(rule.name, ("", NEVER)))
@@ -265,7 +268,7 @@ class Merging(Plugin[MergingConfig]):
                 facts.append(Fact(rule.name, value, at, until, f"merged with {event.other}"))
         if self._undo_ends is not None:
             out = taken_out(event.debts, account)
-            memory = Brought.of(event.lots, event.metrics, out, account, [rule.name for rule in self.config.facts])
+            memory = Brought.of(event.lots, event.metrics, out, account, [rule.name for rule in self._rules])
             text = json.dumps(memory.plain(), separators=(",", ":"))
             facts.append(Fact(_MEMORY + event.other, text, at, self._undo_ends(at)))
         return facts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from stampbook import PeriodText, PluginConfig, refuse
+from stampbook import PeriodText, PluginConfig, check_values, refuse
 
 
 class MergedFact(PluginConfig):
@@ -23,6 +23,12 @@ class MergedFact(PluginConfig):
             "account which stays, if it has one"
         ),
     ] = "keep"
+
+    @field_validator("order")
+    @classmethod
+    def _possible(cls, order: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_values(info, info.data.get("name", ""), order)
+        return order
 
     @model_validator(mode="before")
     @classmethod
@@ -58,8 +64,15 @@ class MergingConfig(PluginConfig):
         Field(description="what is sent to the ended account: refused with the name of the other, or decided there"),
     ] = "refuse"
     facts: Annotated[
-        tuple[MergedFact, ...], Field(alias="fact", description="what becomes of facts; others stay as they are")
+        tuple[MergedFact, ...],
+        Field(alias="fact", description="what becomes of facts; others stay as they are, but for attributes"),
     ] = ()
+    attributes: Annotated[
+        Literal["fill", "leave"],
+        Field(
+            description="of attributes without a table: the account takes over those that it has not, or none of them"
+        ),
+    ] = "fill"
 
     @model_validator(mode="after")
     def _once(self) -> MergingConfig:

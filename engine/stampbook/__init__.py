@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
-    from stampbook.choosing import Choice as Choice
     from stampbook.choosing import Which as Which
     from stampbook.earlier import Earlier as Earlier
     from stampbook.engine import Engine as Engine
@@ -80,6 +79,7 @@ if TYPE_CHECKING:
     from stampbook.lots import RENEWED as RENEWED
     from stampbook.lots import Lot as Lot
     from stampbook.names import EventText as EventText
+    from stampbook.narrowing import Choice as Choice
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
@@ -130,7 +130,8 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "account_view": ("AccountView",),
-    "choosing": ("Choice", "Which"),
+    "choosing": ("Which",),
+    "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
     "earlier": ("Earlier",),

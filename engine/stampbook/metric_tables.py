@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from stampbook.amounts import Rounding
-from stampbook.choosing import Choice, Which
+from stampbook.choosing import Which
 from stampbook.errors import near
+from stampbook.narrowing import Choice
 from stampbook.periods import Window
 from stampbook.vocabulary import LineCondition, LineFormula, LineLabel, WindowText, check_reads, refuse
 

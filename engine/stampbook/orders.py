@@ -145,6 +145,9 @@ class Order:
         if self._shares is None:
             numbers = [line.number for line in self.lines]
             weights = [line.net for line in self.lines]
+            if not self.tax and self.paid_outside == self.total:  # each line's share is what it costs
+                self._shares = dict.fromkeys(numbers, 0), dict(zip(numbers, weights, strict=True))
+                return self._shares
             weights = weights if any(weights) else [1] * len(weights)
             taxes = split(self.tax, weights) if self.line_taxes is None else self.line_taxes
             if self.total != self.net:  # tax on top is paid as well, and not by every line at one rate

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from stampbook.events import TopUp as TopUp
     from stampbook.expressions import Condition as Condition
     from stampbook.expressions import Formula as Formula
+    from stampbook.grants import AccountGrants as AccountGrants
+    from stampbook.grants import Grant as Grant
+    from stampbook.grants import grants_of_all as grants_of_all
     from stampbook.hookspecs import API_VERSION as API_VERSION
     from stampbook.hookspecs import Award as Award
     from stampbook.hookspecs import Deposit as Deposit
@@ -149,6 +152,7 @@ _ROOMS = {
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
     "events": ("Event", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
+    "grants": ("AccountGrants", "Grant", "grants_of_all"),
     "hookspecs": (
         "API_VERSION",
         "Award",

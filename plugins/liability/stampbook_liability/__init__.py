@@ -1,0 +1,1 @@
+"""Liability: what customers may still ask for, and how much revenue is deferred for it."""

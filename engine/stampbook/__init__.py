@@ -158,7 +158,14 @@ _ROOMS = {
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
     "events": ("Event", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
-    "exporting.entries": ("ENTRY_FORMATS", "FinanceEntry", "account_of_kind", "account_part", "book_account", "write_entries"),
+    "exporting.entries": (
+        "ENTRY_FORMATS",
+        "FinanceEntry",
+        "account_of_kind",
+        "account_part",
+        "book_account",
+        "write_entries",
+    ),
     "grants": ("AccountGrants", "Grant", "grants_of_all"),
     "hookspecs": (
         "API_VERSION",

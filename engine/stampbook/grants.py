@@ -1,8 +1,8 @@
 """What became of each grant: what was used of it, what expired, what was taken back, and what is left of it.
 
-A lot may hold the grants of several events under equal terms. Within one the oldest grant is used first; what comes back
-goes to those that were used last; and what a return takes back comes from what its purchase had granted. So the sum
-of what is left of the grants of a lot is at every instant what the lot holds.
+A lot may hold the grants of several events under equal terms. Within one the oldest grant is used first; what comes
+back goes to those that were used last; and what a return takes back comes from what its purchase had granted. So the
+sum of what is left of the grants of a lot is at every instant what the lot holds.
 """
 
 from __future__ import annotations

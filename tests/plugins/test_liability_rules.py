@@ -1,4 +1,4 @@
-"""The worked numbers of the standards, and of those that teach them; those that are taught wrongly must not come out."""
+"""The worked numbers of the standards and of those who teach them; what is taught wrongly must not come out."""
 
 from __future__ import annotations
 

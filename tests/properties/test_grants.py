@@ -22,8 +22,13 @@ REFS = ("ann", "ben", "cleo")
 Told = list[tuple[int, dict[str, Any] | int]]
 
 
+def program_of(shop: some.Shop, more: str = "") -> str:
+    """Return a program that opens accounts by itself, with further tables."""
+    return shop.toml().replace("[assets.GBP]", "open_accounts = 'on first event'\n[assets.GBP]", 1) + more
+
+
 def learned(engine: Engine, present: list[int], shop: some.Shop, told: Told, refs: Sequence[str]) -> Engine:
-    engine.put_text_in_force(shop.toml())
+    engine.put_text_in_force(program_of(shop))
     for number, (present[0], what) in enumerate(told):
         if isinstance(what, int):
             list(engine.tick(what))

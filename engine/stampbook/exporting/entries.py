@@ -44,7 +44,7 @@ def account_of_kind(asset: Asset, kind: str) -> str:
 
 
 def account_part(text: str) -> str:
-    """Return a text, such as an asset's code, as one part of an account's name; different texts have different names."""
+    """Return a text, such as an asset's code, as one part of an account's name, the same for no two texts."""
     return kind_component(text)
 
 
@@ -119,7 +119,9 @@ class _Journal:
     def write(self, day: date, entry: FinanceEntry) -> None:
         commodity = self._chart.commodities[entry.asset]
         amounts = self._chart.amount(entry.units, entry.asset), self._chart.amount(-entry.units, entry.asset)
-        legs = [Leg(account, text, commodity) for account, text in zip((entry.debit, entry.credit), amounts, strict=True)]
+        legs = [
+            Leg(account, text, commodity) for account, text in zip((entry.debit, entry.credit), amounts, strict=True)
+        ]
         self._out(self._dialect.transaction(day, entry.title, entry.notes, legs))
 
     def end(self, day: date, closing: Mapping[tuple[str, str], int]) -> None:

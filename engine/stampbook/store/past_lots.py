@@ -111,7 +111,8 @@ def _filled(
     sql = (
         "SELECT account_id, at, seq, type, about, postings, program_id, "
         "CASE WHEN type = 'purchase' THEN payload ELSE '' END FROM journal "
-        "WHERE account_id BETWEEN ? AND ? AND at <= ? AND recorded_at <= ? AND postings <> '[]' ORDER BY account_id, at, seq"
+        "WHERE account_id BETWEEN ? AND ? AND at <= ? AND recorded_at <= ? AND postings <> '[]' "
+        "ORDER BY account_id, at, seq"
     )
     programs, current = session.programs, 0
     for account_id, at, seq, type_, about, postings, program, payload in session.stream(sql, [*ids, as_of, known_at]):

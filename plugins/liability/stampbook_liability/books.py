@@ -1,4 +1,4 @@
-"""A period as entries for the finance system: what was issued, redeemed and expired, what is deferred, and what is earned.
+"""A period as entries for the finance system: what was issued, redeemed and expired, what is deferred and earned.
 
 Units move as the ledger moved them, day by day, so that the sums by book are the ledger's own. Deferral, recognition,
 breakage and changes of estimates are money beside it, at the end of each month and on the day of each new estimate.
@@ -54,9 +54,7 @@ class Period:
         self._calendar = calendar
         self._since = since
         self._first = date.fromordinal(calendar.day(since))
-        self._changes = sorted(
-            {change for each in _all_estimates(terms) for change in each.changes(since - 1, until)}
-        )
+        self._changes = sorted({change for each in _all_estimates(terms) for change in each.changes(since - 1, until)})
         ends = {since - 1, until, *(change - 1 for change in self._changes)}
         ends.update(end for end in _month_ends(calendar, since, until) if since <= end < until)
         self._ends = sorted(end for end in ends if since - 1 <= end <= until)
@@ -114,13 +112,13 @@ class Period:
                 then = by_asset(deferrals(pools, points, end + 1, rounding))
                 for code in then:
                     caught_up = then[code].recognised - before[code].recognised
-                    self._book(end + 1, "estimate change", f"{_DEFERRED}:{account_part(code)}", _EARNING, caught_up, code)
+                    self._book(
+                        end + 1, "estimate change", f"{_DEFERRED}:{account_part(code)}", _EARNING, caught_up, code
+                    )
                 before = then
         self._set(self.closing, {code: each.deferred for code, each in before.items()})
 
-    def _tell_deferral(
-        self, code: str, end: int, before: Deferral, now: Deferral, flows: tuple[int, int]
-    ) -> None:
+    def _tell_deferral(self, code: str, end: int, before: Deferral, now: Deferral, flows: tuple[int, int]) -> None:
         deferred = f"{_DEFERRED}:{account_part(code)}"
         allocated, given_back = flows
         self._book(end, "deferral", _DEFERRING, deferred, allocated, code)
@@ -149,9 +147,7 @@ class Period:
                 self._book(end + 1, "estimate change", advance, _BREAKING, before - now, code, money=code)
         self.closing[advance, code] = before
 
-    def _book(
-        self, at: int, title: str, debit: str, credit: str, units: int, code: str, *, money: str = ""
-    ) -> None:
+    def _book(self, at: int, title: str, debit: str, credit: str, units: int, code: str, *, money: str = "") -> None:
         if units < 0:
             debit, credit, units = credit, debit, -units
         if units:

@@ -58,10 +58,8 @@ def net_of_tax(amount: int, tax: Fraction, *, rounding: Rounding | str = Roundin
     return rounded(amount / (1 + tax), rounding)
 
 
-def bonus_revenue(
-    paid: int, bonus: int, used: int, *, rounding: Rounding | str = Rounding.HALF_UP
-) -> int:
-    """Return the revenue of used value of a top-up that came with a bonus: each unit used is worth paid / (paid + bonus).
+def bonus_revenue(paid: int, bonus: int, used: int, *, rounding: Rounding | str = Rounding.HALF_UP) -> int:
+    """Return the revenue of used value of a top-up with a bonus: each unit used is worth paid / (paid + bonus).
 
     The same ratio as that of 法释〔2025〕4号 Article 18(2).
     """

@@ -45,9 +45,7 @@ def commands(terms: Terms) -> click.Group:
         if context.invoked_subcommand is not None:
             return
         with _opened(db) as engine:
-            found = liability(
-                engine, terms, as_of=_end(terms.calendar, as_of), known_at=_end(terms.calendar, known_at)
-            )
+            found = liability(engine, terms, as_of=_end(terms.calendar, as_of), known_at=_end(terms.calendar, known_at))
         if as_json:
             click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         else:
@@ -57,15 +55,23 @@ def commands(terms: Terms) -> click.Group:
     @click.argument("format", type=click.Choice(ENTRY_FORMATS))
     @click.option("--since", metavar="TIME", required=True, help="From here on.")
     @click.option("--until", metavar="TIME", required=True, help="Up to here; a date means the end of that day.")
-    @click.option("--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Where to; printed where absent.")
+    @click.option(
+        "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Where to; printed where absent."
+    )
     @_DB
     @_JSON
-    def journal(  # noqa: PLR0913 - one for each option
-        format: str, since: str, until: str, output: Path | None, db: str | None, *, as_json: bool  # noqa: A002 - the word of the command line
+    def journal(
+        format: str,  # noqa: A002 - the word of the command line
+        since: str,
+        until: str,
+        output: Path | None,
+        db: str | None,
+        *,
+        as_json: bool,
     ) -> None:
         """Write a period for the finance system, as a journal for beancount or hledger, or as CSV.
 
-        Issue, redemption and expiry are day by day what the ledger moved, so that the sums by book are the ledger's own.
+        Issue, redemption and expiry are day by day what the ledger moved, so that the sums by book are its own.
         Deferral, recognition and breakage follow at the end of each month, changes of estimates on their day.
         """
         calendar = terms.calendar

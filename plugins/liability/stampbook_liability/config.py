@@ -28,7 +28,9 @@ class PointsEstimate(PluginConfig):
             examples=["0.01"],
         ),
     ] = None
-    redeemed: Annotated[_Percent, Field(description="the part of granted points that will be redeemed", examples=["95%"])]
+    redeemed: Annotated[
+        _Percent, Field(description="the part of granted points that will be redeemed", examples=["95%"])
+    ]
 
 
 class OfPoints(PluginConfig):
@@ -65,7 +67,9 @@ class OfValue(PluginConfig):
     """Stored value: under which law it stands, and what is expected never to be used."""
 
     asset: Annotated[str | None, Field(description="the currency; the program's where absent")] = None
-    kinds: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of lot that customers paid for")] = ("paid",)
+    kinds: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of lot that customers paid for")] = (
+        "paid",
+    )
     jurisdiction: Annotated[str, Field(description="whose law holds", examples=["UK", "US-DE", "CN"])]
     exempt_as: Annotated[
         str | None,
@@ -95,9 +99,8 @@ class OfValue(PluginConfig):
         last = laws[-1]
         if self.estimate and not last.kept and self.exempt_as is None:
             hint = f", or say exempt_as = {known[0]!r}" if known else ""
-            refuse(
-                f"estimate: {self.jurisdiction} knows no breakage: {last.why} ({last.cite}); leave the estimates out{hint}"
-            )
+            why = f"{last.why} ({last.cite})"
+            refuse(f"estimate: {self.jurisdiction} knows no breakage: {why}; leave the estimates out{hint}")
         return self
 
 
@@ -106,7 +109,9 @@ class Reserve(PluginConfig):
 
     issuer: Annotated[Literal["scale", "group", "brand"], Field(description="class of issuer: 20 %, 30 % or 40 %")]
     asset: Annotated[str | None, Field(description="the currency; the program's where absent")] = None
-    kinds: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of lot that customers paid for")] = ("paid",)
+    kinds: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of lot that customers paid for")] = (
+        "paid",
+    )
     covered: Annotated[Money, Field(description="what surety insurance or a bank guarantee covers")] = 0
 
     @model_validator(mode="after")

@@ -78,9 +78,7 @@ def expected(granted: int, redeemed: Fraction, used: int, left: int) -> Fraction
     return min(max(granted * redeemed, Fraction(used)), Fraction(used + left))
 
 
-def recognised(
-    allocated: int, used: int, total: Fraction | int, *, rounding: Rounding | str = Rounding.HALF_UP
-) -> int:
+def recognised(allocated: int, used: int, total: Fraction | int, *, rounding: Rounding | str = Rounding.HALF_UP) -> int:
     """Return how much of what was allocated is revenue so far: ``allocated * used / total``, and never more than all.
 
     A new estimate changes `total` and nothing else, so that the difference to what was recognised before is caught

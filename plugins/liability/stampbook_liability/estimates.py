@@ -100,5 +100,7 @@ def money_of(program: Context, code: str | None, place: str) -> Asset:
 def _asset(program: Context, code: str, place: str) -> Asset:
     if code not in program.assets:
         known = ", ".join(program.assets)
-        raise PluginError(f"{place}: {code!r} is not an asset of the program{near(code, program.assets)}; it has {known}")
+        raise PluginError(
+            f"{place}: {code!r} is not an asset of the program{near(code, program.assets)}; it has {known}"
+        )
     return program.assets[code]

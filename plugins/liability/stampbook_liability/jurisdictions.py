@@ -45,8 +45,8 @@ _TO_THE_STATE = "unused value goes to the state and is never revenue"
 LAWS: tuple[Law, ...] = (
     Law(
         "CN", _EVER,
-        "法释〔2025〕4号 Articles 9(1), 24 (a card with a balance is activated again, a no-refund clause is void), with "
-        "CAS 14 Article 39 (only what need not be refunded)", "V",
+        "法释〔2025〕4号 Articles 9(1) and 24 (a no-refund clause is void, a card with a balance is activated again), "
+        "and so not CAS 14 Article 39 (only what need not be refunded)", "S",
         kept=_NOTHING, why="a card with a balance is activated again and refunded, so nothing of it breaks",
     ),
     Law("US-AK", _EVER, "Alaska unclaimed property, gift certificates (NCSL)", "S", _ALL, 3, _NOTHING, _TO_THE_STATE),

@@ -40,7 +40,13 @@ class Deferral(NamedTuple):
 
     def plus(self, other: Deferral) -> Deferral:
         """Return the sum of two."""
-        return Deferral(*(mine + others for mine, others in zip(self, other, strict=True)))
+        return Deferral(
+            self.allocated + other.allocated,
+            self.recognised + other.recognised,
+            self.of_sales + other.of_sales,
+            self.used + other.used,
+            self.expected + other.expected,
+        )
 
 
 NOTHING = Deferral(0, 0, 0, 0, Fraction(0))
@@ -56,7 +62,7 @@ def deferral(sums: Sums, estimate: Estimate, rounding: Rounding) -> Deferral:
 def deferrals(
     pools: Mapping[PoolKey, Sums], points: Mapping[tuple[str, str], Estimates], at: int, rounding: Rounding
 ) -> dict[PoolKey, Deferral]:
-    """Return the deferral of every pool of points to which something was allocated, under the estimates of an instant."""
+    """Return the deferral of every pool of points with a part of prices, under the estimates of an instant."""
     found: dict[PoolKey, Deferral] = {}
     for key, sums in pools.items():
         estimates = points.get((key.asset, key.kind)) or next(
@@ -82,7 +88,14 @@ class Breakage(NamedTuple):
 
     def plus(self, other: Breakage) -> Breakage:
         """Return the sum of two."""
-        return Breakage(*(mine + others for mine, others in zip(self, other, strict=True)))
+        return Breakage(
+            self.value + other.value,
+            self.used + other.used,
+            self.expired + other.expired,
+            self.expected + other.expected,
+            self.recognised + other.recognised,
+            self.in_advance + other.in_advance,
+        )
 
 
 NONE_BROKEN = Breakage(0, 0, 0, Fraction(0), 0, 0)

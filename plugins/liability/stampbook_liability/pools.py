@@ -34,8 +34,8 @@ TRANSFERRED = "transfers"
 
 
 class PoolKey(NamedTuple):
-    """Which grants: `month` counts months since year 0; `sold` says whether they came with sales, to which a part of the
-    price was allocated; `moved` whether other accounts gave them away, with what was allocated to them there.
+    """Which grants: `month` counts months since year 0; `sold` says whether they came with sales, of whose price a part
+    is theirs; `moved` whether other accounts gave them away, with what was allocated to them there.
     """
 
     asset: str
@@ -166,9 +166,7 @@ class Pools:
     def sums(self, place: int) -> dict[PoolKey, Sums]:
         """Return what each pool comes to at the end of a stretch."""
         self._carry_prices()
-        return {
-            key: Sums(*(sum(counts[: place + 1]) for counts in self._counts[key])) for key in sorted(self._counts)
-        }
+        return {key: Sums(*(sum(counts[: place + 1]) for counts in self._counts[key])) for key in sorted(self._counts)}
 
     def _carry_prices(self) -> None:
         """Let what was allocated to points follow them to the accounts that got them, month by month."""

@@ -103,7 +103,11 @@ class Liability:
             "cohorts": self._cohorts(pools),
             "ages": self._ages(),
             "expiring": [
-                {**self._of(asset, kind), "month": None if end == NEVER else month_text(end), **self._held(asset, units)}
+                {
+                    **self._of(asset, kind),
+                    "month": None if end == NEVER else month_text(end),
+                    **self._held(asset, units),
+                }
                 for (asset, kind, end), units in sorted(self._ending.items())
                 if units
             ],
@@ -167,8 +171,9 @@ class Liability:
 
     def _deferrals(self, pools: Mapping[PoolKey, Sums]) -> list[Plain]:
         terms = self._terms
-        money, found = terms.program.currency, by_asset(
-            deferrals(pools, terms.points, self._as_of, terms.config.rounding)
+        money, found = (
+            terms.program.currency,
+            by_asset(deferrals(pools, terms.points, self._as_of, terms.config.rounding)),
         )
         tables = dict.fromkeys(asset for asset, _ in terms.points)
         rows = []

@@ -1,8 +1,8 @@
 """The reserve of Chinese single-purpose prepaid cards.
 
-《单用途商业预付卡管理办法（试行）》 (MOFCOM Order 2012 No. 9) Article 26: at least 20 % (scale issuers), 30 % (groups) or
-40 % (brands) of the balance of prepayments at the end of the quarter before; Article 28: surety insurance or a bank
-guarantee may stand in for all or part of it. Seen in secondary sources only.
+《单用途商业预付卡管理办法（试行）》 (MOFCOM Order 2012 No. 9) Article 26: at least 20 % (scale issuers), 30 %
+(groups) or 40 % (brands) of the balance of prepayments at the end of the quarter before; Article 28: surety
+insurance or a bank guarantee may stand in for all or part of it. Seen in secondary sources only.
 """
 
 from __future__ import annotations

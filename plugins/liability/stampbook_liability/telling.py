@@ -19,7 +19,9 @@ def tell(report: Plain) -> Iterator[str]:
         yield "No account holds anything."
     for row in report["totals"]:
         yield f"{row['outstanding']} {row['asset']} {row['kind']} outstanding"
-    yield from _table(report["cohorts"], "By month of grant", ("asset", "kind", "month", "age", "outstanding", "deferred"))
+    yield from _table(
+        report["cohorts"], "By month of grant", ("asset", "kind", "month", "age", "outstanding", "deferred")
+    )
     yield from _table(report["ages"], "By age", ("asset", "kind", "age", "outstanding"))
     ending = [{**row, "month": row["month"] or "never"} for row in report["expiring"]]
     yield from _table(ending, "Last good in", ("asset", "kind", "month", "outstanding"))
@@ -28,7 +30,7 @@ def tell(report: Plain) -> Iterator[str]:
         yield ""
         yield f"{row['asset']}: {row['deferred']} {money} of revenue deferred"
         yield (
-            f"  {row['allocated']} {money} allocated to {row['granted_with_sales']} {row['asset']} that came with sales; "
+            f"  {row['allocated']} {money} allocated to {row['granted_with_sales']} {row['asset']} that sales granted, "
             f"{row['redeemed']} redeemed, {row['recognised']} {money} recognised"
         )
         yield f"  {row['redeemed_estimate']} expected to be redeemed, by the estimate since {row['estimate_since']}"

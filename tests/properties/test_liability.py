@@ -1,4 +1,4 @@
-"""Liability as a random search: cohorts sum to balances, revenue and deferral to what was allocated, entries to books."""
+"""Liability as a random search: cohorts sum to balances, revenue and deferral to allocations, entries to books."""
 
 from __future__ import annotations
 
@@ -144,4 +144,4 @@ def test_the_entries_of_periods_add_up_to_the_books_of_the_ledger(
                 assert moved[book_account(book), asset] == units
         report = liability(engine, terms, as_of=last)
         deferred = sum(read_units(row["deferred"], 2) for row in report["points"])
-        assert -made.closing.get(("Liabilities:DeferredRevenue:Points", "GBP"), 0) == deferred
+        assert -before.get(("Liabilities:DeferredRevenue:Points", "GBP"), 0) == deferred

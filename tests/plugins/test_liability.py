@@ -265,6 +265,23 @@ def test_points_that_went_to_a_friend_keep_their_part_of_the_price(sqlite_db: st
     assert ("2025-05", "90") in picked(cohorts, "month", "outstanding")
 
 
+def test_points_that_are_handed_on_again_do_so_too(sqlite_db: str) -> None:
+    books(sqlite_db, HEAD + POINTS)
+    with Engine.open(sqlite_db, clock=lambda: AT("2025-08-01")) as engine:
+        for day, giver, to, amount in (("05-25", "ann", "ben", "90"), ("06-25", "ben", "cleo", "60")):
+            gift = {"type": "transfer", "id": day, "account": giver, "at": f"2025-{day}", "to": to}
+            outcome = engine.post({**gift, "asset": "points", "amount": amount})
+            assert outcome.accepted, outcome.objections
+    report = asked(sqlite_db, "--as-of", "2025-07-31")
+    found = {(row["month"], row["kind"]): row for row in report["cohorts"] if row["asset"] == "points"}
+    assert found["2025-06", "earned"]["outstanding"] == "60"
+    # Of the 1.59 of January for 200 points 0.72 went with 90 of them, and of that 0.48 with 60 of these.
+    assert (found["2025-05", "earned"]["deferred"], found["2025-06", "earned"]["deferred"]) == ("0.24", "0.48")
+    [points] = report["points"]
+    assert points["allocated"] == "2.38"
+    assert Decimal(points["recognised"]) + Decimal(points["deferred"]) == Decimal("2.38")
+
+
 def test_a_lot_is_good_until_what_was_said_then(sqlite_db: str) -> None:
     books(sqlite_db, HEAD + POINTS)
     with Engine.open(sqlite_db, clock=lambda: AT("2025-06-01")) as engine:
@@ -348,6 +365,17 @@ def test_a_journal_is_printed_where_no_file_is_named(shop: str) -> None:
     assert text.splitlines()[0] == "date,what,debit,credit,asset,amount,notes"
     assert "2025-02-20,redemption,Liabilities:StoredValue:Paid,Income:Sales,USD,45.00,book: sales" in text
     assert "2025-02-20,opening balance,Liabilities:StoredValue:Paid,Equity:Opening-Balances,USD,-100.00," in text
+
+
+def test_a_period_comes_out_as_it_was_known(any_shop: str, tmp_path: Path) -> None:
+    march = ("--since", "2025-03-01", "--until", "2025-03-31")
+    then = run("--db", any_shop, "liability", "journal", "csv", *march, "--known-at", "2025-04-30").stdout
+    now = run("--db", any_shop, "liability", "journal", "csv", *march).stdout
+    late = "2025-03-20,redemption,Liabilities:Points:Earned,Income:Sales,points,60,book: sales"
+    assert late in now
+    assert late not in then
+    wrong = run("--db", any_shop, "liability", "--as-of", "2025-03-31", "journal", "csv", *march, code=2)
+    assert "--as-of and --known-at go with the report, not with journal" in wrong.stderr
 
 
 def test_a_period_that_ends_before_it_begins_is_one_line(shop: str) -> None:

@@ -43,6 +43,10 @@ def commands(terms: Terms) -> click.Group:
         allows, with what becomes unclaimed property and when; the reserve of a Chinese issuer.
         """
         if context.invoked_subcommand is not None:
+            if as_of or known_at:
+                raise click.UsageError(
+                    f"--as-of and --known-at go with the report, not with {context.invoked_subcommand}"
+                )
             return
         with _opened(db) as engine:
             found = liability(engine, terms, as_of=_end(terms.calendar, as_of), known_at=_end(terms.calendar, known_at))
@@ -58,6 +62,7 @@ def commands(terms: Terms) -> click.Group:
     @click.option(
         "--output", "-o", metavar="FILE", type=click.Path(path_type=Path), help="Where to; printed where absent."
     )
+    @click.option("--known-at", metavar="TIME", help="As far as was known then: a period as it was written before.")
     @_DB
     @_JSON
     def journal(
@@ -65,6 +70,7 @@ def commands(terms: Terms) -> click.Group:
         since: str,
         until: str,
         output: Path | None,
+        known_at: str | None,
         db: str | None,
         *,
         as_json: bool,
@@ -81,7 +87,7 @@ def commands(terms: Terms) -> click.Group:
         if as_json and output is None:
             raise InputError("--json reports on a written file; name one with --output")
         with _opened(db) as engine:
-            made = period(engine, terms, first, last)
+            made = period(engine, terms, first, last, _end(calendar, known_at))
         count = write_entries(
             sys.stdout if output is None else output,
             format,

@@ -92,6 +92,7 @@ class Pools:
         self._currency = currency
         self._months: dict[int, int] = {}
         self._counts: dict[PoolKey, list[list[int]]] = {}
+        self._onward: dict[PoolKey, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
         self._moved_prices: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0] * len(ends))
 
     def month(self, instant: int) -> int:
@@ -150,6 +151,8 @@ class Pools:
         for at, units, book in grant.steps:
             sort = _SORTS.get(book, USED)
             self._put(counts[sort], at, -units)
+            if moved and sort == MOVED and at <= self._ends[-1]:
+                self._onward[key][self.month(at), bisect_left(self._ends, at)] -= units
             if price and sort in {TAKEN_BACK, MOVED}:
                 gone -= units
                 now = divide(price * gone, grant.units, Rounding.HALF_UP)
@@ -169,11 +172,31 @@ class Pools:
         return {key: Sums(*(sum(counts[: place + 1]) for counts in self._counts[key])) for key in sorted(self._counts)}
 
     def _carry_prices(self) -> None:
-        """Let what was allocated to points follow them to the accounts that got them, month by month."""
-        for (asset, month), prices in self._moved_prices.items():
+        """Let what was allocated to points follow them to the accounts that got them, month by month.
+
+        What is handed on within the month in which it arrived stays in the pool of that month.
+        """
+        targets = {(key.asset, key.month) for key in self._counts if key.moved}
+        for asset, month in sorted(targets | set(self._moved_prices)):
+            prices = self._moved_prices.pop((asset, month), None)
             pools = [key for key in self._counts if key.moved and (key.asset, key.month) == (asset, month)]
-            if pools:
-                counts = self._counts[min(pools)][ALLOCATED]
-                for place, price in enumerate(prices):
-                    counts[place] += price
-        self._moved_prices.clear()
+            if prices is None or not pools:
+                continue
+            pool = min(pools)
+            counts = self._counts[pool]
+            for place, price in enumerate(prices):
+                counts[ALLOCATED][place] += price
+            self._hand_on(pool, sum(prices))
+
+    def _hand_on(self, pool: PoolKey, price: int) -> None:
+        """Let the part of a pool's price go along that belongs to what was handed on in later months."""
+        counts, given = self._counts[pool], sum(self._counts[pool][GRANTED])
+        gone = gone_before = 0
+        for (month, place), units in sorted(self._onward.pop(pool, {}).items()):
+            if month == pool.month:
+                continue
+            gone += units
+            now = divide(price * gone, given, Rounding.HALF_UP)
+            counts[REVERSED][place] += now - gone_before
+            self._moved_prices[pool.asset, month][place] += now - gone_before
+            gone_before = now

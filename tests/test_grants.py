@@ -117,12 +117,12 @@ def test_debt_is_below_zero_and_the_oldest_is_repaid_first(engine: Engine) -> No
     assert debts == [(-10, 0), (-20, -18)]
 
 
-def test_the_order_comes_along_where_it_is_asked_for(engine: Engine) -> None:
+def test_the_sale_comes_along_where_it_is_asked_for(engine: Engine) -> None:
     bought(engine)
-    [account] = grants_of_all(engine, orders=True)
-    assert [grant.order.net if grant.order else None for grant in account.grants] == [1000, 2000, 3000]
+    [account] = grants_of_all(engine, sales=True)
+    assert [grant.sale.order.net if grant.sale else None for grant in account.grants] == [1000, 2000, 3000]
     [account] = grants_of_all(engine)
-    assert [grant.order for grant in account.grants] == [None] * 3
+    assert [grant.sale for grant in account.grants] == [None] * 3
 
 
 def test_only_what_customers_do_themselves_is_activity(engine: Engine) -> None:

@@ -19,10 +19,10 @@ from stampbook.periods import NEVER
 from stampbook.pipeline import apply
 from stampbook.replay import fold
 from stampbook.states import Judges
-from stampbook.store.past_lots import Moved, Terms, past_accounts
+from stampbook.store.past_lots import Moved, Terms, past_accounts, sale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from stampbook.engine import Engine
     from stampbook.in_force import InForce
@@ -42,17 +42,24 @@ class Step(NamedTuple):
     book: str
 
 
+class Sale(NamedTuple):
+    """A purchase that granted something: its order, and by asset all that it granted, on whichever account."""
+
+    order: Order
+    granted: Mapping[str, int]
+
+
 class Grant:
     """What one event put into one lot, and what became of it.
 
-    `units` came out of `book` at the instant `at`; of debt they are below zero, and steps repay it. `order` is that of
-    the purchase that granted it, if any. `left` is what is left of it.
+    `units` came out of `book` at the instant `at`; of debt they are below zero, and steps repay it. `left` is what is
+    left of it. `sale` is the purchase that granted it, if any; it may be of another account, which shares.
     """
 
-    __slots__ = ("asset", "at", "book", "effective_at", "event", "expires_at", "kind", "left", "lot", "order", "seq",
+    __slots__ = ("asset", "at", "book", "effective_at", "event", "expires_at", "kind", "left", "lot", "sale", "seq",
                  "steps", "units")  # fmt: skip
 
-    def __init__(self, lot: int, terms: Terms, moved: Moved, units: int, book: str, order: Order | None) -> None:
+    def __init__(self, lot: int, terms: Terms, moved: Moved, units: int, book: str, sale: Sale | None) -> None:
         self.lot = lot
         self.asset, self.kind, self.effective_at, self.expires_at = terms
         self.at = moved.at
@@ -61,7 +68,7 @@ class Grant:
         self.book = book
         self.units = units
         self.left = units
-        self.order = order
+        self.sale = sale
         self.steps: list[Step] = []
 
     def step(self, at: int, units: int, book: str) -> None:
@@ -79,7 +86,7 @@ class AccountGrants(NamedTuple):
 
 
 def grants_of_all(
-    engine: Engine, *, as_of: int | None = None, known_at: int | None = None, orders: bool = False
+    engine: Engine, *, as_of: int | None = None, known_at: int | None = None, sales: bool = False
 ) -> Iterator[AccountGrants]:
     """Yield what became of every grant of every account, account by account in flat memory.
 
@@ -89,7 +96,7 @@ def grants_of_all(
         engine: a ledger in a database.
         as_of: up to which instant; now where none is given.
         known_at: leave out what was recorded later.
-        orders: whether grants are to know the order that earned them.
+        sales: whether grants are to know the sale that earned them.
     """
     until = engine.clock() if as_of is None else as_of
     judges = Judges(engine)
@@ -98,7 +105,7 @@ def grants_of_all(
         for account in past_accounts(session, until, NEVER if known_at is None else known_at):
             if account.behind:
                 _bring_up(session, programs, account, until, known_at)
-            grants = _grants(account, judges if orders else None)
+            grants = _grants(account, _Sales(session, judges, account.ref) if sales else None)
             if grants:
                 yield AccountGrants(account.ref, grants, account.active_at)
 
@@ -114,16 +121,18 @@ def _bring_up(session: Session, programs: InForce, past: PastAccount, until: int
         apply(registry, account, decision)
         if decision.transaction is not None:
             event = decision.event
-            past.moved.append(Moved(event.at, account.seq, event.type, decision.about, decision.transaction.postings))
+            past.moved.append(
+                Moved(event.at, account.seq, event.type, decision.about, decision.transaction.postings, id=event.id)
+            )
     for lot in account.lots.values():
         past.lots[lot.number] = Terms(lot.asset, lot.kind, lot.effective_at, lot.expires_at)
     past.moved.sort(key=attrgetter("at", "seq"))
 
 
-def _grants(account: PastAccount, judges: Judges | None) -> list[Grant]:
+def _grants(account: PastAccount, sales: _Sales | None) -> list[Grant]:
     lots: dict[int, _Lot] = {}
     for moved in account.moved:
-        order = _order(moved, judges) if moved.payload and judges is not None else None
+        sale = None if sales is None else sales.of(moved)
         for _, amount, source, destination, _ in moved.postings:
             if isinstance(source, int):
                 if source not in lots:
@@ -133,16 +142,55 @@ def _grants(account: PastAccount, judges: Judges | None) -> list[Grant]:
                 if destination not in lots:
                     lots[destination] = _Lot(destination, account.lots[destination])
                 book = source if isinstance(source, str) else "lot"
-                lots[destination].fill(moved, amount, book, order)
+                lots[destination].fill(moved, amount, book, sale)
     grants = [grant for lot in lots.values() for grant in lot.grants]
     grants.sort(key=attrgetter("at", "seq", "lot"))
     return grants
 
 
-def _order(moved: Moved, judges: Judges) -> Order | None:
-    registry = judges[moved.program]
-    event = registry.reader.read(orjson.loads(moved.payload), own=True)
-    return event.order_in(registry.context.currency.code) if isinstance(event, Purchase) else None
+class _Sales:
+    """The sales behind the grants of one account: its own, and those of accounts that share what they earn with it."""
+
+    def __init__(self, session: Session, judges: Judges, ref: str) -> None:
+        self._session = session
+        self._judges = judges
+        self._ref = ref
+
+    def of(self, moved: Moved) -> Sale | None:
+        """Return the sale that an entry is, or whose share it brings; None where it is neither."""
+        if moved.payload:
+            return self._sale(moved, "")
+        if not moved.id or not any(source == PROMOTION for _, _, source, _, _ in moved.postings):
+            return None
+        # What a message makes is named after the account and the journal position that sent it.
+        ref, _, rest = moved.id.removeprefix(f"{moved.type}:").rpartition(":")[0].rpartition(":")
+        sent = sale(self._session, ref, int(rest)) if ref and rest.isdecimal() else None
+        if sent is None or all(to != self._ref for _, to, _ in _shared(sent)):
+            return None
+        return self._sale(sent, moved.postings[0][0])
+
+    def _sale(self, moved: Moved, asset: str) -> Sale | None:
+        """Return a sale; what it shared by rules that kept nothing is of the given asset, if any."""
+        registry = self._judges[moved.program]
+        event = registry.reader.read(orjson.loads(moved.payload), own=True)
+        if not isinstance(event, Purchase):
+            return None
+        granted: dict[str, int] = {}
+        assets: dict[str, str] = {}
+        for code, amount, source, _, rule in moved.postings:
+            if source == PROMOTION:
+                granted[code] = granted.get(code, 0) + amount
+                assets[rule] = code
+        for rule, _, units in _shared(moved):
+            code = assets.get(rule, asset)
+            if code:
+                granted[code] = granted.get(code, 0) + units
+        return Sale(event.order_in(registry.context.currency.code), granted)
+
+
+def _shared(moved: Moved) -> Sequence[tuple[str, str, int]]:
+    """Return what a sale granted on other accounts: by which rule, to whom, and how much."""
+    return orjson.loads(moved.trace)["shared"] if moved.trace else ()
 
 
 class _Lot:
@@ -170,7 +218,7 @@ class _Lot:
                     units -= self._use(grant, moved.at, units, book)
         self._use_oldest(moved, units, book)
 
-    def fill(self, moved: Moved, units: int, book: str, order: Order | None) -> None:
+    def fill(self, moved: Moved, units: int, book: str, sale: Sale | None) -> None:
         """Let units come from a book: back to what went there, or as a new grant; of debt, repay it."""
         if self.sign < 0:
             self._use_oldest(moved, units, book)
@@ -190,10 +238,10 @@ class _Lot:
                     break
             units += back
         if units:
-            self._more(moved, units, book, order)
+            self._more(moved, units, book, sale)
 
-    def _more(self, moved: Moved, units: int, book: str, order: Order | None) -> None:
-        self.grants.append(Grant(self.number, self.terms, moved, units, book, order))
+    def _more(self, moved: Moved, units: int, book: str, sale: Sale | None) -> None:
+        self.grants.append(Grant(self.number, self.terms, moved, units, book, sale))
 
     def _use_oldest(self, moved: Moved, units: int, book: str) -> None:
         while units and self.first < len(self.grants):
@@ -212,4 +260,4 @@ class _Lot:
         return part
 
 
-__all__ = ["AccountGrants", "Grant", "Step", "grants_of_all"]
+__all__ = ["AccountGrants", "Grant", "Sale", "Step", "grants_of_all"]

@@ -282,6 +282,38 @@ def test_points_that_are_handed_on_again_do_so_too(sqlite_db: str) -> None:
     assert Decimal(points["recognised"]) + Decimal(points["deferred"]) == Decimal("2.38")
 
 
+HOUSEHOLD = """
+[[plugin]]
+use = "households"
+share = "50"
+spenders = "members"
+"""
+
+
+def test_the_points_of_a_household_have_their_part_of_the_price_of_a_members_sale(any_db: str) -> None:
+    clock = [AT("2024-01-01")]
+    with Engine.open(any_db, create=True, clock=lambda: clock[0]) as engine:
+        engine.put_text_in_force(
+            HEAD.replace('[[plugin]]\nuse = "points"', f'{HOUSEHOLD}[[plugin]]\nuse = "points"', 1) + POINTS
+        )
+        clock[0] = AT("2025-12-01")
+        for event in (
+            {"type": "account.opened", "account": "home", "at": "2025-01-01"},
+            {"type": "account.opened", "account": "ann", "at": "2025-01-01"},
+            {"type": "household.joined", "account": "ann", "to": "home", "at": "2025-01-01"},
+            {"type": "purchase", "account": "ann", "at": "2025-02-01", "amount": "200.00"},
+        ):
+            outcome = engine.post({**event, "id": event["type"] + event["account"]})
+            assert outcome.accepted, outcome.objections
+        held = {account.ref: account.grants for account in grants_of_all(engine, sales=True)}
+        assert {ref: [grant.units for grant in grants] for ref, grants in held.items()} == {"home": [100], "ann": [100]}
+        assert [grant.sale.granted for [grant] in held.values() if grant.sale] == [{"points": 200}] * 2
+    [points] = asked(any_db, "--as-of", "2025-02-28")["points"]
+    # 200.00 * 0.80 / 201.60 is 0.794 for each hundred, and each has the cent that is left over of the three parts.
+    assert points["granted_with_sales"] == "200"
+    assert points["allocated"] == "1.60"
+
+
 def test_a_lot_is_good_until_what_was_said_then(sqlite_db: str) -> None:
     books(sqlite_db, HEAD + POINTS)
     with Engine.open(sqlite_db, clock=lambda: AT("2025-06-01")) as engine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -11,7 +11,7 @@ from stampbook.periods import NEVER
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from stampbook.store.session import Session, SqlSession
 
@@ -34,7 +34,11 @@ class Terms(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """An accepted journal entry that moved something. `payload` is there for purchases only; `program` is a hash."""
+    """An accepted journal entry that moved something.
+
+    `payload` is there for purchases only, `trace` for those that granted something on other accounts too, and `id` for
+    events of the engine's own; `program` is a hash.
+    """
 
     at: int
     seq: int
@@ -43,6 +47,8 @@ class Moved(NamedTuple):
     postings: Sequence[RawPosting]
     payload: str = ""
     program: str = ""
+    trace: str = ""
+    id: str = ""
 
 
 class PastAccount:
@@ -109,21 +115,45 @@ def _filled(
     ):
         accounts[account_id].active_at = active_at
     sql = (
-        "SELECT account_id, at, seq, type, about, postings, program_id, "
-        "CASE WHEN type = 'purchase' THEN payload ELSE '' END FROM journal "
+        f"SELECT account_id, {_MOVED} FROM journal "  # noqa: S608 - own columns
         "WHERE account_id BETWEEN ? AND ? AND at <= ? AND recorded_at <= ? AND postings <> '[]' "
         "ORDER BY account_id, at, seq"
     )
     programs, current = session.programs, 0
-    for account_id, at, seq, type_, about, postings, program, payload in session.stream(sql, [*ids, as_of, known_at]):
+    for account_id, *columns in session.stream(sql, [*_MARKS, *ids, as_of, known_at]):
         if account_id != current:
             if current:
                 yield accounts.pop(current)
             current = account_id
-        accounts[account_id].moved.append(
-            Moved(at, seq, type_, about, orjson.loads(postings), payload, programs[program])
-        )
+        accounts[account_id].moved.append(_moved(columns, programs))
     yield from (account for account in accounts.values() if account.moved or account.behind)
+
+
+_MOVED = (
+    "at, seq, type, about, postings, program_id, CASE WHEN type = 'purchase' THEN payload ELSE '' END, "
+    "CASE WHEN type = 'purchase' AND trace LIKE ? THEN trace ELSE '' END, "
+    "CASE WHEN source = ? THEN event_id ELSE '' END"
+)
+
+
+_MARKS = ('%"shared"%', OWN_SOURCE)
+"""What `_MOVED` asks for."""
+
+
+def _moved(columns: Sequence[Any], programs: Mapping[int, str]) -> Moved:
+    at, seq, type_, about, postings, program, payload, trace, id_ = columns
+    return Moved(at, seq, type_, about, orjson.loads(postings), payload, programs[program], trace, id_)
+
+
+def sale(session: Session, ref: str, seq: int) -> Moved | None:
+    """Return an accepted purchase by its account and its position there; None if that is something else."""
+    reader = sql_session(session)
+    rows = reader.rows(
+        f"SELECT {_MOVED} FROM journal WHERE account_id = (SELECT id FROM account WHERE ref = ?) AND seq = ? "  # noqa: S608 - own columns
+        "AND type = 'purchase' AND accepted = 1",
+        [*_MARKS, ref, seq],
+    )
+    return _moved(rows[0], reader.programs) if rows else None
 
 
 def _forget_extensions(

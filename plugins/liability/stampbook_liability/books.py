@@ -189,7 +189,7 @@ def _month_ends(calendar: Calendar, since: int, until: int) -> Iterator[int]:
 def period(engine: Engine, terms: Terms, since: int, until: int, known_at: int | None = None) -> Period:
     """Return the entries of a period, both ends included, as far as was known at an instant (now)."""
     made = Period(terms, since, until)
-    for account in grants_of_all(engine, as_of=until, known_at=known_at, orders=bool(terms.points)):
+    for account in grants_of_all(engine, as_of=until, known_at=known_at, sales=bool(terms.points)):
         made.add(account.grants)
     made.finish()
     return made

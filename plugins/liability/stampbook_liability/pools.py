@@ -12,6 +12,7 @@ from stampbook_liability.deferral import allocate, standalone_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from fractions import Fraction
 
     from stampbook import Calendar, Grant
     from stampbook_liability.estimates import Estimates
@@ -90,6 +91,7 @@ class Pools:
         self._ends = ends
         self._points = points
         self._currency = currency
+        self._of_asset = {code: estimates for (code, _), estimates in points.items()}
         self._months: dict[int, int] = {}
         self._counts: dict[PoolKey, list[list[int]]] = {}
         self._onward: dict[PoolKey, dict[tuple[int, int], int]] = defaultdict(lambda: defaultdict(int))
@@ -110,7 +112,7 @@ class Pools:
         for grant in grants:
             if grant.kind == "debt":
                 continue
-            if grant.order is not None and self._is_sold(grant):
+            if self._is_sold(grant):
                 sales[grant.seq].append(grant)
             else:
                 self._count(grant, 0)
@@ -122,21 +124,32 @@ class Pools:
         return (
             grant.book == "promotion"
             and (grant.asset, grant.kind) in self._points
-            and grant.order is not None
-            and grant.order.currency == self._currency
+            and grant.sale is not None
+            and grant.sale.order.currency == self._currency
         )
 
     def _prices(self, grants: list[Grant]) -> list[int]:
         """Return what of the price of their sale is each grant's: of what was paid without tax and not in points."""
-        order = grants[0].order
-        assert order is not None  # noqa: S101 - narrows for the type checker
+        sale = grants[0].sale
+        assert sale is not None  # noqa: S101 - narrows for the type checker
+        order = sale.order
         paid = order.total - order.paid_by_points
         price = divide(order.net_of_tax * paid, order.total, Rounding.HALF_UP) if order.total else 0
+        own: dict[str, int] = defaultdict(int)
         values = []
         for grant in grants:
-            estimate = self._points[grant.asset, grant.kind].at(grant.at)
-            values.append(standalone_price(grant.units, estimate.price, estimate.rate))
-        return allocate(price, price, values)[1]
+            values.append(self._value(self._points[grant.asset, grant.kind], grant.units, grant.at))
+            own[grant.asset] += grant.units
+        elsewhere = [  # what the sale granted on accounts with which this one shares
+            self._value(estimates, max(0, units - own[code]), grants[0].at)
+            for code, units in sale.granted.items()
+            if (estimates := self._of_asset.get(code)) is not None
+        ]
+        return allocate(price, price, [*values, *elsewhere])[1][: len(values)]
+
+    def _value(self, estimates: Estimates, units: int, at: int) -> Fraction:
+        estimate = estimates.at(at)
+        return standalone_price(units, estimate.price, estimate.rate)
 
     def _count(self, grant: Grant, price: int) -> None:
         moved = grant.book == TRANSFERRED

@@ -276,6 +276,6 @@ def liability(engine: Engine, terms: Terms, *, as_of: int | None = None, known_a
     """
     until = engine.clock() if as_of is None else as_of
     report = Liability(terms, until)
-    for account in grants_of_all(engine, as_of=until, known_at=known_at, orders=bool(terms.points)):
+    for account in grants_of_all(engine, as_of=until, known_at=known_at, sales=bool(terms.points)):
         report.add(account)
     return report.plain(known_at)

@@ -282,6 +282,66 @@ def test_points_that_are_handed_on_again_do_so_too(sqlite_db: str) -> None:
     assert Decimal(points["recognised"]) + Decimal(points["deferred"]) == Decimal("2.38")
 
 
+def posted(db: str, text: str, *events: dict[str, Any]) -> None:
+    """Let things happen to ann, under a program that she finds in force."""
+    with Engine.open(db, create=True, clock=lambda: AT("2025-12-31")) as engine:
+        engine.put_text_in_force(text)
+        for number, event in enumerate(events):
+            outcome = engine.post({"id": f"{number}", "account": "ann", **event})
+            assert outcome.accepted, outcome.objections
+
+
+def test_tax_and_what_points_paid_are_no_part_of_the_price(sqlite_db: str) -> None:
+    pay = '[[plugin]]\nuse = "redemption"\n[[plugin.pay]]\npoints = "1"\nvalue = "1.00"\n'
+    text = HEAD.replace('[[plugin]]\nuse = "refunds"', f'{pay}[[plugin]]\nuse = "refunds"', 1) + POINTS
+    tenders = [{"kind": "points", "amount": "30.00"}, {"kind": "card", "amount": "90.00"}]
+    posted(
+        sqlite_db,
+        text.replace('"floor(order.net)"', '"100 * order.net"').replace('"0.01"', '"0.10"'),
+        {"type": "adjust", "at": "2025-01-01", "asset": "points", "amount": "30", "reason": "a start"},
+        {"type": "purchase", "at": "2025-02-01", "amount": "120.00", "tax": "20.00", "tenders": tenders},
+    )
+    # Of 120.00 with 20.00 of tax 30.00 were points: 75.00 are the price, and 960.00 the points' own.
+    [points] = asked(sqlite_db, "--as-of", "2025-02-28")["points"]
+    assert points["allocated"] == "69.57"
+
+
+def test_what_expired_is_not_breakage_once_more(sqlite_db: str) -> None:
+    start = {"type": "adjust", "at": "2025-01-10", "amount": "100.00", "reason": "a start"}
+    posted(
+        sqlite_db,
+        HEAD + VALUE.replace('jurisdiction = "UK"', 'jurisdiction = "UK"\nkinds = ["adjusted"]'),
+        {**start, "expires": "2025-07-01"},
+        start,
+        {"type": "spend", "at": "2025-02-01", "amount": "90.00"},
+    )
+    # 20.00 of 200.00 will break, and half of the rest was used; then 10.00 have expired.
+    in_advance = {
+        day: asked(sqlite_db, "--as-of", day)["stored_value"][0]["breakage_in_advance"]
+        for day in ("2025-06-30", "2025-07-02")
+    }
+    assert in_advance == {"2025-06-30": "10.00", "2025-07-02": "0.00"}
+
+
+def test_the_last_instant_of_a_period_is_in_it(sqlite_db: str) -> None:
+    last = "2025-01-31T23:59:59.999999+00:00"
+    posted(
+        sqlite_db,
+        HEAD + POINTS + VALUE,
+        {"type": "topup", "at": "2025-01-10", "amount": "100.00"},
+        {"type": "spend", "at": last, "amount": "45.00"},
+        {"type": "purchase", "at": last, "amount": "200.00"},
+    )
+    report = asked(sqlite_db, "--as-of", "2025-01-31")
+    assert report["stored_value"][0]["used"] == "45.00"
+    assert report["points"][0]["allocated"] == "1.59"
+    text = run(
+        "--db", sqlite_db, "liability", "journal", "csv", "--since", "2025-01-01", "--until", "2025-02-28"
+    ).stdout
+    assert "2025-01-31,breakage," in text
+    assert "2025-01-31,deferral," in text
+
+
 HOUSEHOLD = """
 [[plugin]]
 use = "households"

@@ -247,6 +247,7 @@ def test_the_reserve_is_of_the_balance_at_the_end_of_the_quarter_before(sqlite_d
     reserve = asked(sqlite_db, "--as-of", "2025-05-15")["reserve"]
     assert reserve["share"] == "30%"
     assert reserve["required"] == "6.50"
+    assert [row["before"] for row in reserve["quarters"]] == ["2024-07-01", "2024-10-01", "2025-01-01", "2025-04-01"]
     assert picked(reserve["quarters"][-1:], "before", "opening", "paid_in", "used", "closing") == [
         ("2025-04-01", "0.00", "100.00", "45.00", "55.00")
     ]
@@ -450,6 +451,21 @@ def test_deferral_recognition_and_a_change_of_estimates_have_their_own_days(shop
     ]
     breakage = [(row["date"], row["what"], row["amount"]) for row in rows(path) if row["notes"] == "of: USD"]
     assert breakage == [("2025-02-28", "breakage", "5.00")]
+
+
+def test_a_change_of_what_will_not_be_used_is_caught_up_on_its_day(sqlite_db: str) -> None:
+    more = '[[plugin.stored_value.estimate]]\nfrom = "2025-04-10"\nunused = "20%"\n'
+    books(sqlite_db, HEAD + VALUE + more)
+    text = run(
+        "--db", sqlite_db, "liability", "journal", "csv", "--since", "2025-01-01", "--until", "2025-04-30"
+    ).stdout
+    money = [line for line in text.splitlines() if line.endswith("of: USD")]
+    accounts = "Liabilities:ExpectedBreakage:USD1,Income:ExpectedBreakage,USD"
+    # 10.00 * 45.00 / 90.00, and then 20.00 * 45.00 / 80.00.
+    assert money == [
+        f"2025-02-28,breakage,{accounts},5.00,of: USD",
+        f"2025-04-10,estimate change,{accounts},6.25,of: USD",
+    ]
 
 
 def test_a_journal_is_printed_where_no_file_is_named(shop: str) -> None:

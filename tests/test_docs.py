@@ -20,6 +20,7 @@ DOCS = ROOT / "docs"
 WRITTEN = [
     "programs.md",
     "architecture.md",
+    "liability.md",
     "writing-a-plugin.md",
     *sorted(f"policies/{path.name}" for path in (DOCS / "policies").glob("*.md")),
 ]

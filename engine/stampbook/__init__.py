@@ -47,8 +47,17 @@ if TYPE_CHECKING:
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
     from stampbook.events import TopUp as TopUp
+    from stampbook.exporting.entries import ENTRY_FORMATS as ENTRY_FORMATS
+    from stampbook.exporting.entries import FinanceEntry as FinanceEntry
+    from stampbook.exporting.entries import account_of_kind as account_of_kind
+    from stampbook.exporting.entries import account_part as account_part
+    from stampbook.exporting.entries import book_account as book_account
+    from stampbook.exporting.entries import write_entries as write_entries
     from stampbook.expressions import Condition as Condition
     from stampbook.expressions import Formula as Formula
+    from stampbook.grants import AccountGrants as AccountGrants
+    from stampbook.grants import Grant as Grant
+    from stampbook.grants import grants_of_all as grants_of_all
     from stampbook.hookspecs import API_VERSION as API_VERSION
     from stampbook.hookspecs import Award as Award
     from stampbook.hookspecs import Deposit as Deposit
@@ -157,6 +166,15 @@ _ROOMS = {
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
     "events": ("Basket", "Event", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
+    "exporting.entries": (
+        "ENTRY_FORMATS",
+        "FinanceEntry",
+        "account_of_kind",
+        "account_part",
+        "book_account",
+        "write_entries",
+    ),
+    "grants": ("AccountGrants", "Grant", "grants_of_all"),
     "hookspecs": (
         "API_VERSION",
         "Award",

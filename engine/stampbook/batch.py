@@ -84,6 +84,7 @@ class Batch(Gathered):
         self.half_done = False
         self._told: list[tuple[Registry, Decision, Account]] = []
         self.purse = purse or Purse("", {}, frozenset())
+        self._has_campaigns = any(registry.has_campaigns for registry in programs.registries)
         self.changes.holder = self.purse.holder
         self.changes.campaigns = self.purse.spent
 
@@ -162,11 +163,7 @@ class Batch(Gathered):
         except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back
             self.load_moves([account.id])
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
-        if any(map(self.purse.lacks_lent, decisions)) and self._given_back(event.at):
-            decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
-        pick = next((decision.pick for decision in decisions if decision.event is event), None)
-        if pick is not None:
-            decisions = self._with_picked(registry, account, event, pick, past, about) or decisions
+        decisions = self._with_more(registry, account, event, past, about, decisions)
         for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -245,6 +242,23 @@ class Batch(Gathered):
                 if self.half_done:
                     raise
         return len(self.changes.entries) > before
+
+    def _with_more(  # noqa: PLR0913, PLR0917 - what was decided, and all by which it was
+        self,
+        registry: Registry,
+        account: Account,
+        event: Event,
+        past: Past | Earlier | None,
+        about: int | None,
+        decisions: list[Decision],
+    ) -> list[Decision]:
+        """Decide an event anew where time gives back what it lacked, or where an account is found that it asks for."""
+        if self.purse.lent and any(map(self.purse.lacks_lent, decisions)) and self._given_back(event.at):
+            decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
+        for decision in decisions:
+            if decision.pick is not None and decision.event is event:
+                return self._with_picked(registry, account, event, decision.pick, past, about) or decisions
+        return decisions
 
     def _with_picked(
         self,
@@ -352,7 +366,7 @@ class Batch(Gathered):
         self.first[key] = entry
         if transaction is None:
             return entry
-        if transaction.metrics:
+        if self._has_campaigns:
             self.purse.spend(transaction.metrics)
         if decision.about is not None and (about := Key(account.id, decision.about)) in self.pasts:
             past = self.pasts[about]

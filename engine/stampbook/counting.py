@@ -26,8 +26,8 @@ def count(draft: Draft) -> list[MetricChange]:
     changes: list[MetricChange] = []
     view, whole, day = draft.view, draft.order, draft.view.day
     places = draft.registry.context.metric_decimals
-    for name, table in tables:
-        order = whole if table.choice is None or whole is None else table.choice.narrowed(whole)
+    for name, table, choice in tables:
+        order = whole if choice is None or whole is None else choice.narrowed(whole)
         if order is None and whole is not None:
             continue
         numerator, denominator = 0, 1

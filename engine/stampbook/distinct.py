@@ -21,10 +21,10 @@ def count_values(draft: Draft) -> list[MetricChange]:
     """
     event, whole, view = draft.event, draft.order, draft.view
     changes: list[MetricChange] = []
-    for name, table in draft.registry.distinct.get(event.type, ()):
+    for name, table, choice in draft.registry.distinct.get(event.type, ()):
         if table.distinct is None:
             continue
-        order = whole if table.choice is None or whole is None else table.choice.narrowed(whole)
+        order = whole if choice is None or whole is None else choice.narrowed(whole)
         if order is None and whole is not None:
             continue
         counted: dict[str, list[tuple[int, int]]] = {}

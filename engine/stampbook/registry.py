@@ -10,7 +10,18 @@ from stampbook.declared_events import declared_kinds
 from stampbook.errors import PluginError, StampbookError
 from stampbook.event_reading import EventReader
 from stampbook.events import CORE_EVENTS, EVENTS_OF_TIME, OWN_SOURCE, Event
-from stampbook.hookspecs import Award, Due, Entitlement, Extension, GoodUntil, Hooks, Multiplier, Note, Payment
+from stampbook.hookspecs import (
+    CAMPAIGN,
+    Award,
+    Due,
+    Entitlement,
+    Extension,
+    GoodUntil,
+    Hooks,
+    Multiplier,
+    Note,
+    Payment,
+)
 from stampbook.ledger import Fact, Message, Objection
 from stampbook.limits import Limits, limits_of
 from stampbook.periods import NEVER, Window
@@ -97,6 +108,7 @@ class Registry:
         self.limits = Limits(
             [*limits_of(file, context), *(limit for plugin in self.plugins for limit in plugin.limits)], context.assets
         )
+        self.has_campaigns = any(limit.metric.startswith(CAMPAIGN) for limit in self.limits.all)
         for limit in self.limits.all:
             name = limit.metric
             if name:
@@ -104,8 +116,9 @@ class Registry:
                 context.metric_decimals = {**context.metric_decimals, name: decimals}
             if name and limit.scope == "account":
                 context.windows = {**context.windows, name: limit.window or Window()}
+        plain = {name: table for name, table in file.metrics.items() if table.is_plain}
         self.metrics = {
-            kind: [(name, table) for name, table in file.metrics.items() if kind in table.on and table.is_plain]
+            kind: [(name, table, table.choice) for name, table in plain.items() if kind in table.on]
             for kind in {kind for table in file.metrics.values() for kind in table.on}
         }
         self.granted = {
@@ -115,7 +128,7 @@ class Registry:
         }
         different = {name: table for name, table in file.metrics.items() if table.distinct is not None}
         self.distinct = {
-            kind: [(name, table) for name, table in different.items() if kind in table.on]
+            kind: [(name, table, table.choice) for name, table in different.items() if kind in table.on]
             for kind in {kind for table in different.values() for kind in table.on}
         }
 

@@ -243,7 +243,7 @@ class Batch(Gathered):
                     raise
         return len(self.changes.entries) > before
 
-    def _with_more(  # noqa: PLR0913, PLR0917 - what was decided, and all by which it was
+    def _with_more(
         self,
         registry: Registry,
         account: Account,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
     from stampbook.earlier import Earlier as Earlier
+    from stampbook.earlier import Happened as Happened
     from stampbook.engine import Engine as Engine
     from stampbook.errors import AmountError as AmountError
     from stampbook.errors import DuplicateEventError as DuplicateEventError
@@ -126,7 +127,7 @@ _ROOMS = {
     "account_view": ("AccountView",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
-    "earlier": ("Earlier",),
+    "earlier": ("Earlier", "Happened"),
     "engine": ("Engine",),
     "errors": (
         "AmountError",

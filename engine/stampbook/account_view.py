@@ -6,6 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from stampbook.account import MERGED_FROM
+from stampbook.errors import PluginError
 from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from stampbook.account import Account
+    from stampbook.earlier import Happened
     from stampbook.events import Event
     from stampbook.ledger import Fact, Posting
     from stampbook.proposals import Earned
@@ -93,6 +95,19 @@ class AccountView:
     def counters(self) -> tuple[str, ...]:
         """The names of all metrics that ever counted something, those of different values as ``metric:value``."""
         return tuple(sorted(self._account.metrics.counters))
+
+    @property
+    def history(self) -> tuple[Happened, ...]:
+        """All accepted events of the account before the one at hand, in the order in which they were decided.
+
+        Raises:
+            PluginError: the event's class does not say `of_history`.
+        """
+        history = self._account.history
+        if history is None:
+            message = "the history of the account is not at hand; the event's class says of_history = True for it"
+            raise PluginError(message)
+        return history
 
     @property
     def holds(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is known of an earlier event of the account that an event names."""
+"""What is known of earlier events of the account: of one that an event names, or of all of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from stampbook.event_base import Event
     from stampbook.ledger import MetricChange, Posting
+    from stampbook.lots import Lot
 
 
 class Elsewhere(NamedTuple):
@@ -51,3 +52,51 @@ class Earlier:
     later: tuple[str, ...] = ()
     remembered: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Elsewhere | None = None
+
+
+class Happened:
+    """An accepted event of the account, as its journal has it, and what it moved.
+
+    `about` is the journal position of the event that it names, `opened` are the lots that it began. The event itself is
+    read when it is asked for: a long history is mostly looked through.
+    """
+
+    __slots__ = (
+        "_event", "_read", "about", "at", "id", "opened", "payload", "postings", "remembered", "seq", "source",
+        "type",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913 - what an entry has, by name
+        self,
+        *,
+        seq: int,
+        type: str,  # noqa: A002 - an entry's own names
+        source: str,
+        id: str,  # noqa: A002 - the same
+        at: int,
+        about: int | None,
+        payload: bytes,
+        postings: tuple[Posting, ...],
+        opened: tuple[Lot, ...],
+        remembered: Mapping[str, str],
+        read: Callable[[], Event],
+    ) -> None:
+        self.seq = seq
+        self.type = type
+        self.source = source
+        self.id = id
+        self.at = at
+        self.about = about
+        self.payload = payload
+        self.postings = postings
+        self.opened = opened
+        self.remembered = remembered
+        self._read = read
+        self._event: Event | None = None
+
+    @property
+    def event(self) -> Event:
+        """The event, read as it was read when it was decided."""
+        if self._event is None:
+            self._event = self._read()
+        return self._event

@@ -31,6 +31,8 @@ class Event(Part):
     """Whether rules may reward it."""
     on_closed: ClassVar[bool] = False
     """Whether it may happen to a closed account: what opens one again, say."""
+    of_history: ClassVar[bool] = False
+    """Whether it is judged by all that happened to the account before: `AccountView.history` is at hand for it."""
 
     type: Any  # each kind narrows it to its own name
     id: Name

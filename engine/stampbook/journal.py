@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stampbook.earlier import Earlier
+from stampbook.earlier import Earlier, Happened
 from stampbook.errors import InvariantError
 from stampbook.events import EarlierRecalled, Purchase
 from stampbook.ledger import (
@@ -165,6 +166,30 @@ def earlier_of(entries: Sequence[Entry], registry: Registry) -> Earlier:
     later = tuple([kind_of(other) for other in entries[1:]])
     remembered: dict[str, str] = transaction.memo.get("remembered", {})
     return Earlier(event, entry.seq, entry.postings, transaction.metrics, later, remembered)
+
+
+def happened_of(entry: Entry, registry: Registry) -> Happened:
+    """Return an accepted entry as part of the account's history.
+
+    Args:
+        entry: a journal entry.
+        registry: the program that judged it.
+    """
+    told = b'"lots":' in entry.effects or b'"remembered":' in entry.effects
+    effects: dict[str, Any] = orjson.loads(entry.effects) if told else {}
+    return Happened(
+        seq=entry.seq,
+        type=entry.type,
+        source=entry.source,
+        id=entry.id,
+        at=entry.at,
+        about=entry.about,
+        payload=entry.payload,
+        postings=entry.postings,
+        opened=tuple([Lot(*terms, entry.seq, 0) for terms in effects.get("lots", ())]),
+        remembered=effects.get("memo", {}).get("remembered", {}),
+        read=partial(event_of, entry, registry),
+    )
 
 
 def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from stampbook.hookspecs import API_VERSION, Limit, Stake
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stampbook.names import EventText
     from stampbook.vocabulary import Context
@@ -59,6 +59,9 @@ class Plugin(Generic[ConfigT]):
     owns: tuple[str, ...] = ()
     """How the refs begin of accounts that are nobody's but the plugin's own; `prepare` may set it. No other plugin
     judges or rewards what happens to them."""
+    cautions: Sequence[tuple[tuple[str | int, ...], str]] = ()
+    """What an operator should know though it is no mistake, each with the place in its table; `prepare` may set it, and
+    `stampbook check` says it."""
     idle: frozenset[str] = frozenset()
     """Hooks that these options leave nothing to do for; `prepare` may set it, and the engine does not call them."""
 

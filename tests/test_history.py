@@ -1,4 +1,4 @@
-"""Events that are judged by all that happened before, what plugins keep to themselves, and events that are only tried."""
+"""Events that are judged by all that happened before, and events that are only tried."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pytest
 
-from stampbook import AccountView, Engine, Event, Plugin, PluginConfig, PluginError, Purchase, Remember, hookimpl
+from stampbook import Engine, Event, Plugin, PluginConfig, PluginError, Purchase, Remember, hookimpl
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stampbook import AccountView
 
 PROGRAM = """
 [program]
@@ -37,14 +39,12 @@ class AskedWithout(Event):
 class Asks(Plugin[PluginConfig]):
     """Remembers what happened before, and what purchases came to."""
 
-    cautions: ClassVar = [((), "it only asks")]
-
     @hookimpl
     def register_events(self) -> list[type[Event]]:
         return [Asked, AskedWithout]
 
     @hookimpl
-    def propose(self, event: Event, account: AccountView) -> list[Remember]:
+    def propose(self, account: AccountView) -> list[Remember]:
         history = account.history
         purchases = [entry.event for entry in history if entry.type == "purchase"]
         spent = sum(each.order_in("GBP").total for each in purchases if isinstance(each, Purchase))
@@ -73,10 +73,7 @@ SECOND = {"_kinds": "t first p; 400; ['paid']; 1300", "before": "1"}
 def test_an_event_sees_all_that_was_accepted_before_it(tmp_path: Path, *, together: bool) -> None:
     with Engine.open(f"sqlite:///{tmp_path / 'a.db'}", create=True, plugins={"asks": Asks}) as engine:
         engine.put_text_in_force(PROGRAM)
-        if together:
-            outcomes = engine.process(EVENTS)
-        else:
-            outcomes = [engine.post(event) for event in EVENTS]
+        outcomes = engine.process(EVENTS) if together else [engine.post(event) for event in EVENTS]
         assert outcomes[1].memo["remembered"] == {"_kinds": "t; 0; ['paid']; 900", "before": "0"}
         assert outcomes[4].memo["remembered"] == SECOND
         assert verify(engine).ok

@@ -261,12 +261,11 @@ class Engine:
                     batch.take([event])
             except LeaseShortError as short:
                 self.leases.ask(short)
-            else:
-                break
-        outcome = batch.outcomes[0]
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome
+                continue
+            outcome = batch.outcomes[0]
+            if outcome.error is not None:
+                raise outcome.error
+            return outcome
 
     @property
     def plugins(self) -> Mapping[str, type[Plugin[Any]]] | None:

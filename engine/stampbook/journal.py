@@ -186,7 +186,12 @@ def happened_of(entry: Entry, registry: Registry) -> Happened:
         about=entry.about,
         payload=entry.payload,
         postings=entry.postings,
-        opened=tuple([Lot(*terms, entry.seq, 0) for terms in effects.get("lots", ())]),
+        opened=tuple(
+            [
+                Lot(number, asset, kind, effective_at, expires_at, priority, entry.seq, 0)
+                for number, asset, kind, effective_at, expires_at, priority in effects.get("lots", ())
+            ]
+        ),
         remembered=effects.get("memo", {}).get("remembered", {}),
         read=partial(event_of, entry, registry),
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import orjson
+
+from stampbook.lots import Lot
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from stampbook.event_base import Event
-    from stampbook.ledger import MetricChange, Posting
-    from stampbook.lots import Lot
+    from stampbook.ledger import Entry, MetricChange, Posting
 
 
 class Elsewhere(NamedTuple):
@@ -57,46 +60,67 @@ class Earlier:
 class Happened:
     """An accepted event of the account, as its journal has it, and what it moved.
 
-    `about` is the journal position of the event that it names, `opened` are the lots that it began. The event itself is
-    read when it is asked for: a long history is mostly looked through.
+    What takes reading is read when it is asked for: a long history is mostly looked through.
+
+    Args:
+        entry: its row of the journal.
+        read: reads the event, as it was read when it was decided.
     """
 
-    __slots__ = (
-        "_event", "_read", "about", "at", "id", "opened", "payload", "postings", "remembered", "seq", "source",
-        "type",
-    )  # fmt: skip
+    __slots__ = ("_entry", "_read", "at", "postings", "seq", "type")
 
-    def __init__(  # noqa: PLR0913 - what an entry has, by name
-        self,
-        *,
-        seq: int,
-        type: str,  # noqa: A002 - an entry's own names
-        source: str,
-        id: str,  # noqa: A002 - the same
-        at: int,
-        about: int | None,
-        payload: bytes,
-        postings: tuple[Posting, ...],
-        opened: tuple[Lot, ...],
-        remembered: Mapping[str, str],
-        read: Callable[[], Event],
-    ) -> None:
-        self.seq = seq
-        self.type = type
-        self.source = source
-        self.id = id
-        self.at = at
-        self.about = about
-        self.payload = payload
-        self.postings = postings
-        self.opened = opened
-        self.remembered = remembered
+    def __init__(self, entry: Entry, read: Callable[[Entry], Event]) -> None:
+        self._entry = entry
         self._read = read
-        self._event: Event | None = None
+        self.seq = entry.seq
+        self.type = entry.type
+        self.at = entry.at
+        self.postings = entry.postings
+
+    @property
+    def source(self) -> str:
+        """Who sent it."""
+        return self._entry.source
+
+    @property
+    def id(self) -> str:
+        """The sender's id."""
+        return self._entry.id
+
+    @property
+    def about(self) -> int | None:
+        """The journal position of the event that it names."""
+        return self._entry.about
+
+    @property
+    def payload(self) -> bytes:
+        """The event as its sender wrote it: JSON with sorted keys."""
+        return self._entry.payload
+
+    @property
+    def opened(self) -> tuple[Lot, ...]:
+        """The lots that it began, as they were before anything came into them."""
+        effects = self._entry.effects
+        told: list[tuple[int, str, str, int, int, int]] = (
+            orjson.loads(effects).get("lots", ()) if b'"lots":' in effects else []
+        )
+        return tuple(
+            [
+                Lot(number, asset, kind, effective_at, expires_at, priority, self.seq, 0)
+                for number, asset, kind, effective_at, expires_at, priority in told
+            ]
+        )
+
+    @property
+    def remembered(self) -> Mapping[str, str]:
+        """What it was to remember."""
+        effects = self._entry.effects
+        found: Mapping[str, str] = {}
+        if b'"remembered":' in effects:
+            found = orjson.loads(effects).get("memo", {}).get("remembered", {})
+        return found
 
     @property
     def event(self) -> Event:
         """The event, read as it was read when it was decided."""
-        if self._event is None:
-            self._event = self._read()
-        return self._event
+        return self._read(self._entry)

@@ -256,7 +256,7 @@ class Engine:
         """
         while True:
             try:
-                with self.store.reader() as session:
+                with uncollected(), self.store.reader() as session:
                     batch = self.batch(session)
                     batch.take([event])
             except LeaseShortError as short:

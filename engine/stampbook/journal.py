@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -28,7 +27,7 @@ from stampbook.recalled import recalled_earlier, recalled_purchase
 from stampbook.refunding import Past, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from stampbook.account import Account
     from stampbook.events import Event
@@ -168,33 +167,18 @@ def earlier_of(entries: Sequence[Entry], registry: Registry) -> Earlier:
     return Earlier(event, entry.seq, entry.postings, transaction.metrics, later, remembered)
 
 
-def happened_of(entry: Entry, registry: Registry) -> Happened:
-    """Return an accepted entry as part of the account's history.
+def happened_of(entries: Iterable[Entry], judge_of: Callable[[Entry], Registry]) -> tuple[Happened, ...]:
+    """Return the accepted ones of some entries as an account's history.
 
     Args:
-        entry: a journal entry.
-        registry: the program that judged it.
+        entries: a journal, or the beginning of one.
+        judge_of: gives the program that judged an entry.
     """
-    told = b'"lots":' in entry.effects or b'"remembered":' in entry.effects
-    effects: dict[str, Any] = orjson.loads(entry.effects) if told else {}
-    return Happened(
-        seq=entry.seq,
-        type=entry.type,
-        source=entry.source,
-        id=entry.id,
-        at=entry.at,
-        about=entry.about,
-        payload=entry.payload,
-        postings=entry.postings,
-        opened=tuple(
-            [
-                Lot(number, asset, kind, effective_at, expires_at, priority, entry.seq, 0)
-                for number, asset, kind, effective_at, expires_at, priority in effects.get("lots", ())
-            ]
-        ),
-        remembered=effects.get("memo", {}).get("remembered", {}),
-        read=partial(event_of, entry, registry),
-    )
+
+    def read(entry: Entry) -> Event:
+        return event_of(entry, judge_of(entry))
+
+    return tuple([Happened(entry, read) for entry in entries if entry.accepted])
 
 
 def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:

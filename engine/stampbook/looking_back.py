@@ -56,8 +56,7 @@ def history_of(batch: Batch, account: Account) -> tuple[Happened, ...]:
     """Return all accepted events of an account, those of this batch included that are not written yet."""
     kept = batch.session.journal(account.ref) if batch.positions.get(account.id) else []
     written = [entry for of, entry in batch.changes.entries if of.id == account.id]
-    judge_of = batch.programs.judge_of
-    return tuple([happened_of(entry, judge_of(entry)) for entry in (*kept, *written) if entry.accepted])
+    return happened_of([*kept, *written], batch.programs.judge_of)
 
 
 def check_same(data: Mapping[str, Any], entry: Entry, reader: EventReader) -> None:

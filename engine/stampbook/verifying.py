@@ -257,8 +257,7 @@ class _Audit:
 
     def _history(self, before: int) -> tuple[Happened, ...]:
         """Return the accepted events of the account before a position."""
-        entries = self._item.entries[: before - 1]
-        return tuple([happened_of(entry, self._programs[entry.program]) for entry in entries if entry.accepted])
+        return happened_of(self._item.entries[: before - 1], lambda entry: self._programs[entry.program])
 
     def _named(self, account: Account, event: Event, about: int) -> Past | Earlier | None:
         """Return what is known of the entry that an event names."""

@@ -26,9 +26,7 @@ _AT = click.option("--at", metavar="TIME", help="When it happened; now where abs
 _ID = click.option("--id", "event_id", metavar="ID", help="Your id for it: the same id is never posted twice.")
 _OPERATOR = click.option("--operator", metavar="NAME", default="", help="Who does it.")
 _REASON = click.option("--reason", metavar="TEXT", default="", help="Why; it is kept.")
-_REQUEST_SOURCE = click.option(
-    "--source", metavar="NAME", default=None, help="Who sent the request."
-)
+_REQUEST_SOURCE = click.option("--source", metavar="NAME", default=None, help="Who sent the request.")
 
 
 def _asking(function: Callable[..., None]) -> Callable[..., None]:

@@ -90,7 +90,7 @@ class Quotes:
 
     def _of_balance(self, event: RefundRequested, account: AccountView) -> Quote | None:
         asset = self._terms.currency.code
-        story = told(account.history, asset)
+        story = told(account.history, self._terms.currency)
         times = [topup.at for topup in story.topups] or [event.at]
         pending = sum(lot.remaining for lot in account.lots if lot.asset == asset and lot.effective_at > account.at)
         story.forget_bonus(pending)

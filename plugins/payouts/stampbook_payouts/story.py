@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stampbook import Purchase, divide
+from stampbook import divide
+from stampbook_payouts.prices import Prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stampbook import Happened, Posting
+    from stampbook import Asset, Happened, Posting
 
 PAID = "paid"
 DEBT = "debt"
@@ -22,11 +23,8 @@ SALES = "sales"
 BREAKAGE = "breakage"
 PROMOTION = "promotion"
 REFUND_PAID = "refund.paid"
-_PUT_RIGHT = frozenset(["adjustments", "transfers", "opening", PROMOTION])
-"""Books to which value goes that nobody consumed: it was put right, taken back, or is another account's."""
-
-_PRICED = (b'"unit_price"', b'"discount"')
-"""Without one of these a purchase says no price besides what was paid."""
+_NOT_CONSUMED = frozenset(["adjustments", "transfers", "opening", PROMOTION, BREAKAGE])
+"""Books to which value goes that nobody consumed: it was put right, taken back, expired, or is another account's."""
 
 
 @dataclass(slots=True)
@@ -112,27 +110,34 @@ class Story:
         return found
 
 
-def told(history: Iterable[Happened], asset: str) -> Story:
+def told(history: Iterable[Happened], money: Asset) -> Story:
     """Return the story that a history tells of the stored value in one currency.
 
     Args:
         history: the account's accepted events.
-        asset: the currency.
+        money: the currency.
     """
-    story = Story()
+    story, asset = Story(), money.code
+    prices = Prices(money)
     for entry in history:
-        for lot in entry.opened:
-            if lot.asset == asset:
-                story.kinds[lot.number] = lot.kind
-        mine = [posting for posting in entry.postings if posting.asset == asset]
-        if not mine:
+        postings = entry.postings
+        if not postings:
             continue
-        used = 0
-        for posting in mine:
-            used += _posted(story, entry, posting)
+        if any(type(posting[3]) is int for posting in postings):  # only what comes in may open a lot
+            for lot in entry.opened:
+                if lot.asset == asset:
+                    story.kinds[lot.number] = lot.kind
+        used, concerns = 0, False
+        for posting in postings:
+            if posting[0] == asset:
+                concerns = True
+                used += _posted(story, entry, posting)
         if used > 0:
-            _consumed(story, entry, used, asset)
-        if entry.type == REFUND_PAID and not any(story.left.values()):
+            listed = prices.listed(entry, used) if entry.type == "purchase" else used
+            if story.first_use is None or entry.at < story.first_use:
+                story.first_use = entry.at
+            story.uses[entry.seq] = Use(entry.seq, entry.at, used, listed)
+        elif concerns and entry.type == REFUND_PAID and not any(story.left.values()):
             story.topups.clear()
             story.uses.clear()
             story.loose = 0
@@ -141,28 +146,24 @@ def told(history: Iterable[Happened], asset: str) -> Story:
 
 def _posted(story: Story, entry: Happened, posting: Posting) -> int:
     """Take up one posting, and return what it says was consumed."""
-    amount, source, destination = posting.amount, posting.source, posting.destination
-    if isinstance(source, int) and isinstance(destination, int):
+    _, amount, source, destination, _ = posting
+    if isinstance(source, int):
         _moved(story, source, -amount)
-        _moved(story, destination, amount)
-        return 0
-    if isinstance(destination, int):
+        if isinstance(destination, int):
+            _moved(story, destination, amount)
+        elif story.kinds.get(source) == DEBT:
+            return 0
+        elif entry.type == REFUND_PAID:
+            _refunded(story, source, amount, destination)
+        elif destination in _NOT_CONSUMED:
+            _went(story, source, amount)
+        else:
+            return amount
+    elif isinstance(destination, int):
         _moved(story, destination, amount)
         if story.kinds.get(destination) != DEBT:
-            _came(story, entry, destination, amount, str(source))
-        return 0
-    if not isinstance(source, int):
-        return 0
-    _moved(story, source, -amount)
-    if story.kinds.get(source) == DEBT:
-        return 0
-    if entry.type == REFUND_PAID:
-        _refunded(story, source, amount, str(destination))
-        return 0
-    if destination == BREAKAGE or destination in _PUT_RIGHT:
-        _went(story, source, amount)
-        return 0
-    return amount
+            _came(story, entry, destination, amount, source)
+    return 0
 
 
 def _moved(story: Story, lot: int, amount: int) -> None:
@@ -220,26 +221,3 @@ def _refunded(story: Story, lot: int, amount: int, book: str) -> None:
                 topup.paid -= amount
     else:
         _went(story, lot, amount)
-
-
-def _consumed(story: Story, entry: Happened, nominal: int, asset: str) -> None:
-    if story.first_use is None or entry.at < story.first_use:
-        story.first_use = entry.at
-    listed = nominal
-    if entry.type == "purchase" and any(mark in entry.payload for mark in _PRICED):
-        event = entry.event
-        if isinstance(event, Purchase):
-            listed = _at_list(event, nominal, asset)
-    story.uses[entry.seq] = Use(entry.seq, entry.at, nominal, listed)
-
-
-def _at_list(event: Purchase, nominal: int, currency: str) -> int:
-    """Return what stored value would have had to pay before the discounts of a purchase, in the same share of it."""
-    order = event.order_in(currency)
-    full = order.total - order.net
-    if not event.lines:
-        full += order.gross
-    for line, of_order in zip(event.lines, order.lines, strict=False):
-        usual = 0 if line.unit_price is None else divide(line.unit_price * line.quantity, 10**6, "half_up")
-        full += max(usual, of_order.amount)
-    return nominal if full <= order.total or not order.total else divide(nominal * full, order.total, "half_up")

@@ -210,10 +210,10 @@ def _facts(story: Story, share: Share, rule: Rule, terms: Terms) -> Iterator[Lin
     if rule.value == "list":
         counted = listed
         more = f", for which the account gave {told(nominal)}" if listed != nominal else ""
-        how = f"delivered, at the price before discounts and bonus: {told(listed)}{more}"
+        how = f"at the price before discounts and bonus: {told(listed)}{more}"
     else:
         counted = paid - principal(share, "discounted", terms.rounding) if paid else 0
-        how = f"delivered, at the discounted price: {told(nominal)}"
+        how = f"at the discounted price: {told(nominal)}"
         if granted:
             how += f", times {told(paid)} / {told(paid + granted)}"
     yield Line("delivered", -counted, how, rule.cite, rule.status)

@@ -21,6 +21,8 @@ WRITTEN = [
     "programs.md",
     "architecture.md",
     "writing-a-plugin.md",
+    "refunds.md",
+    "zh/refunds.md",
     *sorted(f"policies/{path.name}" for path in (DOCS / "policies").glob("*.md")),
 ]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stampbook import Engine
 from stampbook.verifying import verify
-from tests.cli.shop import run
+from tests.cli.shop import ROOT, run
 from tests.plugins.payouts import RATES, program
 
 if TYPE_CHECKING:
@@ -152,3 +153,26 @@ def test_a_program_that_breaks_its_pack_is_not_put_in_force(salon: Path) -> None
     result = run("apply", "bad.toml", code=1)
     told_ = "bad.toml:15: plugin[2].refunds: 'none' breaks cn-2025: a term that excludes the refund is void"
     assert told_ in result.stderr
+
+
+PAGES = ("refunds.md", "zh/refunds.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_says_that_check_says_it_says(empty: Path, page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    shown = re.findall(r"```toml\n(.*?)```\n<!-- begin check -->\n\n```text\n(.*?)```", text, re.DOTALL)
+    assert shown
+    for program_text, said in shown:
+        (empty / "prepaid.toml").write_text(program_text, encoding="utf-8")
+        assert run("check", "prepaid.toml", code=1).stderr == said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_shows_of_a_quote_is_what_it_says(salon: Path, page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    [(command, said)] = re.findall(r"```console\n\$ stampbook (.*?)\n(.*?)```", text, re.DOTALL)
+    week = (salon / "salon.toml").read_text(encoding="utf-8").replace('valid_for = "30 days"\n', "")
+    (salon / "salon.toml").write_text(week, encoding="utf-8")
+    run("apply", "salon.toml", "--from", "2025-01-01")
+    assert run(*command.split()).output == said

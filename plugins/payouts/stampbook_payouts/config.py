@@ -45,7 +45,11 @@ class PayoutsConfig(PluginConfig):
 
     packs: Annotated[
         tuple[str, ...],
-        Field(min_length=1, description="policy packs; of several the one that gives the customer most decides"),
+        Field(
+            min_length=1,
+            description="policy packs: `cn-2025`, `cn-single-purpose-card`, `cn-beijing`, `us-federal`, `uk-eu`, "
+            "`contract`; of several the one that gives the customer most decides",
+        ),
     ]
     card: Annotated[
         Literal["registered", "bearer"], Field(description="whether the operator knows whose the card is")

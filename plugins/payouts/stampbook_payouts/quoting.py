@@ -89,6 +89,12 @@ class _Way(NamedTuple):
     lots: tuple[int, ...] = ()
     rights: frozenset[str] = frozenset()
     """The rules by which top-ups are withdrawn from."""
+    fee: int = 0
+
+    @property
+    def back(self) -> int:
+        """What the customer gets of it."""
+        return self.amount - self.fee
 
 
 def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quote | None:
@@ -107,7 +113,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
     ways += [*_in_cash(story, lots, asked, terms), *_at_par(lots, asked, terms)]
     if not ways:
         return None
-    best = max(ways, key=lambda way: way.amount)
+    best = max(ways, key=lambda way: way.back)
     lines, amount = list(best.lines), best.amount
     least = min(sum(lot.free for lot in lots), max(0, story.paid_ever - story.refunded_ever))
     if amount > least:
@@ -117,7 +123,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
         Line("principal", amount, f"{rule.about}: {terms.currency.text(amount)}", rule.cite, rule.status)
         for rule in holding(terms.packs, "principal", asked.case)[:1]
     ]
-    fee = fee_of(amount, terms.fee) if best.rule.id.startswith("contract/") else 0
+    fee = fee_of(amount, terms.fee) if best.fee else 0
     if fee:
         lines.append(Line("fee", -fee, "the fee of the program", best.rule.cite))
     added = with_interest(amount, asked, terms, lines)
@@ -125,7 +131,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
     lines.append(
         Line("result", result, f"to be paid out: {terms.currency.told(result)}", best.rule.cite, best.rule.status)
     )
-    beaten = tuple((way.rule.id, way.amount) for way in ways if way is not best)
+    beaten = tuple((way.rule.id, way.back) for way in ways if way is not best)
     days = paid_within(asked.case, terms, best.rights)
     return Quote(best.rule.id, amount, fee, added, tuple(lines), beaten, best.lots, days)
 
@@ -284,7 +290,8 @@ def _at_par(lots: Sequence[Lot], asked: Asked, terms: Terms) -> Iterator[_Way]:
     for rule in holding(terms.packs, "at_par", asked.case):
         lines = (Line("left", left, f"left of what was paid in: {terms.currency.text(left)}"),
                  Line("at_par", 0, rule.about, rule.cite, rule.status))  # fmt: skip
-        yield _Way(rule, left, lines)
+        fee = fee_of(left, terms.fee) if rule.id.startswith("contract/") else 0
+        yield _Way(rule, left, lines, fee=fee)
 
 
 def _money(lots: Sequence[Lot]) -> int:

@@ -117,7 +117,7 @@ class Quotes:
 
 def kept(found: Quote, valid_until: int, balance: str, terms: Terms, calendar: Calendar) -> Iterator[Remember]:
     """Yield what is remembered of a quote, for who asks and for what follows."""
-    money, best = terms.currency.text, found.principal
+    money, best = terms.currency.text, found.principal - found.fee
     lines = [[line.name, money(line.amount), line.text, line.cite, line.status] for line in found.lines]
     texts: dict[str, Any] = {
         "refund": terms.currency.told(found.result),

@@ -71,7 +71,7 @@ def test_a_request_goes_its_way_to_the_payment(salon: Path) -> None:
     assert (
         run("refund", "approve", "R1", "--operator", "wang", *at).output == "Request R1 of account 1001 is approved.\n"
     )
-    listed = run("refund", "list", "1001")
+    listed = run("refund", "list", "1001", "--as-of", "2025-09-02")
     assert listed.output == "R1: account 1001, 501.27 CNY, approved, holds until 2025-10-02T00:00:00+08:00\n"
     paid = run("refund", "paid", "R1", "--id", "P1", "--means", "bank", "--reference", "20250902-7", *at)
     assert paid.output == "501.27 CNY of request R1 were paid out to account 1001.\n"
@@ -135,10 +135,10 @@ def test_requests_of_two_sources_under_one_id_are_told_apart(salon: Path) -> Non
     unclear = run(*approving, code=1)
     assert "say which with --source: app, desk" in unclear.stderr
     run(*approving, "--source", "desk")
-    assert [(row["source"], row["state"]) for row in told("refund", "list")] == [
-        ("app", "requested"),
-        ("desk", "approved"),
-    ]
+    listed = told("refund", "list", "--as-of", "2025-09-02")
+    assert [(row["source"], row["state"]) for row in listed] == [("app", "requested"), ("desk", "approved")]
+    assert [row["state"] for row in told("refund", "list", "--as-of", "2025-10-02")] == ["lapsed", "lapsed"]
+    assert run("refund", "list", "--state", "approved").output == "There is none.\n"
 
 
 def test_what_is_unsure_is_warned_of_by_check(salon: Path) -> None:

@@ -223,3 +223,46 @@ def test_a_refund_may_be_rounded_up_to_the_customers_good() -> None:
         ledger = Ledger(program(more=f'rounding = "{rounding}"'))
         prepaid(ledger, "1000", "200", "1100")
         assert refund(ask(ledger, "operator")) == expected
+
+
+def test_what_somebody_decided_to_keep_is_deducted_where_a_rule_allows_it() -> None:
+    ledger = shop()
+    prepaid(ledger, "1000", "200", "600")
+    outcome = ask(ledger, "operator", id="r", deduct="80.00", deduct_for="a hair dryer")
+    assert refund(outcome) == "420.00"
+    assert lines(outcome)["deducted"] == ("-80.00", "法释〔2025〕4号 Art. 15 and 21")
+    paid = pay_out(ledger, "r", "2025-09-02")
+    assert [(posting.amount, posting.destination) for posting in paid.postings] == [
+        (42_000, "refunds"), (18_000, "sales"),
+    ]  # fmt: skip
+    american = shop("us-federal", currency="USD", zone="America/New_York", more='places = ["CA"]')
+    american.post(type="topup", amount="5.00", at="2025-06-01")
+    assert refund(ask(american, deduct="1.00")) == "no_deduction"
+
+
+def test_no_more_is_deducted_than_comes_back() -> None:
+    ledger = shop()
+    prepaid(ledger, "1000", "200", "1100")
+    assert refund(ask(ledger, "operator", deduct="100.00")) == "nothing_to_refund"
+
+
+def test_time_says_that_a_quote_holds_no_more() -> None:
+    ledger = shop(more='valid_for = "2 days"')
+    prepaid(ledger, "100")
+    ask(ledger, id="r", at="2025-09-01T15:00")
+    assert ledger.fact("refund", at="2025-09-03T23:59:59") == "requested"
+    assert ledger.fact("refund", at="2025-09-04T00:00") == "lapsed"
+    ask(ledger, id="s", at="2025-09-05")
+    assert ledger.journal()[-2].type == "refund.lapsed"
+    pay_out(ledger, "s", "2025-09-05")
+    assert ledger.tick("2026-01-01") == 0
+    assert ledger.fact("refund") == "paid"
+
+
+def test_a_second_request_is_not_lapsed_with_the_first() -> None:
+    ledger = shop(more='valid_for = "2 days"')
+    prepaid(ledger, "100")
+    ask(ledger, id="r", at="2025-09-01T15:00")
+    ask(ledger, id="s", at="2025-09-03T15:00")
+    assert ledger.fact("refund", at="2025-09-05") == "requested"
+    assert ledger.fact("refund", at="2025-09-06") == "lapsed"

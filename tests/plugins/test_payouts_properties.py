@@ -119,7 +119,7 @@ def played(some: list[Step]) -> list[dict[str, Any]]:
 
 
 def units(text: str) -> int:
-    return round(Fraction(text) * 100)
+    return int(Fraction(text) * 100)
 
 
 @example(  # what is bought for the money comes back once the bonus was refunded
@@ -163,7 +163,7 @@ def checked_quote(outcome: Outcome) -> int:
     remembered = outcome.memo["remembered"]
     by_name = {name: units(amount) for name, amount, *_ in json.loads(remembered["_lines"])}
     principal, fee = units(remembered["_principal"]), units(remembered["_fee"])
-    of_principal = ("paid", "delivered", "floor", "withdrawal", "by_topup", "limit", "left")
+    of_principal = ("paid", "delivered", "floor", "withdrawal", "by_topup", "limit", "left", "deducted")
     assert sum(by_name.get(name, 0) for name in of_principal) == principal
     assert by_name["result"] == principal - fee + units(remembered["_interest"]) > 0
     beaten = [units(each.split(" ")[-1]) for each in remembered.get("_beaten", "").split(", ") if each]
@@ -181,7 +181,7 @@ class Naive:
     def refund(self, cause: str) -> int:
         used = sum(nominal for nominal, _ in self.uses.values())
         listed = sum(full for _, full in self.uses.values())
-        paid, granted = (sum(column) for column in zip(*self.topups, strict=True))
+        paid, granted = sum(topup[0] for topup in self.topups), sum(topup[1] for topup in self.topups)
         if cause == "consumer":
             return max(0, paid - listed)
         whole = _half_up(Fraction(paid, paid + granted) * (paid + granted - used))

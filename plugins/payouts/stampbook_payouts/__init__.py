@@ -6,13 +6,14 @@ from bisect import bisect_right
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from stampbook import NEVER, Fact, Objection, Plugin, PluginError, hookimpl
+from stampbook import NEVER, Due, Fact, Objection, Plugin, PluginError, hookimpl
 from stampbook_payouts.clauses import cautions, least_ceiling, read_percent
 from stampbook_payouts.config import PayoutsConfig, card_of
 from stampbook_payouts.events import (
     KINDS,
     PassSold,
     RefundApproved,
+    RefundLapsed,
     RefundPaid,
     RefundRejected,
     RefundRequested,
@@ -37,7 +38,9 @@ _STATES = {
     RefundApproved: "approved",
     RefundRejected: "rejected",
     RefundPaid: "paid",
+    RefundLapsed: "lapsed",
 }
+_OPEN = ("requested", "approved")
 
 
 class Payouts(Plugin[PayoutsConfig]):
@@ -73,6 +76,7 @@ class Payouts(Plugin[PayoutsConfig]):
             self._ceiling = own, "the terms of the program"
         elif of_law is not None:
             self._ceiling = of_law[0], of_law[1].cite
+        self._last = f"_{self.name}.quote"
         self.cautions = [(("packs",), text) for text in cautions(packs, config.places)]
         self.idle = frozenset() if self._ceiling else frozenset({"review"})
 
@@ -109,11 +113,25 @@ class Payouts(Plugin[PayoutsConfig]):
 
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
-        """Conclude how far the last refund is."""
+        """Conclude how far the last refund is, and until when its quote holds."""
         state = _STATES.get(type(event))
-        if state is None or account.text("refund") == state:
+        if state is None:
             return []
-        return [Fact("refund", state, at, NEVER, event.words)]
+        facts = [Fact("refund", state, at, NEVER, event.words)]
+        if isinstance(event, RefundRequested):
+            until = self.config.valid_for.end(at, self.program.calendar)
+            facts.append(Fact(self._last, str(until), at, NEVER, event.id))
+        elif account.fact("refund") is not None and state == account.text("refund"):
+            return []
+        return facts
+
+    @hookimpl
+    def due(self, account: AccountView, at: int) -> list[Due]:
+        """Return when the last quote holds no more."""
+        last = account.fact(self._last)
+        if last is None or account.text("refund") not in _OPEN or int(last.value) > at:
+            return []
+        return [Due(int(last.value), "refund.lapsed", f"refund.lapsed:{account.ref}", {"request": last.reason})]
 
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterator[Objection]:

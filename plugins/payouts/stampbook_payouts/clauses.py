@@ -8,7 +8,7 @@ from stampbook import AmountError, Asset, Period, PeriodError
 from stampbook_payouts.law import WEAK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stampbook_payouts.law import Clause, Pack
 
@@ -89,9 +89,12 @@ def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset) ->
     return min(found, key=lambda pair: pair[0], default=None)
 
 
-def cautions(packs: Iterable[Pack], places: Iterable[str]) -> Iterator[str]:
+def cautions(packs: Sequence[Pack], places: Iterable[str]) -> Iterator[str]:
     """Yield what of the packs nobody could verify, pack by pack; what is of other places is left out."""
     here = set(places)
+    names = {pack.name for pack in packs}
+    if any(name.startswith("cn-") for name in names) and "cn-2025" not in names:
+        yield "what comes back in China is said by cn-2025; the other Chinese packs add to it, so name it too"
     said: Mapping[str, str] = {
         "unverified": "rests on what could not be verified",
         "reading": "is our reading of what the law does not say",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SOURCE = "cli"
 _AT_ONCE = 500
+_OPEN = ("requested", "approved")
 
 _DB = click.option("--db", metavar="DB", help="Database: a SQLite file, or postgresql://…")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
@@ -38,6 +39,8 @@ def _asking(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--rescinded", "rescinded_at", metavar="DATE", help="Since when interest runs."),
         click.option("--stopped", "stopped_at", metavar="DATE", help="Of a period card: when serving stopped."),
         click.option("--experienced", is_flag=True, help="The customer had had the same before, here or elsewhere."),
+        click.option("--deduct", metavar="AMOUNT", help="What is kept, such as for gifts that were not given back."),
+        click.option("--deduct-for", metavar="TEXT", help="What for."),
         click.option("--receipt", is_flag=True, help="The receipt is there."),
         _AT, _DB, _JSON,
     )  # fmt: skip
@@ -86,22 +89,23 @@ def commands() -> click.Group:
     @refund.command("list")
     @click.argument("account", required=False)
     @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+    @click.option("--as-of", metavar="TIME", help="Which quotes still held then; now where absent.")
     @_DB
     @_JSON
-    def list_(account: str | None, state: str | None, db: str | None, *, as_json: bool) -> None:
+    def list_(account: str | None, state: str | None, as_of: str | None, db: str | None, *, as_json: bool) -> None:
         """List requests for refunds, of ACCOUNT or of all, each with its quote and how far it is."""
         with _opened(db) as engine:
-            rows = [row for row in _requests(engine, account) if state in {None, row["state"]}]
+            rows = [row for row in _requests(engine, account, as_of) if state in {None, row["state"]}]
         if as_json:
             click.echo(json.dumps(rows, ensure_ascii=False))
             return
         for row in rows:
-            until = f", holds until {row['valid_until']}" if row["state"] in {"requested", "approved"} else ""
+            until = f", holds until {row['valid_until']}" if row["state"] in _OPEN else ""
             click.echo(
                 f"{row['request']}: account {row['account']}, {row['result']} {row['currency']}, {row['state']}{until}"
             )
         if not rows:
-            click.echo("No refund was requested.")
+            click.echo("There is none." if state else "No refund was requested.")
 
     return refund
 
@@ -193,8 +197,10 @@ def _refuse(outcome: Outcome, *, as_json: bool) -> NoReturn:
     click.get_current_context().exit(2)
 
 
-def _requests(engine: Engine, account: str | None) -> Iterator[dict[str, Any]]:
+def _requests(engine: Engine, account: str | None, as_of: str | None) -> Iterator[dict[str, Any]]:
     """Yield all requests, account by account; only accounts of which one was ever requested are read whole."""
+    calendar = engine.registry().context.calendar
+    now = engine.clock() if as_of is None else calendar.parse(as_of)
     with engine.store.reader() as session:
         refs = session.refs() if account is None else [account]
         for first in range(0, len(refs), _AT_ONCE):
@@ -202,7 +208,10 @@ def _requests(engine: Engine, account: str | None) -> Iterator[dict[str, Any]]:
             session.fill(accounts.values(), None)
             for ref, found in accounts.items():
                 if "refund" in found.facts:
-                    yield from _requests_of(session, ref)
+                    for row in _requests_of(session, ref):
+                        if row["state"] in _OPEN and calendar.parse(row["valid_until"]) <= now:
+                            row["state"] = "lapsed"
+                        yield row
 
 
 def _requests_of(session: Any, ref: str) -> Iterator[dict[str, Any]]:

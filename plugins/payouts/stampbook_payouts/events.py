@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook import End, Event, Instant, Name, PositiveAmount, refuse
+from stampbook import Amount, End, Event, Instant, Name, PositiveAmount, refuse
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 _Short = Annotated[str, Field(max_length=255)]
@@ -16,8 +16,9 @@ class RefundRequested(Event):
     """A customer wants the stored balance back: a quote is worked out and kept. Nothing moves.
 
     `cause` is who made it necessary. Interest runs from `rescinded_at` to the request. `experienced` says that the
-    customer had had the same goods or services before, `receipt` that the receipt is there. With `about` it is for a
-    session pack or a period card, named by the event of its sale; `stopped_at` is when the operator stopped serving.
+    customer had had the same goods or services before, `receipt` that the receipt is there; `deduct` is what is kept,
+    such as for gifts that were not given back. With `about` it is for a session pack or a period card, named by the
+    event of its sale; `stopped_at` is when the operator stopped serving.
     """
 
     of_history: ClassVar[bool] = True
@@ -30,6 +31,8 @@ class RefundRequested(Event):
     stopped_at: Instant | None = None
     experienced: bool = False
     receipt: bool = False
+    deduct: Amount = 0
+    deduct_for: _Short = ""
     about: Name | None = None
     about_source: Name | None = None
     reason: _Text = ""
@@ -97,6 +100,21 @@ class RefundPaid(_OfRequest):
     reference: _Short = ""
 
 
+class RefundLapsed(Event):
+    """The last quote of an account holds no more, and was neither rejected nor paid."""
+
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["refund.lapsed"] = "refund.lapsed"
+    request: str
+
+    @property
+    def words(self) -> str:
+        """Which request."""
+        return self.request
+
+
 class PassSold(Event):
     """A pack of sessions, or unlimited use for a time, was sold: `price` was paid for it outside.
 
@@ -127,5 +145,5 @@ class PassSold(Event):
         return self
 
 
-KINDS: tuple[type[Event], ...] = (PassSold, RefundRequested, RefundApproved, RefundRejected, RefundPaid)
+KINDS: tuple[type[Event], ...] = (PassSold, RefundRequested, RefundApproved, RefundRejected, RefundPaid, RefundLapsed)
 """Every kind of event that payouts brings."""

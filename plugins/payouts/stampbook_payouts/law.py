@@ -13,6 +13,7 @@ Topic = Literal[
     "principal",
     "valuation",
     "floor",
+    "deduction",
     "withdrawal",
     "cash_out",
     "at_par",

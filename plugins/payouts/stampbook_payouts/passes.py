@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook_payouts.law import holding
-from stampbook_payouts.quoting import Line, Quote, paid_within, with_interest
+from stampbook_payouts.quoting import Line, Quote, deducted, paid_within, with_interest
 from stampbook_payouts.rules import rest_of_sessions, rest_of_term
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def _quote(sold: PassSold, found: list[tuple[int, Rule, str]], asked: Asked, ter
         Line("paid", sold.price, f"paid for {sold.name}: {terms.currency.text(sold.price)}"),
         Line("delivered", amount - sold.price, told, rule.cite, rule.status),
     ]
+    amount -= deducted(amount, asked, terms, lines)
     added = with_interest(amount, asked, terms, lines)
     result = amount + added
     lines.append(Line("result", result, f"to be paid out: {terms.currency.told(result)}", rule.cite, rule.status))

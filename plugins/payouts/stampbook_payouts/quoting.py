@@ -24,6 +24,13 @@ class NoRateError(Exception):
         super().__init__(f"the program has no rate {name!r} of {date.fromordinal(day)}; add it as [[plugin.rate]]")
 
 
+class NoDeductionError(Exception):
+    """Something is to be deducted, and no rule allows it."""
+
+    def __init__(self) -> None:
+        super().__init__("no rule of the packs lets anything be deducted from a refund")
+
+
 class Line(NamedTuple):
     """One line of a quote: what it is, how much, in words, and what it rests on."""
 
@@ -74,12 +81,17 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for: the case, whether the customer had the same before, and from when to when interest runs."""
+    """What is asked for: the case, whether the customer had the same before, and for how many days interest runs.
+
+    `deduct` is what somebody decided to keep, in smallest units, and `deduct_for` what for.
+    """
 
     case: Case
     at: int
     experienced: bool = False
     interest_days: int = 0
+    deduct: int = 0
+    deduct_for: str = ""
 
 
 class _Way(NamedTuple):
@@ -108,6 +120,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
 
     Raises:
         NoRateError: interest is owed at a rate that the program does not have.
+        NoDeductionError: something is to be deducted, and no rule allows it.
     """
     ways = [*_by_value(story, asked, terms), *_by_withdrawal(story, lots, asked, terms)]
     ways += [*_in_cash(story, lots, asked, terms), *_at_par(lots, asked, terms)]
@@ -119,6 +132,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
     if amount > least:
         lines.append(Line("limit", least - amount, "no more than was ever paid in and is still there"))
         amount = least
+    amount -= deducted(amount, asked, terms, lines)
     lines += [
         Line("principal", amount, f"{rule.about}: {terms.currency.text(amount)}", rule.cite, rule.status)
         for rule in holding(terms.packs, "principal", asked.case)[:1]
@@ -147,6 +161,23 @@ def paid_within(case: Case, terms: Terms, rights: frozenset[str] = frozenset()) 
     case = case._replace(facts=case.facts | {f"withdrawal {right}" for right in rights})
     soon = [rule.value for rule in holding(terms.packs, "pay_within", case)]
     return min((days for days in soon if isinstance(days, int)), default=0)
+
+
+def deducted(amount: int, asked: Asked, terms: Terms, lines: list[Line]) -> int:
+    """Return what is deducted of an amount, never more than it, and add the line that says so.
+
+    Raises:
+        NoDeductionError: no rule allows it.
+    """
+    if not asked.deduct:
+        return 0
+    rules = holding(terms.packs, "deduction", asked.case)
+    if not rules:
+        raise NoDeductionError
+    part = min(amount, asked.deduct)
+    told = f"kept for {asked.deduct_for or 'what was not said'}: {rules[0].about}"
+    lines.append(Line("deducted", -part, told, rules[0].cite, rules[0].status))
+    return part
 
 
 def with_interest(amount: int, asked: Asked, terms: Terms, lines: list[Line]) -> int:

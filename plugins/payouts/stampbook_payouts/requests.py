@@ -9,7 +9,7 @@ from stampbook import Objection, Remember
 from stampbook_payouts.events import PassSold, RefundRequested
 from stampbook_payouts.law import Case
 from stampbook_payouts.passes import quote_of_sessions, quote_of_term
-from stampbook_payouts.quoting import Asked, NoRateError, Quote, Terms, quote
+from stampbook_payouts.quoting import Asked, NoDeductionError, NoRateError, Quote, Terms, quote
 from stampbook_payouts.story import DEBT, REFUND_PAID, told
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class Quotes:
             found = self._of_pass(event, account, earlier) if event.about else self._of_balance(event, account)
         except NoRateError as error:
             return Objection("no_rate", str(error))
+        except NoDeductionError as error:
+            return Objection("no_deduction", str(error))
         if found is None:
             return Objection("not_refundable", "neither the law nor the terms of the program give this money back")
         if isinstance(found, Quote) and found.result <= 0:
@@ -86,7 +88,9 @@ class Quotes:
         days = {"contract": day_of(first), "topup": day_of(last), "refund": day_of(event.at)}
         facts = self._facts | {"receipt"} if event.receipt else self._facts
         case = Case(event.cause, days, self._places, facts)  # type: ignore[arg-type]  # the keys are those of Looks
-        return Asked(case, event.at, event.experienced, day_of(event.at) - day_of(since))
+        return Asked(
+            case, event.at, event.experienced, day_of(event.at) - day_of(since), event.deduct, event.deduct_for
+        )
 
     def _of_balance(self, event: RefundRequested, account: AccountView) -> Quote | None:
         asset = self._terms.currency.code

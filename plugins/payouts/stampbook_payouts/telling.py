@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-STATES = ("requested", "approved", "rejected", "paid")
+STATES = ("requested", "approved", "rejected", "paid", "lapsed")
 
 _UNSURE = {
     "unverified": "could not be verified",

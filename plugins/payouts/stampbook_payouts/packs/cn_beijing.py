@@ -16,6 +16,8 @@ CN_BEIJING = Pack(
              "topup", _SINCE),
         Rule("cn-beijing/16-days", "pay_within", 5, f"{_LAW} Art. 16", "it is paid within 5 days", "verified",
              "topup", _SINCE, needs=("withdrawal cn-beijing/16",)),
+        Rule("cn-beijing/16-gifts", "deduction", "", f"{_LAW} Art. 16",
+             "gifts are given back, or a reasonable price is paid for them", "verified", "topup", _SINCE),
         Rule("cn-beijing/17", "pay_within", 15, f"{_LAW} Art. 17", "it is paid at once, within 15 days", "verified",
              "refund", _SINCE),
         Rule("cn-beijing/17-bonus", "valuation", "discounted", f"{_LAW} Art. 17",

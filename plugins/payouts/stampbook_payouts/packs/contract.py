@@ -10,5 +10,7 @@ CONTRACT = Pack(
     (
         Rule("contract/balance", "at_par", "", "the terms of the program", "what was paid in and is left comes back",
              "verified", needs=("contract refunds",)),
+        Rule("contract/deduction", "deduction", "", "the terms of the program",
+             "what the terms let the operator keep", "verified"),
     ),
 )  # fmt: skip

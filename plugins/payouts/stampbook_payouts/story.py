@@ -117,27 +117,29 @@ def told(history: Iterable[Happened], money: Asset) -> Story:
         history: the account's accepted events.
         money: the currency.
     """
-    story, asset = Story(), money.code
-    prices = Prices(money)
+    story, asset, prices = Story(), money.code, Prices(money)
+    left, kinds = story.left, story.kinds
     for entry in history:
-        postings = entry.postings
-        if not postings:
-            continue
-        if any(type(posting[3]) is int for posting in postings):  # only what comes in may open a lot
-            for lot in entry.opened:
-                if lot.asset == asset:
-                    story.kinds[lot.number] = lot.kind
-        used, concerns = 0, False
-        for posting in postings:
-            if posting[0] == asset:
-                concerns = True
-                used += _posted(story, entry, posting)
+        used, is_known = 0, False
+        kind = entry.type
+        for posting in entry.postings:
+            code, amount, lot, book, _ = posting
+            if code != asset:
+                continue
+            if book == SALES and isinstance(lot, int) and kind != REFUND_PAID and kinds.get(lot) != DEBT:
+                left[lot] = left.get(lot, 0) - amount  # most of a long history is this
+                used += amount
+                continue
+            if not is_known:
+                kinds.update((opened.number, opened.kind) for opened in entry.opened if opened.asset == asset)
+                is_known = True
+            used += _posted(story, entry, posting)
         if used > 0:
-            listed = prices.listed(entry, used) if entry.type == "purchase" else used
+            listed = prices.listed(entry, used) if kind == "purchase" else used
             if story.first_use is None or entry.at < story.first_use:
                 story.first_use = entry.at
             story.uses[entry.seq] = Use(entry.seq, entry.at, used, listed)
-        elif concerns and entry.type == REFUND_PAID and not any(story.left.values()):
+        elif is_known and kind == REFUND_PAID and not any(left.values()):
             story.topups.clear()
             story.uses.clear()
             story.loose = 0

@@ -89,9 +89,14 @@ def test_a_request_goes_its_way_to_the_payment(salon: Path) -> None:
 
 
 def test_a_request_is_rejected_for_a_reason(salon: Path) -> None:
+    quote = run("refund", "quote", "1001", *ASKED).output.splitlines()
     run("refund", "request", "1001", *ASKED, "--id", "R1")
     told_ = run("refund", "reject", "R1", "--reason", "wrong account", "--at", "2025-09-02")
     assert told_.output == "Request R1 of account 1001 is rejected.\n"
+    shown = run("refund", "show", "R1").output.splitlines()
+    assert shown[0] == "Request R1 of account 1001 is rejected: 501.27 CNY."
+    assert shown[1:] == quote[1:]
+    assert told("refund", "show", "R1")["lines"][-1]["amount"] == "501.27"
     [row] = told("refund", "list", "--state", "rejected")
     assert (row["request"], row["account"], row["result"], row["cause"]) == ("R1", "1001", "501.27", "operator")
     assert told("refund", "list", "--state", "requested") == []

@@ -119,7 +119,9 @@ def test_rules_that_nobody_could_verify_are_warned_of_where_they_hold() -> None:
     assert "Art. 16 and 17: nobody's cause: no rate is written" in told("cn-2025")
     assert "is said by cn-2025" in told("cn-beijing")
     assert "is said by cn-2025" not in told("cn-2025", "cn-single-purpose-card")
-    assert told("us-federal") == ""
+    assert told("us-federal", more='refunds = "none"') == ""
+    assert told("us-federal", "contract") == ""
+    assert "which the pack 'contract' works out" in told("us-federal")
     assert "Tex. Bus. & Com. Code ch. 604" in told("us-federal", more='places = ["TX"]')
     assert "Directive 2011/83/EU" in told("uk-eu")
 

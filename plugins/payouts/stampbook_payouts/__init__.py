@@ -77,7 +77,7 @@ class Payouts(Plugin[PayoutsConfig]):
         elif of_law is not None:
             self._ceiling = of_law[0], of_law[1].cite
         self._last = f"_{self.name}.quote"
-        self.cautions = [(("packs",), text) for text in cautions(packs, config.places)]
+        self.cautions = [(("packs",), text) for text in cautions(packs, config.places, config.refunds)]
         self.idle = frozenset() if self._ceiling else frozenset({"review"})
 
     def _rate(self, name: str, day: int) -> int | None:

@@ -89,12 +89,20 @@ def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset) ->
     return min(found, key=lambda pair: pair[0], default=None)
 
 
-def cautions(packs: Sequence[Pack], places: Iterable[str]) -> Iterator[str]:
-    """Yield what of the packs nobody could verify, pack by pack; what is of other places is left out."""
+def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str) -> Iterator[str]:
+    """Yield what an operator should look at: what nobody could verify of the packs, and what they leave out.
+
+    Args:
+        packs: those of the program.
+        places: where it is; what is of other places is left out.
+        refunds: what the terms say of them.
+    """
     here = set(places)
     names = {pack.name for pack in packs}
     if any(name.startswith("cn-") for name in names) and "cn-2025" not in names:
         yield "what comes back in China is said by cn-2025; the other Chinese packs add to it, so name it too"
+    elif refunds == "balance" and not names & {"contract", "cn-2025"}:
+        yield "the terms give the balance back, which the pack 'contract' works out: name it, or write refunds = 'none'"
     said: Mapping[str, str] = {
         "unverified": "rests on what could not be verified",
         "reading": "is our reading of what the law does not say",

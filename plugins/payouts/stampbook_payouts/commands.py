@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from stampbook import Engine, EventError, database_url
-from stampbook_payouts.telling import STATES, quote_lines, quoted
+from stampbook_payouts.telling import STATES, quote_lines, quoted, request_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +85,24 @@ def commands() -> click.Group:
         ("paid", "refund.paid", "Record that what a REQUEST was quoted is paid out; the account is emptied."),
     ):
         refund.add_command(_step(name, kind, told))
+
+    @refund.command("show")
+    @click.argument("request")
+    @_REQUEST_SOURCE
+    @_DB
+    @_JSON
+    def show(request: str, source: str | None, db: str | None, *, as_json: bool) -> None:
+        """Say again what a REQUEST was quoted, line by line, and how far it is."""
+        with _opened(db) as engine:
+            account, of = _found(engine, source, request)
+            [row] = [
+                row for row in _requests(engine, account, None) if (row["request"], row["source"]) == (request, of)
+            ]
+        if as_json:
+            click.echo(json.dumps(row, ensure_ascii=False))
+            return
+        for line in request_lines(row):
+            click.echo(line)
 
     @refund.command("list")
     @click.argument("account", required=False)

@@ -10,13 +10,7 @@ if TYPE_CHECKING:
 
 STATES = ("requested", "approved", "rejected", "paid", "lapsed")
 
-_UNSURE = {
-    "unverified": "could not be verified",
-    "reading": "our reading of what the law leaves open",
-    "seen": "",
-    "verified": "",
-    "": "",
-}
+_UNSURE = {"unverified": "could not be verified", "reading": "our reading of what the law leaves open"}
 
 
 def quoted(remembered: Mapping[str, str]) -> dict[str, Any]:
@@ -40,14 +34,28 @@ def quote_lines(kind: str, account: str, request: str | None, remembered: Mappin
         yield f"Request {request} of account {account} is {kind.removeprefix('refund.')}."
         return
     yield f"Account {account} gets {money} back."
-    for name, amount, text, cite, status in json.loads(remembered["_lines"]):
-        because = f" [{cite}]" if cite else ""
-        unsure = f" ({_UNSURE[status]})" if _UNSURE.get(status) else ""
-        yield f"  {amount:>12}  {name.replace('_', ' ')}: {text}{because}{unsure}"
-    if beaten := remembered.get("_beaten"):
-        yield f"Rule {remembered['_rule']} gives the customer most; the others would have given: {beaten}."
-    yield f"The quote holds until {remembered['valid_until']}, if the balance stays as it is."
-    if within := remembered.get("_pay_within"):
-        yield f"It is to be paid within {within}."
+    yield from _lines(quoted(remembered))
     if request is not None:
         yield f"Nothing has moved yet. The request has the id {request}; next: stampbook refund approve {request}"
+
+
+def request_lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a request was quoted, and how far it is.
+
+    Args:
+        row: the request, as it is listed.
+    """
+    yield f"Request {row['request']} of account {row['account']} is {row['state']}: {row['result']} {row['currency']}."
+    yield from _lines(row)
+
+
+def _lines(quote: Mapping[str, Any]) -> Iterator[str]:
+    for line in quote["lines"]:
+        because = f" [{line['cite']}]" if line["cite"] else ""
+        unsure = f" ({_UNSURE[line['status']]})" if line["status"] in _UNSURE else ""
+        yield f"  {line['amount']:>12}  {line['name'].replace('_', ' ')}: {line['text']}{because}{unsure}"
+    if beaten := quote.get("beaten"):
+        yield f"Rule {quote['rule']} gives the customer most; the others would have given: {beaten}."
+    yield f"The quote holds until {quote['valid_until']}, if the balance stays as it is."
+    if within := quote.get("pay_within"):
+        yield f"It is to be paid within {within}."

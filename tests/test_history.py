@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pytest
 
-from stampbook import Engine, Event, Plugin, PluginConfig, PluginError, Purchase, Remember, hookimpl
+from stampbook import Engine, Event, Message, Plugin, PluginConfig, PluginError, Purchase, Remember, hookimpl
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
 
@@ -32,6 +32,11 @@ class Asked(Event):
     type: Literal["asked"] = "asked"
 
 
+class Passed(Event):
+    type: Literal["passed"] = "passed"
+    on: str
+
+
 class AskedWithout(Event):
     type: Literal["asked.without"] = "asked.without"
 
@@ -41,10 +46,12 @@ class Asks(Plugin[PluginConfig]):
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:
-        return [Asked, AskedWithout]
+        return [Asked, AskedWithout, Passed]
 
     @hookimpl
-    def propose(self, account: AccountView) -> list[Remember]:
+    def propose(self, event: Event, account: AccountView) -> list[Remember | Message]:
+        if isinstance(event, Passed):
+            return [Message(event.on, "asked", {})]
         history = account.history
         purchases = [entry.event for entry in history if entry.type == "purchase"]
         spent = sum(each.order_in("GBP").total for each in purchases if isinstance(each, Purchase))
@@ -104,3 +111,24 @@ def test_a_preview_raises_what_posting_would(tmp_path: Path) -> None:
         engine.put_text_in_force(PROGRAM)
         with pytest.raises(PluginError, match="of_history"):
             engine.preview(sent("asked.without", "x", "2025-01-06"))
+
+
+def test_an_event_that_another_account_sends_sees_the_history_too(tmp_path: Path) -> None:
+    with Engine.open(f"sqlite:///{tmp_path / 'a.db'}", create=True, plugins={"asks": Asks}) as engine:
+        engine.put_text_in_force(PROGRAM)
+        outcomes = engine.process([*EVENTS[:4], {**sent("passed", "x", "2025-01-05", on="ann"), "account": "bob"}])
+        assert outcomes[-1].accepted
+        with engine.store.reader() as session:
+            last = session.journal("ann")[-1]
+        assert last.type == "asked"
+        assert b"t first p; 400" in last.effects
+        assert verify(engine).ok
+
+
+def test_an_event_of_no_account_is_refused_whatever_was_before(tmp_path: Path) -> None:
+    text = PROGRAM.replace("on first event", "refuse")
+    with Engine.open(f"sqlite:///{tmp_path / 'a.db'}", create=True, plugins={"asks": Asks}) as engine:
+        engine.put_text_in_force(text)
+        outcomes = engine.process([sent("asked", f"a{number}", "2025-01-05") for number in range(3)])
+        assert [outcome.objections[0].code for outcome in outcomes] == ["unknown_account"] * 3
+        assert verify(engine).ok

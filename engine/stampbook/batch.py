@@ -240,6 +240,7 @@ class Batch(Gathered):
         if event.at < other.clock:
             self.load_expired([other.id])
             self.load_moves([other.id])
+        other.history = history_of(self, other) if event.of_history else None
         return other, event
 
     def fetched(self, ref: str, at: int) -> Account | None:

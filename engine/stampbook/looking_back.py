@@ -54,6 +54,8 @@ def entries_about(batch: Batch, key: Key) -> list[Entry]:
 
 def history_of(batch: Batch, account: Account) -> tuple[Happened, ...]:
     """Return all accepted events of an account, those of this batch included that are not written yet."""
+    if not account.id:  # nobody's: what names no account is refused, whatever was before
+        return ()
     kept = batch.session.journal(account.ref) if batch.positions.get(account.id) else []
     written = [entry for of, entry in batch.changes.entries if of.id == account.id]
     return happened_of([*kept, *written], batch.programs.judge_of)

@@ -54,6 +54,8 @@ class Context:
         places = max([asset.decimals for asset in assets.values()], default=currency.decimals)
         self.finest = {code: 10 ** (places - asset.decimals) for code, asset in assets.items()}
         self.spend_orders: Mapping[str, Sequence[str]] = {}
+        self.forfeited: frozenset[str] = frozenset()
+        """Assets that the program takes from an account that is closed, as their `on_close` says."""
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
         self.granted: frozenset[str] = frozenset()

@@ -105,6 +105,17 @@ def test_a_misspelt_pack_is_told_with_a_near_name() -> None:
     assert "there is no pack 'cn-2024' (did you mean 'cn-2025'?)" in str(found.value)
 
 
+def test_money_that_a_closing_would_take_breaks_the_pack_as_well() -> None:
+    taken = program("cn-2025").replace("[assets.CNY]", '[assets.CNY]\non_close = "forfeit"')
+    with pytest.raises(ProgramError) as found:
+        load_program(taken)
+    assert "[assets.CNY] on_close = 'forfeit' takes the balance of who leaves: 'none' breaks cn-2025" in str(
+        found.value
+    )
+    assert "plugin[2]" in str(found.value)
+    load_program(taken.replace("cn-2025", "contract"))
+
+
 def test_sessions_are_an_asset_of_the_program() -> None:
     with pytest.raises(ProgramError) as found:
         load_program(program().replace('sessions = "sessions"', 'sessions = "visits"'))

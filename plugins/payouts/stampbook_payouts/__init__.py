@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from stampbook import NEVER, Due, Fact, Objection, Plugin, PluginError, hookimpl
-from stampbook_payouts.clauses import cautions, least_ceiling, read_percent
+from stampbook_payouts.clauses import broken, cautions, least_ceiling, read_percent
 from stampbook_payouts.config import PayoutsConfig, card_of
 from stampbook_payouts.events import (
     KINDS,
@@ -58,6 +58,10 @@ class Payouts(Plugin[PayoutsConfig]):
             message = f"sessions: {config.sessions!r} is not an asset of the program; add [assets.{config.sessions}]"
             raise PluginError(message)
         session = 1 if config.sessions is None else program.asset(config.sessions).units("1")
+        money = program.currency
+        for problem in broken("refunds", "none", packs, facts, money) if money.code in program.forfeited else ():
+            message = f"[assets.{money.code}] on_close = 'forfeit' takes the balance of who leaves: {problem}"
+            raise PluginError(message)
         if config.refunds == "balance":
             facts |= {"contract refunds"}
         self._rates: dict[str, list[tuple[int, int]]] = {}

@@ -19,7 +19,7 @@ _DAYS_OF_MONTH = 31
 
 def read_percent(text: str) -> int:
     """Read ``2.5%`` as millionths: 25,000."""
-    whole, _, fraction = text.rstrip("% ").partition(".")
+    whole, _, fraction = text.rstrip("%").partition(".")
     return int(whole) * 10_000 + int(fraction.ljust(4, "0") or 0)
 
 

@@ -13,8 +13,8 @@ from stampbook_payouts.packs import PACKS
 from stampbook_payouts.packs.uk_eu import PLACES as EUROPE
 from stampbook_payouts.packs.us_federal import PLACES as STATES
 
-_PERCENT = r"^(100|\d{1,2}(\.\d{1,4})?) ?%$"
-_MONEY = r"^\d{1,12}(\.\d{1,4})?$"
+_PERCENT = r"^(100|\d{1,2}(\.\d{1,4})?)%$"
+_MONEY = r"^\d{1,12}(\.\d{1,6})?$"
 _TERMS = ("refunds", "validity", "fee", "idle_fee", "idle_months", "ceiling", "transfer", "reissue", "prices")
 
 

@@ -71,7 +71,7 @@ CN_2025 = Pack(
                cards=("registered",)),
         Clause("prices", _art("9(4)"), "the operator may not change price or quality alone", "verified",
                never="operator alone"),
-        Clause("fee", _art("15"), "what was paid less what was delivered comes back; a commission is no cost of it",
-               "verified", most="0%"),
+        Clause("fee", _art("15"), "what was paid less what was delivered comes back, and a fee is no reasonable cost",
+               "reading", most="0%"),
     ),
 )  # fmt: skip

@@ -90,6 +90,8 @@ def test_all_that_breaks_a_pack_is_told_at_once() -> None:
             "'2025-02-30' is no day of the calendar",
         ),
         ('idle_fee = "1.00"', "idle_fee and idle_months go together"),
+        ('second_person_above = "1.234"', "plugin[2].second_person_above: '1.234' has more than 2 decimals"),
+        ('ceiling = "1.234"', "plugin[2].ceiling: '1.234' has more than 2 decimals"),
         ('fee = "3%"', "only the pack 'contract' gives money back less a fee"),
     ],
 )

@@ -127,16 +127,24 @@ class PayoutsConfig(PluginConfig):
                 refuse(str(error))
         return value
 
+    @field_validator("second_person_above", "idle_fee", "ceiling")
+    @classmethod
+    def _in_the_currency(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            try:
+                _money(info).units(value)
+            except AmountError as error:
+                refuse(str(error))
+        return value
+
     @field_validator(
         "refunds", "validity", "fee", "idle_fee", "idle_months", "ceiling", "transfer", "reissue", "prices"
     )
     @classmethod
     def _lawful(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse a term that breaks a pack, with the article, at its own key."""
-        context: Any = info.context
-        money = context.currency if context is not None else Asset("", 2)
         packs = [PACKS[name] for name in info.data.get("packs", ())]
-        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), money))
+        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), _money(info)))
         if problems:
             refuse("; ".join(problems))
         return value
@@ -150,6 +158,12 @@ class PayoutsConfig(PluginConfig):
         return self
 
 
+def _money(info: ValidationInfo) -> Asset:
+    """Return the currency of the program that is being read."""
+    context: Any = info.context
+    return Asset("", 2) if context is None else context.currency
+
+
 def card_of(options: Any) -> frozenset[str]:
     """Return what is so of the card, as rules and clauses ask for it; options are those that were read so far."""
     facts = {options.get("card", "registered"), *(f"place {place}" for place in options.get("places", ()))}
@@ -160,4 +174,4 @@ def card_of(options: Any) -> frozenset[str]:
     return frozenset(facts)
 
 
-__all__ = ["AmountError", "PayoutsConfig", "Rate", "card_of"]
+__all__ = ["PayoutsConfig", "Rate", "card_of"]

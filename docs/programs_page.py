@@ -214,6 +214,8 @@ _PARTS: dict[str, Callable[[], str]] = {
     "redemption.pay": _plugin("redemption", "pay"),
     "redemption.reward": _plugin("redemption", "reward"),
     "redemption.series": _plugin("redemption", "series"),
+    "payouts": _plugin("payouts"),
+    "payouts.rate": _plugin("payouts", "rate"),
     "achievements": _plugin("achievements"),
     "achievements.achievement": _plugin("achievements", "achievement"),
     "households": _plugin("households"),

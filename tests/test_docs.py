@@ -22,6 +22,8 @@ WRITTEN = [
     "architecture.md",
     "liability.md",
     "writing-a-plugin.md",
+    "refunds.md",
+    "zh/refunds.md",
     *sorted(f"policies/{path.name}" for path in (DOCS / "policies").glob("*.md")),
 ]
 

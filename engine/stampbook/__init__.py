@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stampbook.amounts import split as split
     from stampbook.choosing import Which as Which
     from stampbook.earlier import Earlier as Earlier
+    from stampbook.earlier import Happened as Happened
     from stampbook.engine import Engine as Engine
     from stampbook.errors import AmountError as AmountError
     from stampbook.errors import DuplicateEventError as DuplicateEventError
@@ -143,7 +144,7 @@ _ROOMS = {
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
-    "earlier": ("Earlier",),
+    "earlier": ("Earlier", "Happened"),
     "engine": ("Engine",),
     "errors": (
         "AmountError",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from stampbook.amounts import LARGEST_BALANCE
+from stampbook.earlier import Happened  # noqa: TC001 - compiled code checks it at run time
 from stampbook.errors import InvariantError
 from stampbook.ledger import (
     ADJUSTMENTS,
@@ -75,6 +76,7 @@ class Account:
     breakage, and did not come back since, and no return has counted as lapsed; out of a database it is loaded only
     for those events that ask for it: returns, and late spending. `moves` is what else came and went, lot by lot; it
     is kept only where late news may ask for it. `metrics_from` is the first day of which metrics are at hand.
+    `history` is there for events that are judged by all that happened before.
     """
 
     ref: str
@@ -95,6 +97,7 @@ class Account:
     expired: dict[int, int] = field(default_factory=dict)
     moves: list[Move] | None = None
     metrics_from: int = -NEVER
+    history: tuple[Happened, ...] | None = None
 
     def copy(self) -> Account:
         """Return an independent copy."""

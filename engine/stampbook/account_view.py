@@ -6,6 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from stampbook.account import MERGED_FROM
+from stampbook.errors import PluginError
 from stampbook.ledger import authorised_by
 from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from stampbook.account import Account
+    from stampbook.earlier import Happened
     from stampbook.events import Event
     from stampbook.ledger import Fact, Posting
     from stampbook.proposals import Earned
@@ -112,6 +114,19 @@ class AccountView:
     def counters(self) -> tuple[str, ...]:
         """The names of all metrics that ever counted something, those of different values as ``metric:value``."""
         return tuple(sorted(self._account.metrics.counters))
+
+    @property
+    def history(self) -> tuple[Happened, ...]:
+        """All accepted events of the account before the one at hand, in the order in which they were decided.
+
+        Raises:
+            PluginError: the event's class does not say `of_history`.
+        """
+        history = self._account.history
+        if history is None:
+            message = "the history of the account is not at hand; the event's class says of_history = True for it"
+            raise PluginError(message)
+        return history
 
     @property
     def holds(self) -> bool:
@@ -349,21 +364,7 @@ class AccountView:
             last: the last day.
             before: leave out what the event at hand adds.
         """
-        counts = {
-            (day, value): count
-            for value, counter in self._account.metrics.values(name).items()
-            for day, count in counter.days.items()
-            if first <= day <= last
-        }
-        for metric, day, delta in () if before else self._pending:
-            home, _, value = metric.partition(SEPARATOR)
-            if home == name and value and first <= day <= last:
-                counts[day, value] = counts.get((day, value), 0) + delta
-        days: dict[int, set[str]] = {}
-        for (day, value), count in counts.items():
-            if count > 0:
-                days.setdefault(day, set()).add(value)
-        return [(day, frozenset(values)) for day, values in sorted(days.items())]
+        return self._account.metrics.values_by_day(name, first, last, () if before else self._pending)
 
     @property
     def counted(self) -> frozenset[str]:

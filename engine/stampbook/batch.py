@@ -15,7 +15,7 @@ from stampbook.gathering import Gathered
 from stampbook.journal import encoded, recorded, seal
 from stampbook.leasing import Purse
 from stampbook.ledger import Decision, Entry, Message, Objection, canonical
-from stampbook.looking_back import check_same, earlier_named
+from stampbook.looking_back import check_same, earlier_named, history_of
 from stampbook.moves import MovesNotLoadedError
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
@@ -158,12 +158,14 @@ class Batch(Gathered):
                 past = self.past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
             elif key is not None and key.account_id:
                 about, past = recalled(self, registry, account, key, event)
+        account.history = history_of(self, account) if event.of_history else None
         try:
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back
             self.load_moves([account.id])
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         decisions = self._with_more(registry, account, event, past, about, decisions)
+        account.history = None
         for decision in decisions:
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
@@ -348,6 +350,7 @@ class Batch(Gathered):
         if event.at < other.clock:
             self.load_expired([other.id])
             self.load_moves([other.id])
+        other.history = history_of(self, other) if event.of_history else None
         return other, event
 
     def fetched(self, ref: str, at: int) -> Account | None:

@@ -1,15 +1,19 @@
-"""What is known of an earlier event of the account that an event names."""
+"""What is known of earlier events of the account: of one that an event names, or of all of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import orjson
+
+from stampbook.lots import Lot
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from stampbook.event_base import Event
-    from stampbook.ledger import MetricChange, Posting
+    from stampbook.ledger import Entry, MetricChange, Posting
 
 
 class Elsewhere(NamedTuple):
@@ -51,3 +55,72 @@ class Earlier:
     later: tuple[str, ...] = ()
     remembered: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Elsewhere | None = None
+
+
+class Happened:
+    """An accepted event of the account, as its journal has it, and what it moved.
+
+    What takes reading is read when it is asked for: a long history is mostly looked through.
+
+    Args:
+        entry: its row of the journal.
+        read: reads the event, as it was read when it was decided.
+    """
+
+    __slots__ = ("_entry", "_read", "at", "postings", "seq", "type")
+
+    def __init__(self, entry: Entry, read: Callable[[Entry], Event]) -> None:
+        self._entry = entry
+        self._read = read
+        self.seq = entry.seq
+        self.type = entry.type
+        self.at = entry.at
+        self.postings = entry.postings
+
+    @property
+    def source(self) -> str:
+        """Who sent it."""
+        return self._entry.source
+
+    @property
+    def id(self) -> str:
+        """The sender's id."""
+        return self._entry.id
+
+    @property
+    def about(self) -> int | None:
+        """The journal position of the event that it names."""
+        return self._entry.about
+
+    @property
+    def payload(self) -> bytes:
+        """The event as its sender wrote it: JSON with sorted keys."""
+        return self._entry.payload
+
+    @property
+    def opened(self) -> tuple[Lot, ...]:
+        """The lots that it began, as they were before anything came into them."""
+        effects = self._entry.effects
+        told: list[tuple[int, str, str, int, int, int]] = (
+            orjson.loads(effects).get("lots", ()) if b'"lots":' in effects else []
+        )
+        return tuple(
+            [
+                Lot(number, asset, kind, effective_at, expires_at, priority, self.seq, 0)
+                for number, asset, kind, effective_at, expires_at, priority in told
+            ]
+        )
+
+    @property
+    def remembered(self) -> Mapping[str, str]:
+        """What it was to remember."""
+        effects = self._entry.effects
+        found: Mapping[str, str] = {}
+        if b'"remembered":' in effects:
+            found = orjson.loads(effects).get("memo", {}).get("remembered", {})
+        return found
+
+    @property
+    def event(self) -> Event:
+        """The event, read as it was read when it was decided."""
+        return self._read(self._entry)

@@ -256,6 +256,25 @@ class Engine:
             batch.write()
         return batch
 
+    def preview(self, event: Mapping[str, Any]) -> Outcome:
+        """Return what would become of an event now; nothing is written, and nobody is told.
+
+        Raises:
+            StampbookError: as `post` would raise.
+        """
+        while True:
+            try:
+                with uncollected(), self.store.reader() as session:
+                    batch = self.batch(session)
+                    batch.take([event])
+            except LeaseShortError as short:
+                self.leases.ask(short)
+                continue
+            outcome = batch.outcomes[0]
+            if outcome.error is not None:
+                raise outcome.error
+            return outcome
+
     @property
     def plugins(self) -> Mapping[str, type[Plugin[Any]]] | None:
         """The plugin classes that were given."""

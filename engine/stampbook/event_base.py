@@ -31,6 +31,9 @@ class Event(Part):
     """Whether rules may reward it."""
     on_closed: ClassVar[bool] = False
     """Whether it may happen to a closed account: what opens one again, say."""
+    of_history: ClassVar[bool] = False
+    """Whether it is judged by all that happened to the account before. `AccountView.history` is at hand for it, where a
+    till or another account sends it; for what time brings, and what follows, there is none."""
 
     type: Any  # each kind narrows it to its own name
     id: Name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stampbook.earlier import Earlier
+from stampbook.earlier import Earlier, Happened
 from stampbook.errors import InvariantError
 from stampbook.events import EarlierRecalled, Purchase
 from stampbook.ledger import (
@@ -27,7 +27,7 @@ from stampbook.recalled import recalled_earlier, recalled_purchase
 from stampbook.refunding import Past, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from stampbook.account import Account
     from stampbook.events import Event
@@ -165,6 +165,20 @@ def earlier_of(entries: Sequence[Entry], registry: Registry) -> Earlier:
     later = tuple([kind_of(other) for other in entries[1:]])
     remembered: dict[str, str] = transaction.memo.get("remembered", {})
     return Earlier(event, entry.seq, entry.postings, transaction.metrics, later, remembered)
+
+
+def happened_of(entries: Iterable[Entry], judge_of: Callable[[Entry], Registry]) -> tuple[Happened, ...]:
+    """Return the accepted ones of some entries as an account's history.
+
+    Args:
+        entries: a journal, or the beginning of one.
+        judge_of: gives the program that judged an entry.
+    """
+
+    def read(entry: Entry) -> Event:
+        return event_of(entry, judge_of(entry))
+
+    return tuple([Happened(entry, read) for entry in entries if entry.accepted])
 
 
 def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:

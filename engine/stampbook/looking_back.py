@@ -8,13 +8,14 @@ import orjson
 
 from stampbook.errors import DuplicateEventError
 from stampbook.event_reading import first_difference
-from stampbook.journal import earlier_of
+from stampbook.journal import earlier_of, happened_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from stampbook.account import Account
     from stampbook.batch import Batch
-    from stampbook.earlier import Earlier
+    from stampbook.earlier import Earlier, Happened
     from stampbook.event_reading import EventReader
     from stampbook.events import Event
     from stampbook.ledger import Entry
@@ -49,6 +50,15 @@ def entries_about(batch: Batch, key: Key) -> list[Entry]:
     if empty:
         batch.session.lots(batch.by_id, empty)
     return entries
+
+
+def history_of(batch: Batch, account: Account) -> tuple[Happened, ...]:
+    """Return all accepted events of an account, those of this batch included that are not written yet."""
+    if not account.id:  # nobody's: what names no account is refused, whatever was before
+        return ()
+    kept = batch.session.journal(account.ref) if batch.positions.get(account.id) else []
+    written = [entry for of, entry in batch.changes.entries if of.id == account.id]
+    return happened_of([*kept, *written], batch.programs.judge_of)
 
 
 def check_same(data: Mapping[str, Any], entry: Entry, reader: EventReader) -> None:

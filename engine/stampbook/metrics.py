@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Counter:
@@ -86,6 +86,26 @@ class Metrics:
     def values(self, metric: str) -> dict[str, Counter]:
         """Return the counter of each value of a metric that counts different ones."""
         return self._values.get(metric, {})
+
+    def values_by_day(
+        self, metric: str, first: int, last: int, pending: Iterable[tuple[str, int, int]]
+    ) -> list[tuple[int, frozenset[str]]]:
+        """Return the values that a metric counts from `first` to `last`, day by day, with changes still to be made."""
+        counts = {
+            (day, value): count
+            for value, counter in self.values(metric).items()
+            for day, count in counter.days.items()
+            if first <= day <= last
+        }
+        for changed, day, delta in pending:
+            home, _, value = changed.partition(SEPARATOR)
+            if home == metric and value and first <= day <= last:
+                counts[day, value] = counts.get((day, value), 0) + delta
+        days: dict[int, set[str]] = {}
+        for (day, value), count in counts.items():
+            if count > 0:
+                days.setdefault(day, set()).add(value)
+        return [(day, frozenset(values)) for day, values in sorted(days.items())]
 
     def __iter__(self) -> Iterator[tuple[str, int, int]]:
         """Yield metric, day and value of every day that is not zero, in order."""

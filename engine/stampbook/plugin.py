@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from stampbook.hookspecs import API_VERSION, Limit, Stake
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stampbook.names import EventText
     from stampbook.vocabulary import Context
@@ -65,6 +65,9 @@ class Plugin(Generic[ConfigT]):
     takes: frozenset[str] = frozenset()
     """The kinds of event that senders may post to accounts that it `owns`, besides opening, freezing and closing them;
     `prepare` may set it. All others are refused there, and none of the engine's own kinds opens such an account."""
+    cautions: Sequence[tuple[tuple[str | int, ...], str]] = ()
+    """What an operator should know though it is no mistake, each with the place in its table; `prepare` may set it, and
+    `stampbook check` says it."""
     idle: frozenset[str] = frozenset()
     """Hooks that these options leave nothing to do for; `prepare` may set it, and the engine does not call them."""
 

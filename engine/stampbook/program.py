@@ -250,6 +250,7 @@ def read_file(
         context.granted = frozenset(name for name, table in file.metrics.items() if table.granted is not None)
         context.distinct = frozenset(name for name, table in file.metrics.items() if table.distinct is not None)
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
+        context.forfeited = frozenset(code for code, table in file.assets.items() if table.on_close == "forfeit")
         context.stacking = file.stacking
         context.shrinking = frozenset(code for code, table in file.assets.items() if table.held_expired == "expire")
         context.graces = {

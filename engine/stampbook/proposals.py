@@ -66,7 +66,10 @@ class SetAside(NamedTuple):
 
 
 class Remember(NamedTuple):
-    """A text that the entry keeps under a name, for who asks what became of the event, and for later events."""
+    """A text that the entry keeps under a name, for who asks what became of the event, and for later events.
+
+    One whose name starts with an underscore is for plugins and programs; statements do not tell it.
+    """
 
     name: str
     value: str

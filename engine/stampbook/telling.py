@@ -110,8 +110,9 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
         case HoldAuthorised() | HoldCaptured() | HoldVoided() | HoldChanged() | HoldLapsed():
             return _hold(event, effects, context)
         case _:
-            kept = effects.get("memo", {}).get("remembered", {})
-            return _brought(event, context) + "".join(f"; {name} {value}" for name, value in kept.items())
+            kept = effects.get("memo", {}).get("remembered", {}).items()
+            told = [f"; {name.replace('_', ' ')} {value}" for name, value in kept if not name.startswith("_")]
+            return _brought(event, context) + "".join(told)
 
 
 def _money(units: int, code: str | None, context: Context) -> str:

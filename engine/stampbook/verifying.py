@@ -13,7 +13,7 @@ import orjson
 from stampbook.account import Account
 from stampbook.errors import InvariantError, StampbookError
 from stampbook.events import OWN_SOURCE
-from stampbook.journal import earlier_of, event_of, past_of, transaction_of
+from stampbook.journal import earlier_of, event_of, happened_of, past_of, transaction_of
 from stampbook.leasing import overspent
 from stampbook.ledger import ELSEWHERE, GENESIS, TRANSFERS, canonical, digest
 from stampbook.lots import DEBT
@@ -28,7 +28,7 @@ from stampbook.store.rows import account_row, fact_row, hold_row, lot_row
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from stampbook.earlier import Earlier
+    from stampbook.earlier import Earlier, Happened
     from stampbook.engine import Engine
     from stampbook.events import Event
     from stampbook.in_force import InForce
@@ -232,6 +232,7 @@ class _Audit:
         try:
             event = event_of(entry, registry)
             past = None if entry.about is None else self._named(account, event, entry.about)
+            judged.history = self._history(entry.seq) if event.of_history else None
             trace = orjson.loads(entry.trace) if b'"budgets"' in entry.trace or b'"picked"' in entry.trace else {}
             picked = trace.get("picked")
             decision = judge(
@@ -262,6 +263,10 @@ class _Audit:
                 account.moves.extend(moves_of(transaction, entry.at))
             self._note(entry)
         return True
+
+    def _history(self, before: int) -> tuple[Happened, ...]:
+        """Return the accepted events of the account before a position."""
+        return happened_of(self._item.entries[: before - 1], lambda entry: self._programs[entry.program])
 
     def _named(self, account: Account, event: Event, about: int) -> Past | Earlier | None:
         """Return what is known of the entry that an event names."""

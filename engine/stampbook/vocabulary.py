@@ -58,6 +58,8 @@ class Context:
         self.spend_orders: Mapping[str, Sequence[str]] = {}
         self.shrinking: frozenset[str] = frozenset()
         self.graces: Mapping[str, Callable[[int], int]] = {}
+        self.forfeited: frozenset[str] = frozenset()
+        """Assets that the program takes from an account that is closed, as their `on_close` says."""
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
         self.granted: frozenset[str] = frozenset()

@@ -99,8 +99,8 @@ def _one_more(number: str) -> str:
 
 
 # A number of a rule that could be another without any example noticing is a number that nobody has checked.
-# Examples cannot see the money that a return pays out, nor segments.
-OUT_OF_SIGHT = {"decimals", "unit_values"}
+# Examples cannot see the money that a return or a refund pays out, nor segments.
+OUT_OF_SIGHT = {"decimals", "unit_values", "rate"}
 _VALUE = re.compile(r"^(?P<key>\w+) = (?P<value>.+?)(?P<comment>\s+#.*)?$")
 _NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.])|(?<=-)\d\d(?=')")
 

@@ -206,9 +206,14 @@ def _examined(path: Path) -> dict[str, Any]:
         return data
     source = Source(read_text(path), str(path))
     data["program"] = {"name": registry.context.name, "hash": registry.hash}
+    cautions = [
+        (("plugin", position, *place), message)
+        for position, plugin in enumerate(registry.plugins)
+        for place, message in plugin.cautions
+    ]
     data["warnings"] = [
-        {"file": str(path), "line": source.line(place), "key": key_text(place), "message": _IDLE}
-        for place, _ in idle_formulas(registry)
+        {"file": str(path), "line": source.line(place), "key": key_text(place), "message": message}
+        for place, message in (*((place, _IDLE) for place, _ in idle_formulas(registry)), *cautions)
     ]
     data["examples"] = [
         {

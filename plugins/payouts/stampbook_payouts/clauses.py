@@ -1,0 +1,113 @@
+"""What the packs of a program forbid it to say, and what it has to look at before it relies on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook import AmountError, Asset, Period, PeriodError
+from stampbook_payouts.law import WEAK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from stampbook_payouts.law import Clause, Pack
+
+NEVER_ENDS = 1200
+"""A century of months: what is asked of a validity by a law under which a card does not end."""
+_DAYS_OF_MONTH = 31
+
+
+def read_percent(text: str) -> int:
+    """Read ``2.5%`` as millionths: 25,000."""
+    whole, _, fraction = text.rstrip("%").partition(".")
+    return int(whole) * 10_000 + int(fraction.ljust(4, "0") or 0)
+
+
+def broken(term: str, value: object, packs: Iterable[Pack], facts: frozenset[str], money: Asset) -> Iterator[str]:
+    """Yield how a term of the program breaks its packs, each with the article.
+
+    Args:
+        term: the option.
+        value: what the program says.
+        packs: those of the program.
+        facts: what the card is: ``registered``, ``bearer``, ``e_money``; and the places, as ``place CA``.
+        money: the currency.
+    """
+    for pack in packs:
+        for clause in pack.clauses:
+            if clause.term != term or not _concerns(clause, facts):
+                continue
+            if clause.never and value == clause.never:
+                yield f"{value!r} breaks {pack.name}: {clause.about} ({clause.cite})"
+            elif clause.least and _months(value) < clause.least:
+                yield f"{_told(value)} breaks {pack.name}: {clause.about} ({clause.cite})"
+            elif clause.most and _exceeds(value, clause.most, money):
+                yield f"{value!r} breaks {pack.name}: {clause.about} ({clause.cite})"
+
+
+def _concerns(clause: Clause, facts: frozenset[str]) -> bool:
+    here = not clause.places or any(f"place {place}" in facts for place in clause.places)
+    return here and (not clause.cards or bool(facts & set(clause.cards)))
+
+
+def _months(value: object) -> int:
+    """Return how many months something lasts, for sure."""
+    if value is None or value == "never":
+        return NEVER_ENDS
+    if isinstance(value, int):
+        return value
+    try:
+        period = Period.parse(str(value))
+    except PeriodError:
+        return 0
+    return period.months + period.days // _DAYS_OF_MONTH
+
+
+def _told(value: object) -> str:
+    return f"{value} months" if isinstance(value, int) else repr(value)
+
+
+def _exceeds(value: object, most: str, money: Asset) -> bool:
+    if value is None:
+        return False
+    if most.endswith("%"):
+        return read_percent(str(value)) > read_percent(most)
+    try:
+        return money.units(str(value)) > money.units(most)
+    except AmountError:
+        return False
+
+
+def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset) -> tuple[int, Clause] | None:
+    """Return the most that a card may hold by its packs, with the clause that says so; None where none does."""
+    found = [
+        (money.units(clause.most), clause)
+        for pack in packs
+        for clause in pack.clauses
+        if clause.term == "ceiling" and _concerns(clause, facts)
+    ]
+    return min(found, key=lambda pair: pair[0], default=None)
+
+
+def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str) -> Iterator[str]:
+    """Yield what an operator should look at: what nobody could verify of the packs, and what they leave out.
+
+    Args:
+        packs: those of the program.
+        places: where it is; what is of other places is left out.
+        refunds: what the terms say of them.
+    """
+    here = set(places)
+    names = {pack.name for pack in packs}
+    if any(name.startswith("cn-") for name in names) and "cn-2025" not in names:
+        yield "what comes back in China is said by cn-2025; the other Chinese packs add to it, so name it too"
+    elif refunds == "balance" and not names & {"contract", "cn-2025"}:
+        yield "the terms give the balance back, which the pack 'contract' works out: name it, or write refunds = 'none'"
+    said: Mapping[str, str] = {
+        "unverified": "rests on what could not be verified",
+        "reading": "is our reading of what the law does not say",
+    }
+    for pack in packs:
+        for each in pack.all:
+            if each.status in WEAK and (not each.places or here & set(each.places)):
+                yield f"{pack.name}: {each.cite}: {each.about}: that {said[each.status]}; ask a lawyer"

@@ -1,0 +1,159 @@
+"""The steps of a refund: asked for with its quote, approved or rejected by whoever may, and paid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook import Deposit, Objection, Posting, Remember
+from stampbook_payouts.events import RefundApproved, RefundPaid, RefundRejected, RefundRequested
+from stampbook_payouts.quoting import Quote, settled
+from stampbook_payouts.requests import balance_mark, in_the_way, is_paid_out, kept, lots_of_sale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stampbook import AccountView, Context, Earlier, Lot, Period
+    from stampbook_payouts.events import PassSold
+    from stampbook_payouts.quoting import Terms
+    from stampbook_payouts.requests import Quotes
+
+_Step = RefundApproved | RefundRejected | RefundPaid
+_TOLD = ("refund", "_result", "_currency", "_principal", "_fee", "_interest")
+
+
+class Steps:
+    """What each step moves, or why it is refused.
+
+    Args:
+        name: of the table, which its rules bear.
+        program: the currency and the calendar.
+        terms: what quotes are made by.
+        quotes: makes them.
+        valid_for: how long they hold.
+        second_above: the most that who asked may approve, in smallest units; without bound where absent.
+    """
+
+    def __init__(
+        self, name: str, program: Context, terms: Terms, quotes: Quotes, *, valid_for: Period, second_above: int | None
+    ) -> None:
+        self._rule = f"{name}.refund"
+        self._program = program
+        self._terms = terms
+        self._quotes = quotes
+        self._valid_for = valid_for
+        self._second_above = second_above
+
+    def requested(
+        self, event: RefundRequested, account: AccountView, earlier: Earlier | None
+    ) -> Iterator[Objection | Remember]:
+        """Yield what is kept of the quote, or why there is none."""
+        lots = self._concerned(account, None if earlier is None or not event.about else earlier.seq)
+        objections = list(in_the_way(account, lots))
+        if objections:
+            yield from objections
+            return
+        found = self._quotes.of(event, account, earlier)
+        if isinstance(found, Quote):
+            calendar = self._program.calendar
+            valid_until = self._valid_for.end(event.at, calendar)
+            yield from kept(found, valid_until, balance_mark(lots), self._terms, calendar)
+        else:
+            yield found
+
+    def judged(
+        self, event: RefundApproved | RefundRejected, account: AccountView, earlier: Earlier | None
+    ) -> Iterator[Objection]:
+        """Yield why a request cannot be approved, or rejected, by who does it."""
+        objections = list(self._refused(event, account, earlier))
+        yield from objections
+        if objections or earlier is None or isinstance(event, RefundRejected):
+            return
+        if "refund.approved" in earlier.later:
+            yield Objection("refund_approved", f"{event.about!r} was approved before")
+        money = self._program.currency
+        result = money.units(earlier.remembered["_result"])
+        asked_by = getattr(earlier.event, "operator", "")
+        if self._second_above is None or result <= self._second_above or event.operator not in {"", asked_by}:
+            return
+        told = f"{money.told(result)} is above {money.text(self._second_above)}"
+        who = f"; somebody else than {asked_by!r} approves it" if asked_by else "; say who approves it"
+        yield Objection("second_person", told + who)
+
+    def paid(
+        self, event: RefundPaid, account: AccountView, earlier: Earlier | None
+    ) -> Iterator[Objection | Posting | Remember]:
+        """Yield what moves when a refund is paid: the money, a fee, and what is settled with it."""
+        objections = list(self._refused(event, account, earlier))
+        if objections or earlier is None:
+            yield from objections
+            return
+        if "refund.approved" not in earlier.later:
+            yield Objection("not_approved", f"{event.about!r} is not approved yet")
+            return
+        quoted, sale = earlier.remembered, self._sale(account, earlier)
+        for name in _TOLD:
+            yield Remember(name, quoted[name])
+        lots = self._concerned(account, sale)
+        if sale is not None:
+            if is_paid_out(account.history, sale):
+                yield Objection("refund_paid", "it was refunded before, by another request")
+            for lot in lots:
+                yield Posting(lot.asset, lot.remaining, lot.number, "refunds", self._rule)
+            return
+        money = self._program.currency
+        fee = money.units(quoted["_fee"])
+        only = [int(number) for number in quoted.get("_lots", "").split()]
+        for number, amount, book in settled(lots, money.units(quoted["_principal"]) - fee, fee, only):
+            yield Posting(money.code, amount, number, book, self._rule)
+
+    def _concerned(self, account: AccountView, sale: int | None) -> list[Lot]:
+        """Return the lots that a refund is about: those of the currency, or what the sale of a pass put there."""
+        if sale is not None:
+            return lots_of_sale(account, sale)
+        return [lot for lot in account.lots if lot.asset == self._program.currency.code]
+
+    def _sale(self, account: AccountView, request: Earlier) -> int | None:
+        """Return the position of the sale that a request is about, if it is about one."""
+        return next((entry.about for entry in account.history if entry.seq == request.seq), None)
+
+    def _refused(self, event: _Step, account: AccountView, earlier: Earlier | None) -> Iterator[Objection]:
+        """Yield why a request can no longer be judged or paid."""
+        if earlier is None or not isinstance(earlier.event, RefundRequested):
+            yield Objection("unknown_request", f"no refund {event.about!r} was requested on this account")
+            return
+        if earlier.elsewhere is not None:
+            told = f"{event.about!r} was asked for on account {earlier.elsewhere.ref}, which was merged; ask anew"
+            yield Objection("request_merged", told)
+            return
+        if account.late:
+            yield Objection("later_news", "more has happened on the account since; do it as of now")
+        for kind, code in (("refund.paid", "refund_paid"), ("refund.rejected", "refund_rejected")):
+            if kind in earlier.later:
+                yield Objection(code, f"{event.about!r} was {code.removeprefix('refund_')} before")
+        if isinstance(event, RefundRejected):
+            return
+        quoted, lots = earlier.remembered, self._concerned(account, self._sale(account, earlier))
+        if event.at >= self._program.calendar.parse(quoted["valid_until"]):
+            yield Objection("quote_expired", f"the quote held until {quoted['valid_until']}; ask for a new one")
+        if balance_mark(lots) != quoted.get("_balance", ""):
+            yield Objection("balance_changed", "the balance is no longer what the quote was made on; ask for a new one")
+        elif any(lot.held for lot in lots):
+            yield Objection("open_holds", "some of it is set aside since; capture it or void it first")
+
+
+def sold(event: PassSold, program: Context, asset: str | None, rule: str) -> Iterator[Deposit | Objection | Remember]:
+    """Yield what the sale of a pass puts on the account: the sessions of a pack, each pack in a lot of its own.
+
+    Args:
+        event: the sale.
+        program: the assets.
+        asset: what counts sessions, if the program says.
+        rule: for the ledger.
+    """
+    yield Remember("price", program.currency.told(event.price))
+    if event.sessions is None:
+        return
+    if asset is None:
+        yield Objection("no_sessions", "the program does not say which asset counts sessions; add sessions = …")
+        return
+    yield Deposit(asset, program.asset(asset).units(event.sessions), "cash", "paid", event.at, rule=rule)

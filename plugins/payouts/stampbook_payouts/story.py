@@ -1,0 +1,225 @@
+"""What became of the money of an account: paid in and granted, consumed at which price, and given back.
+
+The story begins anew when a refund leaves nothing on the account: what was before is settled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stampbook import divide
+from stampbook_payouts.prices import Prices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stampbook import Asset, Happened, Posting
+
+PAID = "paid"
+DEBT = "debt"
+REFUNDS = "refunds"
+SALES = "sales"
+BREAKAGE = "breakage"
+PROMOTION = "promotion"
+REFUND_PAID = "refund.paid"
+_NOT_CONSUMED = frozenset(["adjustments", "transfers", "opening", PROMOTION, BREAKAGE])
+"""Books to which value goes that nobody consumed: it was put right, taken back, expired, or is another account's."""
+
+
+@dataclass(slots=True)
+class TopUp:
+    """Money paid in, with the bonus that came with it; smallest units. `lot` holds what is left of the money."""
+
+    id: str
+    source: str
+    at: int
+    lot: int
+    paid: int
+    bonus: int = 0
+
+
+@dataclass(slots=True)
+class Use:
+    """What was consumed: what the account gave for it, and what that would have cost before discounts."""
+
+    seq: int
+    at: int
+    nominal: int
+    listed: int
+
+
+@dataclass(slots=True)
+class Story:
+    """The top-ups that are not settled, in order, and what was used of them.
+
+    `paid_ever` is all money that ever came in, `refunded_ever` all that ever went back; `first_use` the first instant
+    at which anything was consumed, settled or not. `left` is what lots hold, by number.
+    """
+
+    topups: list[TopUp] = field(default_factory=list)
+    uses: dict[int, Use] = field(default_factory=dict)
+    paid_ever: int = 0
+    refunded_ever: int = 0
+    first_use: int | None = None
+    left: dict[int, int] = field(default_factory=dict)
+    kinds: dict[int, str] = field(default_factory=dict)
+    loose: int = 0
+    """Bonus that came before any top-up."""
+
+    @property
+    def paid(self) -> int:
+        """What was paid in and is not settled."""
+        return sum(topup.paid for topup in self.topups)
+
+    @property
+    def granted(self) -> int:
+        """What was granted on top of that, and neither taken back nor expired."""
+        return sum(topup.bonus for topup in self.topups) + self.loose
+
+    @property
+    def nominal(self) -> int:
+        """What the account gave for all that was consumed."""
+        return sum(use.nominal for use in self.uses.values())
+
+    @property
+    def listed(self) -> int:
+        """What that would have cost before discounts."""
+        return sum(use.listed for use in self.uses.values())
+
+    def forget_bonus(self, amount: int) -> None:
+        """Leave out bonus that cannot be used: it waits, has expired, or was taken back. The last is left out first."""
+        for topup in reversed(self.topups):
+            part = min(amount, topup.bonus)
+            topup.bonus -= part
+            amount -= part
+        self.loose = max(0, self.loose - amount)
+
+    def shares(self) -> list[tuple[TopUp, int, int]]:
+        """Return each top-up with what was consumed of it, nominal and before discounts: the oldest first."""
+        left = sorted(self.uses.values(), key=lambda use: (use.at, use.seq))
+        nominal, listed = sum(use.nominal for use in left), sum(use.listed for use in left)
+        found: list[tuple[TopUp, int, int]] = []
+        loose = self.loose
+        for topup in self.topups:
+            part = min(nominal, topup.paid + topup.bonus + loose)
+            of_list = listed if part == nominal else divide(listed * part, nominal, "half_up")
+            loose = 0
+            nominal, listed = nominal - part, listed - of_list
+            found.append((topup, part, of_list))
+        return found
+
+
+def told(history: Iterable[Happened], money: Asset) -> Story:
+    """Return the story that a history tells of the stored value in one currency.
+
+    Args:
+        history: the account's accepted events.
+        money: the currency.
+    """
+    story, asset, prices = Story(), money.code, Prices(money)
+    left, kinds = story.left, story.kinds
+    for entry in history:
+        used, is_known = 0, False
+        kind = entry.type
+        for posting in entry.postings:
+            code, amount, lot, book, _ = posting
+            if code != asset:
+                continue
+            if book == SALES and isinstance(lot, int) and kind != REFUND_PAID and kinds.get(lot) != DEBT:
+                left[lot] = left.get(lot, 0) - amount  # most of a long history is this
+                used += amount
+                continue
+            if not is_known:
+                kinds.update((opened.number, opened.kind) for opened in entry.opened if opened.asset == asset)
+                is_known = True
+            used += _posted(story, entry, posting)
+        if used > 0:
+            listed = prices.listed(entry, used) if kind == "purchase" else used
+            if story.first_use is None or entry.at < story.first_use:
+                story.first_use = entry.at
+            story.uses[entry.seq] = Use(entry.seq, entry.at, used, listed)
+        elif is_known and kind == REFUND_PAID and not any(left.values()):
+            story.topups.clear()
+            story.uses.clear()
+            story.loose = 0
+    return story
+
+
+def _posted(story: Story, entry: Happened, posting: Posting) -> int:
+    """Take up one posting, and return what it says was consumed."""
+    _, amount, source, destination, _ = posting
+    if isinstance(source, int):
+        _moved(story, source, -amount)
+        if isinstance(destination, int):
+            _moved(story, destination, amount)
+        elif story.kinds.get(source) == DEBT:
+            return 0
+        elif entry.type == REFUND_PAID:
+            _refunded(story, source, amount, destination)
+        elif destination in _NOT_CONSUMED:
+            _went(story, source, amount)
+        else:
+            return amount
+    elif isinstance(destination, int):
+        _moved(story, destination, amount)
+        if story.kinds.get(destination) != DEBT:
+            _came(story, entry, destination, amount, source)
+    return 0
+
+
+def _moved(story: Story, lot: int, amount: int) -> None:
+    story.left[lot] = story.left.get(lot, 0) + amount
+
+
+def _came(story: Story, entry: Happened, lot: int, amount: int, book: str) -> None:
+    is_paid = story.kinds.get(lot) == PAID
+    if book == SALES:
+        amount -= _unused(story, entry, amount)
+        if not amount:
+            return
+    elif is_paid and book != BREAKAGE:
+        story.paid_ever += amount
+    known = next((topup for topup in story.topups if topup.lot == lot), None)
+    if is_paid and known is not None:
+        known.paid += amount
+    elif is_paid:
+        since = next((opened.effective_at for opened in entry.opened if opened.number == lot), entry.at)
+        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose))
+        story.loose = 0
+    elif story.topups:
+        story.topups[-1].bonus += amount
+    else:
+        story.loose += amount
+
+
+def _unused(story: Story, entry: Happened, amount: int) -> int:
+    """Undo what a purchase consumed that comes back, and return how much of it that is."""
+    use = None if entry.about is None else story.uses.get(entry.about)
+    if use is None or not use.nominal:
+        return 0
+    back = min(amount, use.nominal)
+    use.listed -= divide(use.listed * back, use.nominal, "half_up")
+    use.nominal -= back
+    return back
+
+
+def _went(story: Story, lot: int, amount: int) -> None:
+    if story.kinds.get(lot) == PAID:
+        story.paid_ever -= amount
+        for topup in story.topups:
+            if topup.lot == lot:
+                topup.paid -= amount
+        return
+    story.forget_bonus(amount)
+
+
+def _refunded(story: Story, lot: int, amount: int, book: str) -> None:
+    if book == REFUNDS:
+        story.refunded_ever += amount
+    if story.kinds.get(lot) == PAID:
+        for topup in story.topups:
+            if topup.lot == lot:
+                topup.paid -= amount
+    else:
+        _went(story, lot, amount)

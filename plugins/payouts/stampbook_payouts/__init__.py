@@ -47,6 +47,7 @@ class Payouts(Plugin[PayoutsConfig]):
     """Quotes and pays refunds of the stored balance by policy packs, line by line with the article."""
 
     Config = PayoutsConfig
+    alone = True
     sole = "each would answer for the same balance"
 
     def prepare(self) -> None:

@@ -28,12 +28,14 @@ Batch = dict[str, list[Row]]
 PRAGMAS = ("journal_mode", "synchronous", "cache_size", "wal_autocheckpoint", "foreign_keys", "temp_store")
 KEYS = {
     "lot": ("account_id", "number"),
+    "hold": ("account_id", "number"),
     "fact": ("account_id", "name", "since"),
     "account": ("id",),
     "metric": ("account_id", "metric", "day"),
 }
 FIXED = {
     "lot": ("asset", "kind", "effective_at", "expires_at", "priority", "origin"),
+    "hold": ("asset", "lapses_at"),
     "fact": (),
     "account": ("ref",),
     "metric": (),
@@ -120,6 +122,7 @@ def _batch(source: sqlite3.Connection, journal: list[Row], places: tuple[int, in
     metrics: dict[Row, int] = defaultdict(int)
     facts: set[Row] = set()
     lots: set[Row] = set()
+    holds: set[Row] = set()
     for row in journal:
         account = row[0]
         lots.update(
@@ -129,11 +132,15 @@ def _batch(source: sqlite3.Connection, journal: list[Row], places: tuple[int, in
         for name, day, delta in changed.get("metrics", ()):
             metrics[account, name, day] += delta
         facts.update((account, fact[0]) for fact in changed.get("facts", ()))
+        for number, _, _, units, _ in changed.get("holds", ()):
+            holds.add((account, number))
+            lots.update((account, lot) for lot, _ in units)
     return {
         "journal": journal,
         "event_key": sorted((row[3], row[4], row[0], row[1]) for row in journal),
         "metric": sorted((*key, value) for key, value in metrics.items()),
         "lot": _rows(source, "lot", "account_id = ? AND number = ?", lots, seen),
+        "hold": _rows(source, "hold", "account_id = ? AND number = ?", holds, seen),
         "fact": _rows(source, "fact", "account_id = ? AND name = ?", facts, seen),
         "account": _rows(source, "account", "id = ?", {row[:1] for row in journal}, seen),
     }

@@ -22,7 +22,16 @@ sys.path[0] = str(HERE.parent)
 if TYPE_CHECKING:
     from bench.measure import Figure, Sizes
 
-BENCHMARKS = ("bulk_sqlite", "one_call", "decision", "rewards", "bulk_postgres", "many_accounts", "startup")
+BENCHMARKS = (
+    "bulk_sqlite",
+    "one_call",
+    "decision",
+    "rewards",
+    "stored_value",
+    "bulk_postgres",
+    "many_accounts",
+    "startup",
+)
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 

@@ -9,7 +9,7 @@ from stampbook.journal import past_of
 from stampbook.moves import moves_in
 from stampbook.recalling import load_linked, load_strangers
 from stampbook.store import Changes, Key, Session
-from stampbook.wanted import Wanted
+from stampbook.wanted import Wanted, is_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -65,8 +65,11 @@ class Gathered:
         load_strangers(self, self._known(named), earliest)
         self.first = self.session.entries(self._known(wanted.events))
         self._load_pasts(set(self._known(wanted.returns)))
+        calendars = [registry.context.calendar for registry in self.programs.registries]
         late = [
-            account.id for ref, at in wanted.draws.items() if (account := self.accounts.get(ref)) and at < account.clock
+            account.id
+            for ref, times in wanted.draws.items()
+            if (account := self.accounts.get(ref)) and is_late(times, account.clock, calendars)
         ]
         self.load_expired(late)
         self.load_moves(late)

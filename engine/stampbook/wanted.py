@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
 
     `refs` are the accounts that the events are of, `others` those that they name besides; `events` their own ids,
     `returns` the purchases that come back, `holds` what was set aside and what else is named; `earliest` an instant
-    before all of them, and `draws` one before all events of an account that may spend.
+    before all of them, and `draws` the times, as senders write them, of the events of an account that may spend.
     """
 
     refs: dict[str, None]
@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
     returns: Ids
     holds: Ids
     earliest: int
-    draws: dict[str, int]
+    draws: dict[str, list[Any]]
 
     @classmethod
     def of(cls, events: Sequence[Mapping[str, Any]]) -> Wanted:
@@ -66,8 +66,7 @@ class Wanted(NamedTuple):
             times.append(at)
             if kind != "purchase" or "tenders" in data:
                 spending.setdefault(ref, []).append(at)  # type: ignore[arg-type]  # it is text
-        draws = {ref: _earliest(at) for ref, at in spending.items()}
-        return cls(refs, others, own, returns, holds, _earliest(times), draws)
+        return cls(refs, others, own, returns, holds, _earliest(times), spending)
 
 
 def key_of(data: object) -> tuple[str, str] | None:
@@ -95,6 +94,18 @@ def is_kept(value: object) -> bool:
 def _note(named: Ids, source: Any, id_: Any) -> None:
     if is_kept(source) and is_kept(id_):
         named[source, id_] = None
+
+
+def is_late(times: Sequence[Any], clock: int, calendars: Sequence[Calendar]) -> bool:
+    """Whether one of some times as senders write them lies before an instant; what is no time is reported elsewhere."""
+    for at in times:
+        for calendar in calendars:
+            with suppress(PeriodError, OverflowError):
+                if isinstance(at, str) and calendar.parse(at) < clock:
+                    return True
+                if isinstance(at, datetime) and calendar.instant(at) < clock:
+                    return True
+    return False
 
 
 def _earliest(times: Sequence[Any]) -> int:

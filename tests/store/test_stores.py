@@ -144,6 +144,18 @@ def test_the_number_of_queries_does_not_grow_with_the_batch(
     assert counts[0].total() < 40
 
 
+@pytest.mark.parametrize(("at", "reads"), [("2025-03-01T10:00:02Z", False), ("2025-03-01T10:00:00Z", True)])
+def test_only_late_news_reads_what_came_and_went(sqlite_db: str, at: str, *, reads: bool) -> None:
+    with opened(sqlite_db) as engine:
+        engine.post(event("topup", "t", "ann", at="2025-03-01T09:00:00Z", amount="10.00"))
+        engine.post(event("spend", "s1", "ann", at="2025-03-01T10:00:01Z", amount="1.00"))
+        seen: list[str] = []
+        connection: sqlite3.Connection = engine.store._writer  # type: ignore[attr-defined]
+        connection.set_trace_callback(seen.append)
+        assert engine.post(event("spend", "s2", "ann", at=at, amount="1.00")).accepted
+        assert any("FROM posting" in sql for sql in seen) == reads
+
+
 # ---- the schema ----
 
 

@@ -37,7 +37,7 @@ def test_every_answer_is_in_the_books_and_nothing_else(any_db: str, seconds: int
     with Engine.open(any_db) as engine:
         assert verify(engine).findings == ()
         with engine.store.reader() as session:
-            journals = [session.journal(f"c{number}") for number in range(ACCOUNTS)]
+            journals = [session.journal(ref) for ref in ("", *(f"c{number}" for number in range(ACCOUNTS)))]
     sent = [entry for journal in journals for entry in journal if entry.source == "default"]
     assert {entry.id: "accepted" if entry.accepted else "refused" for entry in sent} == told
     assert {"accepted", "refused"} == set(told.values())

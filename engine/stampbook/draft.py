@@ -17,7 +17,7 @@ from stampbook.ledger import (
     Objection,
     Posting,
 )
-from stampbook.lots import DEBT, Lot
+from stampbook.lots import BONUS, DEBT, Lot
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
@@ -130,13 +130,18 @@ class Draft:
             return ()
         return tuple(drawn)
 
-    def grant(self, terms: Terms, amount: int, source: End, rule: str, *, apart: bool = False) -> list[tuple[int, int]]:
-        """Post a grant: debt is repaid first, then a lot of equal terms filled; or a new one, as always if `apart`."""
+    def grant(
+        self, terms: Terms, amount: int, source: End, rule: str, *, apart: bool = False, origin: int = 0
+    ) -> list[tuple[int, int]]:
+        """Post a grant: debt is repaid first, then a lot of equal terms filled; or a new one, as always if `apart`.
+
+        Bonus value of a currency shares a lot only with what belongs to the same event: `origin`, or the one at hand.
+        """
         asset = terms[0]
         parts = self.repay(asset, amount, source, rule)
         amount -= sum([units for _, units in parts])
         if amount:
-            number = self.open(terms) if apart else self._lot(terms)
+            number = self.open(terms, origin) if apart else self._lot(terms, origin)
             self.postings.append(Posting(asset, amount, source, number, rule))
             parts.append((number, amount))
         return parts
@@ -161,7 +166,7 @@ class Draft:
                     amount -= repaid
         return parts
 
-    def _lot(self, terms: Terms) -> int:
+    def _lot(self, terms: Terms, origin: int = 0) -> int:
         """Return the number of a lot of equal terms, or open one; an empty lot may be out of sight and is left.
 
         What has expired since counts as there, so that late news finds the lot that it would have found in time.
@@ -169,6 +174,8 @@ class Draft:
         at = self.event.at
         expired = self.account.expired if at < self.account.clock else {}
         asset, kind, effective_at, expires_at, priority = terms
+        is_apart = kind == BONUS and self.registry.context.assets[asset].is_currency
+        of = origin or self.account.seq + 1
         for lots in (self.account.lots.values(), self.opened):
             for lot in lots:
                 until = lot.expires_at
@@ -179,11 +186,12 @@ class Draft:
                     and lot.asset == asset
                     and lot.kind == kind
                     and lot.priority == priority
+                    and (not is_apart or lot.origin == of)
                     and (lot.effective_at == effective_at or lot.effective_at <= at >= effective_at)
                     and (lot.remaining or lots is self.opened or expired.get(lot.number))
                 ):
                     return lot.number
-        return self.open(terms)
+        return self.open(terms, origin)
 
     def extend(self, number: int, expires_at: int, rule: str) -> None:
         """Put off the end of a lot, unless it ends that late already; of several ends the last counts."""
@@ -206,7 +214,9 @@ class Draft:
             number = self.open((asset, DEBT, self.event.at, NEVER, 0))
         self.postings.append(Posting(asset, amount, number, destination, rule))
 
-    def open(self, terms: Terms) -> int:
+    def open(self, terms: Terms, origin: int = 0) -> int:
         number = self.account.next_lot + len(self.opened)
-        self.opened.append(Lot(number, *terms, self.account.seq + 1, 0))
+        if origin:
+            self.memo.setdefault("origins", []).append((number, origin))
+        self.opened.append(Lot(number, *terms, origin or self.account.seq + 1, 0))
         return number

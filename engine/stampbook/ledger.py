@@ -26,6 +26,9 @@ SALES: Final = "sales"
 PROMOTION: Final = "promotion"
 BREAKAGE: Final = "breakage"
 ADJUSTMENTS: Final = "adjustments"
+EXCHANGE: Final = "exchange"
+"""Where one asset of an account goes, and another comes from, when it is exchanged at a rate."""
+
 ELSEWHERE: Final = "refused_by"
 """In the trace of a refusal: the other account whose refusal it is. It cannot be decided again from one journal."""
 

@@ -90,7 +90,8 @@ def decide(
     decisions.append(decision)
     now = max(work.clock, event.at)
     dues = _follow(registry, work, decision)
-    if decision.transaction is not None and (dues or _opens_overdue(work, decision.transaction, now)):
+    prompt = registry.prompt or (decision.transaction is not None and _opens_overdue(work, decision.transaction, now))
+    if decision.transaction is not None and (dues or prompt):
         work = work.copy() if work is account else work
         apply(registry, work, decision)
         for brought in _following(registry, work, dues, now, budgets):

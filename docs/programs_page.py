@@ -16,15 +16,16 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from stampbook.amounts import CURRENCIES
+from stampbook.asset_tables import AssetTable
 from stampbook.cli import cli
 from stampbook.discovery import installed
 from stampbook.event_tables import EventTable, FieldTable
 from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
 from stampbook.expressions import FUNCTIONS
+from stampbook.kinds import KindTable
 from stampbook.names import event_texts, vocabulary
 from stampbook.periods import Window
 from stampbook.program import (
-    AssetTable,
     CampaignTable,
     Example,
     ExampleAccount,
@@ -193,6 +194,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "program": lambda: _keys(Header),
     "assets": lambda: _keys(AssetTable),
     "currencies": _currencies,
+    "kinds": lambda: _keys(KindTable),
     "metrics": lambda: _keys(MetricTable),
     "top": _top,
     "limits": lambda: _keys(LimitTable),

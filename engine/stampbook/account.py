@@ -37,6 +37,9 @@ _EARLY = (PROMOTION, ADJUSTMENTS, BREAKAGE, TRANSFERS)
 """Where units may go that are not effective yet: taken back, put right, lapsed, or to another account, where they are
 as pending as here. They cannot be spent."""
 
+FROZEN_LOTS = "_frozen_lots"
+"""The fact that keeps which lots are frozen: their numbers, with commas between them."""
+
 MERGED_INTO = "merged_into"
 """The fact of an account that was merged: the ref of the account that has all that it had."""
 
@@ -142,8 +145,14 @@ class Account:
         return any(of == hold and amount < 0 and when > at for when, _, amount, of in self.moves)
 
     def balance(self, asset: str, at: int) -> int:
-        """Return what may be spent of an asset at an instant: not held, expired or pending."""
-        return sum([lot.usable(at) for lot in self.lots.values() if lot.asset == asset])
+        """Return what may be spent of an asset at an instant: not held, frozen, expired or pending."""
+        frozen = self.frozen_lots(at) if FROZEN_LOTS in self.facts else frozenset()
+        return sum([lot.usable(at) for lot in self.lots.values() if lot.asset == asset and lot.number not in frozen])
+
+    def frozen_lots(self, at: int) -> frozenset[int]:
+        """Return the numbers of the lots that are frozen at an instant."""
+        fact = self.fact(FROZEN_LOTS, at)
+        return frozenset(map(int, fact.value.split(","))) if fact is not None and fact.value else frozenset()
 
     def pending(self, asset: str, at: int) -> int:
         """Return what is granted but not yet effective."""

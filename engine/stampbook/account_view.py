@@ -5,17 +5,20 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from stampbook.account import MERGED_FROM
+from stampbook.account import FROZEN_LOTS, MERGED_FROM
 from stampbook.ledger import authorised_by
-from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
+from stampbook.lots import DEFAULT_ORDER, Lot, draw, takeable
+from stampbook.lots_seen import lots_seen
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
+from stampbook.spending import WAS_GRANTED, draw_where, granted_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from stampbook.account import Account
     from stampbook.events import Event
+    from stampbook.kinds import Place
     from stampbook.ledger import Fact, Posting
     from stampbook.proposals import Earned
     from stampbook.vocabulary import Context
@@ -119,7 +122,7 @@ class AccountView:
         """All lots that hold something, or owe it, in the order in which they were opened.
 
         Late news finds what has expired since its instant still there, and as held whatever was not free at every
-        instant since: what came later, or was there no more for a while.
+        instant since: what came later, or was there no more for a while. Of a frozen lot all is held.
         """
         return tuple([lot for _, lot in sorted(self._lots().items()) if lot.remaining])
 
@@ -142,7 +145,12 @@ class AccountView:
         return int.from_bytes(hmac.digest(self._account.head, text.encode(), "sha256"))
 
     def draw(
-        self, asset: str, amount: int, taken: Mapping[int, int] | None = None, opened: Iterable[Lot] = ()
+        self,
+        asset: str,
+        amount: int,
+        taken: Mapping[int, int] | None = None,
+        opened: Iterable[Lot] = (),
+        place: Place | None = None,
     ) -> tuple[list[tuple[int, int]], int]:
         """Choose what would be spent now, in the program's order.
 
@@ -151,34 +159,30 @@ class AccountView:
             amount: how much, in smallest units.
             taken: what is taken already, by lot.
             opened: lots that are not the account's yet.
+            place: where and on what it is spent; None where it only moves, and takes its restrictions along.
 
         Returns:
             pairs of lot number and amount, and what is short of `amount`.
         """
-        order = self._program.spend_orders.get(asset) or DEFAULT_ORDER
+        program = self._program
+        order = program.spend_orders.get(asset) or DEFAULT_ORDER
         lots: Iterable[Lot] = self._lots().values()
         if opened:
             lots = [*lots, *opened]
         left = [lot.moved(-taken.get(lot.number, 0)) for lot in lots] if taken else lots
+        proportion = program.proportions.get(asset, "") if program.proportions else ""
+        if proportion or (place is not None and program.restrictions):
+            granted = granted_of(self._account.facts) if proportion == WAS_GRANTED else None
+            return draw_where(left, asset, amount, self.at, order, program.restrictions, place, proportion, granted)
         return draw(left, asset, amount, self.at, order)
 
     def _lots(self) -> dict[int, Lot]:
         """Return the lots as the event at hand finds them; see `lots`."""
-        account, since = self._account, self._since
-        if since >= account.clock:
+        account = self._account
+        if self._since >= account.clock and FROZEN_LOTS not in account.facts:
             return account.lots
         if self._seen is None:
-            later, expired = account.later(since), account.expired
-            seen: dict[int, Lot] = {}
-            for number, lot in account.lots.items():
-                if lot.kind != DEBT:
-                    back = expired.get(number, 0) if self.at < lot.expires_at else 0
-                    free = max(0, lot.free + back + later.get(number, 0))
-                    remaining = lot.remaining + back
-                    seen[number] = lot._replace(remaining=remaining, held=remaining - free)
-                else:
-                    seen[number] = lot
-            self._seen = seen
+            self._seen = lots_seen(account, self.at, self._since)
         return self._seen
 
     def balance(self, asset: str) -> int:

@@ -338,6 +338,8 @@ def _checked(draft: Draft) -> Transaction:
     account, at = draft.account, draft.event.at
     if at < account.clock and account.expired:
         draft.bring_back()
+    if draft.opened and draft.registry.context.proportions:
+        draft.note_granted()
     transaction = Transaction(
         tuple(draft.postings),
         tuple(draft.opened),

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from stampbook.amounts import CURRENCIES, Asset, Rounding
+from stampbook.asset_tables import AssetTable
 from stampbook.errors import PeriodError, near
 from stampbook.event_tables import EventName, EventTable, clashes, names_of, readable, without_amount
+from stampbook.kinds import KIND_NAME, KindTable
 from stampbook.names import vocabulary
 from stampbook.periods import Calendar, LeapDay, Window
 from stampbook.vocabulary import (
@@ -55,28 +57,6 @@ class Header(_Table):
     leap_day: Annotated[LeapDay, Field(description="where a period from 29 February ends in a common year")] = (
         LeapDay.FEBRUARY_28
     )
-
-
-class AssetTable(_Table):
-    """One `[assets.CODE]` table: what is counted."""
-
-    decimals: Annotated[
-        int | None, Field(strict=True, ge=0, le=6, description="digits after the point; a currency has its own")
-    ] = None
-    debt: Annotated[bool, Field(strict=True, description="whether an account may owe it, as its own negative lot")] = (
-        False
-    )
-    spend_order: Annotated[
-        tuple[Literal["priority", "expiry", "bonus_first", "paid_first", "effective", "created"], ...] | None,
-        Field(
-            min_length=1,
-            description="which lots are spent first, key by key; priority, expiry, bonus_first, effective, created",
-        ),
-    ] = None
-    on_close: Annotated[
-        Literal["refuse", "forfeit"] | None,
-        Field(description="closing an account that holds it: refused (a currency's default) or forfeit (a unit's)"),
-    ] = None
 
 
 class MetricTable(_Table):
@@ -253,6 +233,10 @@ class ProgramFile(_Table):
 
     program: Header
     assets: dict[Annotated[str, Field(pattern=_IDENTIFIER)], AssetTable] = {}
+    kinds: Annotated[
+        dict[Annotated[str, Field(pattern=KIND_NAME)], KindTable],
+        Field(description="kinds of lot that may be spent only on some things, in some places, at some times"),
+    ] = {}
     events: Annotated[dict[EventName, EventTable], Field(description="kinds of event that the program declares")] = {}
     metrics: dict[Annotated[str, Field(pattern=_IDENTIFIER)], MetricTable] = {}
     attributes: Annotated[
@@ -292,6 +276,10 @@ def read_file(source: Source, texts: Iterable[EventText] = ()) -> tuple[ProgramF
         context.granted = frozenset(name for name, table in file.metrics.items() if table.granted is not None)
         context.distinct = frozenset(name for name, table in file.metrics.items() if table.distinct is not None)
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
+        context.proportions = {code: table.proportion for code, table in file.assets.items() if table.proportion}
+        context.restrictions = {name: table.restriction for name, table in file.kinds.items()}
+        for name in sorted({"paid", "debt"} & set(file.kinds)):
+            source.mistake(("kinds", name), f"{name!r} is the ledger's own kind and cannot be restricted")
         context.stacking = file.stacking
     return file, context
 

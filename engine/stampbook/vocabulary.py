@@ -54,6 +54,8 @@ class Context:
         places = max([asset.decimals for asset in assets.values()], default=currency.decimals)
         self.finest = {code: 10 ** (places - asset.decimals) for code, asset in assets.items()}
         self.spend_orders: Mapping[str, Sequence[str]] = {}
+        self.proportions: Mapping[str, str] = {}
+        self.restrictions: Mapping[str, Any] = {}
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
         self.granted: frozenset[str] = frozenset()

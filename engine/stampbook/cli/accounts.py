@@ -201,7 +201,7 @@ def tell_state(state: AccountState) -> None:
                     lot.kind,
                     lot.remaining,
                     lot.held if lot.held.units else None,
-                    lot.condition,
+                    f"{lot.condition}, {lot.only}" if lot.only else lot.condition,
                     lot.effective_at,
                     "for ever" if lot.expires_at is None else last_moment(lot.expires_at),
                     lot.origin,

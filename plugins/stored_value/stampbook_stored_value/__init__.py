@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredValue"]
 
+_Watcher = Releases | Level | Asking | Velocities
+
 
 class StoredValue(Plugin[StoredValueConfig]):
     """Gives bonuses for top-ups and keeps them within bounds; a bonus is the rule ``<table>.<bonus>`` in the ledger."""
@@ -68,7 +70,7 @@ class StoredValue(Plugin[StoredValueConfig]):
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> Iterable[Fact]:
         """Remember what is still to be given, what was spent lately, and what was said of the balance."""
-        watchers = (self._releases, *self._levels, *self._asking, self._velocities)
+        watchers: tuple[_Watcher, ...] = (self._releases, *self._levels, *self._asking, self._velocities)
         return [fact for each in watchers for fact in each.learned(event, account, at)]
 
     @hookimpl
@@ -82,4 +84,5 @@ class StoredValue(Plugin[StoredValueConfig]):
     @hookimpl
     def due(self, account: AccountView) -> Iterable[Due]:
         """Return the next parts of bonuses, and what is to be said of the balance."""
-        return [due for each in (self._releases, *self._levels, *self._asking) for due in each.due(account)]
+        clocks: tuple[Releases | Level | Asking, ...] = (self._releases, *self._levels, *self._asking)
+        return [due for each in clocks for due in each.due(account)]

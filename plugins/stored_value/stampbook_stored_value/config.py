@@ -234,7 +234,14 @@ class StoredValueConfig(PluginConfig):
         for name in sorted({name for name in names if names.count(name) > 1}):
             refuse(f"two bonuses are named {name!r}; give one of them another name")
         assets: Any = getattr(info.context, "assets", {})
-        for table in (*self.topups, *self.bonuses, *self.velocities, *self.lows, *self.automatic):
+        tables: tuple[TopUpBounds | Bonus | Velocity | Low | Automatic, ...] = (
+            *self.topups,
+            *self.bonuses,
+            *self.velocities,
+            *self.lows,
+            *self.automatic,
+        )
+        for table in tables:
             code = table.currency
             if code is not None and code not in assets:
                 refuse(f"{code!r} is not an asset of the program, which has {', '.join(assets)}")

@@ -29,13 +29,13 @@ class Pace(NamedTuple):
     """The most spends, and the most that they come to in smallest units, in any `within` microseconds."""
 
     within: int
-    count: int | None
+    spends: int | None
     amount: int | None
 
-    def keeps(self, spends: Sequence[Spent]) -> bool:
+    def keeps(self, near: Sequence[Spent]) -> bool:
         """Whether so many spends, which are all within the time, are allowed."""
-        few = self.count is None or len(spends) <= self.count
-        return few and (self.amount is None or sum(spent.amount for spent in spends) <= self.amount)
+        few = self.spends is None or len(near) <= self.spends
+        return few and (self.amount is None or sum(spent.amount for spent in near) <= self.amount)
 
     def broken_at(self, past: Iterable[Spent], new: Spent) -> Spent | None:
         """Return the spend up to which there would be too much with a new one in it, or None.
@@ -108,7 +108,7 @@ class Velocities:
 
     def _sentence(self, pace: Pace, last: Spent, told: Any) -> str:
         most = " and ".join(
-            [f"{pace.count} spends"] * (pace.count is not None)
+            [f"{pace.spends} spends"] * (pace.spends is not None)
             + ([] if pace.amount is None else [f"{told(pace.amount)} in all"])
         )
         until = f" up to {self._program.calendar.local(last.at):%Y-%m-%d %H:%M:%S}"

@@ -225,6 +225,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "stored_value.repeat": _plugin("stored_value", "repeat"),
     "stored_value.low": _plugin("stored_value", "low"),
     "stored_value.automatic": _plugin("stored_value", "automatic"),
+    "stored_value.exchange": _plugin("stored_value", "exchange"),
     "achievements": _plugin("achievements"),
     "achievements.achievement": _plugin("achievements", "achievement"),
     "households": _plugin("households"),

@@ -11,9 +11,11 @@ from stampbook_stored_value.events import (
     BalanceLow,
     BalanceRecovered,
     BonusReleased,
+    Exchanged,
     TopUpDeclined,
     TopUpRequested,
 )
+from stampbook_stored_value.exchanging import Exchanges
 from stampbook_stored_value.instalments import Releases
 from stampbook_stored_value.levels import Asking, Level
 from stampbook_stored_value.topups import TopUps
@@ -45,6 +47,7 @@ class StoredValue(Plugin[StoredValueConfig]):
         self._releases = Releases(self.name, bonuses, config.refund_books, program)
         self.stakes = tuple(ready.stake for ready in self._at_once)
         self._velocities = Velocities(self.name, config.velocities, config.repeat, program)
+        self._exchanges = Exchanges(self.name, config.exchanges, program)
         self._levels = [Level(self.name, low, program) for low in config.lows]
         self._asking = [Asking(self.name, rule, program) for rule in config.automatic]
         self.prompt = bool(self._levels or self._asking or len(self._at_once) < len(bonuses))
@@ -52,7 +55,7 @@ class StoredValue(Plugin[StoredValueConfig]):
     @hookimpl
     def register_events(self) -> list[type[Event]]:
         """Bring what time brings to stored value."""
-        return [BonusReleased, BalanceLow, BalanceRecovered, TopUpRequested, TopUpDeclined]
+        return [BonusReleased, BalanceLow, BalanceRecovered, TopUpRequested, TopUpDeclined, Exchanged]
 
     @hookimpl
     def reward(self, event: Event, account: AccountView) -> Iterable[Award]:
@@ -65,7 +68,9 @@ class StoredValue(Plugin[StoredValueConfig]):
     @hookimpl
     def propose(self, event: Event, account: AccountView) -> Iterable[Any]:
         """Return what an event of stored value moves."""
-        return self._releases.released(event, account) if isinstance(event, BonusReleased) else ()
+        if isinstance(event, BonusReleased):
+            return self._releases.released(event, account)
+        return self._exchanges.exchanged(event, account) if isinstance(event, Exchanged) else ()
 
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> Iterable[Fact]:

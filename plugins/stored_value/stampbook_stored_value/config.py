@@ -15,6 +15,7 @@ _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 _DURATION = r"^\d{1,4} (second|minute|hour|day)s?$"
 _LONGEST = 7 * 24 * 3600
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}
+_RATE = r"^\d{1,9}(\.\d{1,9})?$"
 _PERCENT = r"^\d{1,3}(\.\d{1,4})?%$"
 
 Decimal = Annotated[str, Field(pattern=_DECIMAL)]
@@ -37,7 +38,7 @@ def _duration(value: Any) -> Any:
 DurationText = Annotated[
     int,
     BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["30 seconds", "24 hours"]}),
+    WithJsonSchema({"type": "string", "examples": ["30 seconds", "24 hours"]}),
 ]
 """A short time in words, as microseconds."""
 
@@ -210,6 +211,31 @@ class Automatic(PluginConfig):
         return self
 
 
+class Exchange(PluginConfig):
+    """At which rate one asset of an account may be changed into another; what is not listed is never changed."""
+
+    source: Annotated[str, Field(alias="from", description="asset that is given", examples=["CNY"])]
+    target: Annotated[str, Field(alias="to", description="asset that comes for it", examples=["USD"])]
+    rate: Annotated[
+        str,
+        Field(pattern=_RATE, description="whole units that come for one whole unit that is given", examples=["0.14"]),
+    ]
+    rounding: Annotated[Rounding, Field(description="how the whole sum becomes smallest units, once")] = Rounding.FLOOR
+    minimum: Annotated[Decimal | None, Field(description="the least that may be given")] = None
+
+    @model_validator(mode="after")
+    def _sound(self, info: ValidationInfo) -> Exchange:
+        assets: Any = getattr(info.context, "assets", {})
+        for code in (self.source, self.target):
+            if code not in assets:
+                refuse(f"{code!r} is not an asset of the program, which has {', '.join(assets)}")
+        if self.source == self.target:
+            refuse(f"{self.source} is not changed into itself")
+        if not Fraction(self.rate):
+            refuse("rate: write more than nothing")
+        return self
+
+
 class StoredValueConfig(PluginConfig):
     """Rules of stored value."""
 
@@ -223,6 +249,10 @@ class StoredValueConfig(PluginConfig):
     automatic: Annotated[
         tuple[Automatic, ...], Field(max_length=10, description="when the payment system is asked for a top-up")
     ] = ()
+    exchanges: Annotated[
+        tuple[Exchange, ...],
+        Field(alias="exchange", max_length=50, description="which asset may be changed into which"),
+    ] = ()
     refund_books: Annotated[
         tuple[str, ...],
         Field(description="books into which value goes that is paid back to the customer"),
@@ -234,6 +264,9 @@ class StoredValueConfig(PluginConfig):
         for name in sorted({name for name in names if names.count(name) > 1}):
             refuse(f"two bonuses are named {name!r}; give one of them another name")
         assets: Any = getattr(info.context, "assets", {})
+        pairs = [(exchange.source, exchange.target) for exchange in self.exchanges]
+        for source, target in sorted({pair for pair in pairs if pairs.count(pair) > 1}):
+            refuse(f"two exchanges are from {source} to {target}; which rate holds?")
         tables: tuple[TopUpBounds | Bonus | Velocity | Low | Automatic, ...] = (
             *self.topups,
             *self.bonuses,

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stampbook import Event
+from stampbook import Event, PositiveAmount
 
 Units = Annotated[int, Field(strict=True, gt=0)]
 """Smallest units; only the engine makes events that have them."""
@@ -76,3 +76,22 @@ class TopUpDeclined(Event):
     type: Literal["topup.declined"] = "topup.declined"
     currency: str | None = None
     reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+
+
+class Exchanged(Event):
+    """Some of an asset (`asset`, `amount`) is changed into another (`to`) at the program's rate.
+
+    With `rate` the sender says which rate the customer was told; where it is another one, it is refused.
+    """
+
+    asset_field: ClassVar[str] = "asset"
+    of_known_account: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["exchange"] = "exchange"
+    asset: str
+    amount: PositiveAmount
+    to: Annotated[str, Field(min_length=1, max_length=64)]
+    rate: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] | None = None
+    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    operator: Annotated[str, Field(max_length=255)] = ""

@@ -1,4 +1,4 @@
-"""topup, spend, adjust, extend, return, transfer, and post for every other kind: events that an operator sends by hand."""
+"""topup, spend, adjust, extend, return, transfer, and post for every other kind: events that an operator sends."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def test_the_books_prove_themselves(tmp_path: Path) -> None:
         for number in range(6):
             what = {"type": "topup", "amount": "30.00"} if number % 3 == 0 else {"type": "spend", "amount": "14.00"}
             engine.post({**what, "id": str(number), "account": "a", "at": f"2025-03-0{number + 1}T10:00"})
-        engine.tick()
+        list(engine.tick())
         assert not list(verify(engine).findings)
 
 

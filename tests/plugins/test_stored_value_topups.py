@@ -269,7 +269,7 @@ def test_the_books_prove_themselves_with_bonuses_in_parts(tmp_path: Path) -> Non
         engine.put_in_force(program)
         for day in ("2025-01-31", "2025-02-10", "2025-05-05"):
             engine.post({"type": "topup", "id": day, "account": "a", "amount": "3000.00", "at": f"{day}T10:00"})
-        engine.tick()
+        list(engine.tick())
         assert not list(verify(engine).findings)
 
 

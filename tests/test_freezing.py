@@ -79,6 +79,26 @@ def test_only_what_is_there_and_not_frozen_is_frozen() -> None:
     assert codes(freeze(books, 2, kind="unfrozen")) == ["lot_not_frozen"]
 
 
+def test_an_account_is_neither_closed_nor_merged_with_a_frozen_lot_in_it() -> None:
+    program = PROGRAM + '[assets.GBP]\non_close = "forfeit"\n[[plugin]]\nuse = "merging"\n'
+    books = Ledger(program)
+    books.post(type="topup", amount="10.00", at="2025-03-01T10:00")
+    books.post(type="topup", amount="10.00", account="ben", at="2025-03-01T10:00")
+    freeze(books, 1)
+    assert "lot_frozen" in codes(books.post(type="account.merged", to="ben", at="2025-03-04T10:00"))
+    assert "lot_frozen" in codes(books.post(type="account.closed", at="2025-03-04T11:00"))
+    freeze(books, 1, kind="unfrozen", at="2025-03-05T10:00")
+    assert books.post(type="account.merged", to="ben", at="2025-03-05T11:00").accepted
+
+
+def test_what_is_frozen_still_ends_when_its_time_is_over() -> None:
+    books = Ledger(PROGRAM)
+    books.post(type="adjust", amount="5.00", reason="gift", expires="2025-03-05", at="2025-03-01T10:00")
+    freeze(books, 1)
+    books.tick("2025-03-06")
+    assert books.journal()[-1].type == "expiry"
+
+
 def test_states_and_statements_tell_it() -> None:
     books = ledger()
     freeze(books, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook.account import FROZEN_LOTS
-from stampbook.events import LotsFrozen, LotsUnfrozen
+from stampbook.events import Expiry, LotsFrozen, LotsUnfrozen
 from stampbook.ledger import Fact
 from stampbook.lots import DEBT
 from stampbook.periods import NEVER
@@ -42,13 +42,14 @@ def lots_unfrozen(draft: Draft, _: Past | None) -> None:
     _note(draft, frozen.difference(event.lots), event.reason)
 
 
-def check_thawed(draft: Draft, numbers: Iterable[int]) -> bool:
-    """Whether none of the lots is frozen; object where one is."""
-    frozen = draft.account.frozen_lots(draft.event.at) if FROZEN_LOTS in draft.account.facts else frozenset()
-    stopped = sorted(frozen.intersection(numbers))
+def check_frozen(draft: Draft) -> None:
+    """Object where anything but the end of its time would take from a frozen lot: a capture, a merger, a closing."""
+    if FROZEN_LOTS not in draft.account.facts or isinstance(draft.event, Expiry):
+        return
+    frozen = draft.account.frozen_lots(draft.event.at)
+    stopped = sorted({posting.source for posting in draft.postings if isinstance(posting.source, int)} & frozen)
     if stopped:
         draft.object("lot_frozen", f"lot {stopped[0]} is frozen; unfreeze it first")
-    return not stopped
 
 
 def _note(draft: Draft, frozen: Iterable[int], reason: str) -> None:

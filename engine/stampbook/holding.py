@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from stampbook.amounts import amount_text
 from stampbook.events import HoldAuthorised, HoldCaptured, HoldChanged, HoldLapsed, HoldVoided, Purchase
-from stampbook.freezing import check_thawed
 from stampbook.ledger import SALES, HoldChange, Posting, authorised_by
 from stampbook.owing import release
 
@@ -129,8 +128,6 @@ def take(draft: Draft, hold: Hold, amount: int, rule: str, *, final: bool, book:
         return
     amount = min(amount, hold.remaining)
     units = _part(hold.left, amount)
-    if not check_thawed(draft, [lot for lot, _ in units]):
-        return
     if units:
         draft.holds.append(HoldChange(hold.number, "capture", hold.asset, units))
     draft.postings.extend(Posting(hold.asset, taken, lot, book, rule) for lot, taken in units)

@@ -21,6 +21,7 @@ from stampbook.events import (
     Expiry,
     HoldLapsed,
 )
+from stampbook.freezing import check_frozen
 from stampbook.hookspecs import CAMPAIGN
 from stampbook.ledger import (
     Decision,
@@ -292,6 +293,7 @@ def judge(
         elif event.type in registry.own_events:
             propose(draft, past if isinstance(past, Earlier) else None, budgets)
     _check_ending(draft)
+    check_frozen(draft)
     if draft.objections:
         return _refused(draft)
     counted = count(draft)

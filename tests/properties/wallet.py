@@ -74,15 +74,15 @@ class Wallet:
 
     def give_back(self, name: str, amount: int | None, at: datetime) -> bool:
         bought = self.bought[name]
-        amount = bought["left"] if amount is None else amount
-        if not 0 < amount <= bought["left"]:
+        back: int = bought["left"] if amount is None else amount
+        if not 0 < back <= bought["left"]:
             return False
-        bought["left"] -= amount
+        bought["left"] -= back
         for part in reversed(bought["parts"]):
-            units = min(amount, part[1])
+            units = min(back, part[1])
             part[1] -= units
             part[0]["left"] += units
-            amount -= units
+            back -= units
         self.pass_time(at)
         return True
 

@@ -16,16 +16,17 @@ from click.testing import CliRunner
 from pydantic import BaseModel
 
 from stampbook.amounts import CURRENCIES
+from stampbook.asset_tables import AssetTable
 from stampbook.cli import cli
 from stampbook.discovery import installed
 from stampbook.event_tables import EventTable, FieldTable
 from stampbook.events import CORE_EVENTS, OrderLine, ReturnLine, Tender
 from stampbook.expressions import FUNCTIONS
+from stampbook.kinds import KindTable
 from stampbook.metric_tables import MetricTable
 from stampbook.names import event_texts, vocabulary
 from stampbook.periods import Window
 from stampbook.program import (
-    AssetTable,
     CampaignTable,
     Example,
     ExampleAccount,
@@ -193,6 +194,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "program": lambda: _keys(Header),
     "assets": lambda: _keys(AssetTable),
     "currencies": _currencies,
+    "kinds": lambda: _keys(KindTable),
     "metrics": lambda: _keys(MetricTable),
     "top": _top,
     "limits": lambda: _keys(LimitTable),
@@ -216,6 +218,16 @@ _PARTS: dict[str, Callable[[], str]] = {
     "redemption.series": _plugin("redemption", "series"),
     "payouts": _plugin("payouts"),
     "payouts.rate": _plugin("payouts", "rate"),
+    "stored_value": _plugin("stored_value"),
+    "stored_value.topup": _plugin("stored_value", "topup"),
+    "stored_value.bonus": _plugin("stored_value", "bonus"),
+    "stored_value.bonus.bracket": _plugin("stored_value", "bonus", "bracket"),
+    "stored_value.bonus.instalments": _plugin("stored_value", "bonus", "instalments"),
+    "stored_value.velocity": _plugin("stored_value", "velocity"),
+    "stored_value.repeat": _plugin("stored_value", "repeat"),
+    "stored_value.low": _plugin("stored_value", "low"),
+    "stored_value.automatic": _plugin("stored_value", "automatic"),
+    "stored_value.exchange": _plugin("stored_value", "exchange"),
     "achievements": _plugin("achievements"),
     "achievements.achievement": _plugin("achievements", "achievement"),
     "households": _plugin("households"),

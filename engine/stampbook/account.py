@@ -20,6 +20,7 @@ from stampbook.ledger import (
     authorised_by,
     check_extended,
     check_postings,
+    learned,
 )
 from stampbook.lots import DEBT, Lot
 from stampbook.metrics import Metrics
@@ -37,6 +38,9 @@ CLOSED = "closed"
 _EARLY = (PROMOTION, ADJUSTMENTS, BREAKAGE, TRANSFERS)
 """Where units may go that are not effective yet: taken back, put right, lapsed, or to another account, where they are
 as pending as here. They cannot be spent."""
+
+FROZEN_LOTS = "_frozen_lots"
+"""The fact that keeps which lots are frozen: their numbers, with commas between them."""
 
 MERGED_INTO = "merged_into"
 """The fact of an account that was merged: the ref of the account that has all that it had."""
@@ -145,8 +149,14 @@ class Account:
         return any(of == hold and amount < 0 and when > at for when, _, amount, of in self.moves)
 
     def balance(self, asset: str, at: int) -> int:
-        """Return what may be spent of an asset at an instant: not held, expired or pending."""
-        return sum([lot.usable(at) for lot in self.lots.values() if lot.asset == asset])
+        """Return what may be spent of an asset at an instant: not held, frozen, expired or pending."""
+        frozen = self.frozen_lots(at) if FROZEN_LOTS in self.facts else frozenset()
+        return sum([lot.usable(at) for lot in self.lots.values() if lot.asset == asset and lot.number not in frozen])
+
+    def frozen_lots(self, at: int) -> frozenset[int]:
+        """Return the numbers of the lots that are frozen at an instant."""
+        fact = self.fact(FROZEN_LOTS, at)
+        return frozenset(map(int, fact.value.split(","))) if fact is not None and fact.value else frozenset()
 
     def pending(self, asset: str, at: int) -> int:
         """Return what is granted but not yet effective."""
@@ -347,26 +357,11 @@ class Account:
         for metric, day, delta in transaction.metrics:
             self.metrics.add(metric, day, delta)
         for fact in transaction.facts:
-            self._learn(fact)
+            self.facts[fact.name] = learned(self.facts.get(fact.name, ()), fact)
         for change in transaction.holds:
             self._hold(change)
         if transaction.status is not None:
             self.status = transaction.status
-
-    def _learn(self, fact: Fact) -> None:
-        """Put a fact in its place in the order of time: it ends what held before, and what held later ends it."""
-        past = self.facts.get(fact.name, ())
-        place = len(past)
-        while place and past[place - 1].since >= fact.since:
-            place -= 1
-        later = past[place:]
-        if later and later[0].since == fact.since:
-            later = later[1:]
-        if later and later[0].since < fact.until:
-            fact = fact._replace(until=later[0].since)
-        if place and fact.since < past[place - 1].until:
-            past = (*past[: place - 1], past[place - 1]._replace(until=fact.since))
-        self.facts[fact.name] = (*past[:place], fact, *later)
 
     def _hold(self, change: HoldChange) -> None:
         amount = sum(units for _, units in change.units)

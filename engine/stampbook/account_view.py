@@ -5,12 +5,14 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from stampbook.account import MERGED_FROM
+from stampbook.account import FROZEN_LOTS, MERGED_FROM
 from stampbook.errors import PluginError
-from stampbook.ledger import authorised_by
-from stampbook.lots import DEBT, DEFAULT_ORDER, Lot, draw, takeable
+from stampbook.ledger import authorised_by, unbroken_since
+from stampbook.lots import DEFAULT_ORDER, Lot, draw, takeable
+from stampbook.lots_seen import lots_seen
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
+from stampbook.spending import WAS_GRANTED, draw_where, granted_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.earlier import Happened
     from stampbook.events import Event
+    from stampbook.kinds import Place
     from stampbook.ledger import Fact, Posting
     from stampbook.proposals import Earned
     from stampbook.vocabulary import Context
@@ -129,6 +132,11 @@ class AccountView:
         return history
 
     @property
+    def moved(self) -> tuple[Posting, ...]:
+        """What the event at hand moves, save its rewards; known only where the engine asks for an assessment."""
+        return tuple(self._postings)
+
+    @property
     def holds(self) -> bool:
         """Whether anything is set aside."""
         return any(hold.left for hold in self._account.holds.values())
@@ -144,12 +152,17 @@ class AccountView:
         holds = self._account.holds.values()
         return tuple(sorted({authorised_by(hold.number) for hold in holds if dict(hold.left).get(lot)}))
 
+    def set_aside(self, asset: str) -> int:
+        """Return what the hold that the event at hand names still has of an asset; 0 where it names none."""
+        holds = [hold for hold in self._account.holds.values() if hold.asset == asset]
+        return sum([hold.remaining for hold in holds if authorised_by(hold.number) == self.named])
+
     @property
     def lots(self) -> tuple[Lot, ...]:
         """All lots that hold something, or owe it, in the order in which they were opened.
 
         Late news finds what has expired since its instant still there, and as held whatever was not free at every
-        instant since: what came later, or was there no more for a while.
+        instant since: what came later, or was there no more for a while. Of a frozen lot all is held.
         """
         return tuple([lot for _, lot in sorted(self._lots().items()) if lot.remaining])
 
@@ -172,7 +185,12 @@ class AccountView:
         return int.from_bytes(hmac.digest(self._account.head, text.encode(), "sha256"))
 
     def draw(
-        self, asset: str, amount: int, taken: Mapping[int, int] | None = None, opened: Iterable[Lot] = ()
+        self,
+        asset: str,
+        amount: int,
+        taken: Mapping[int, int] | None = None,
+        opened: Iterable[Lot] = (),
+        place: Place | None = None,
     ) -> tuple[list[tuple[int, int]], int]:
         """Choose what would be spent now, in the program's order.
 
@@ -181,34 +199,30 @@ class AccountView:
             amount: how much, in smallest units.
             taken: what is taken already, by lot.
             opened: lots that are not the account's yet.
+            place: where and on what it is spent; None where it only moves, and takes its restrictions along.
 
         Returns:
             pairs of lot number and amount, and what is short of `amount`.
         """
-        order = self._program.spend_orders.get(asset) or DEFAULT_ORDER
+        program = self._program
+        order = program.spend_orders.get(asset) or DEFAULT_ORDER
         lots: Iterable[Lot] = self._lots().values()
         if opened:
             lots = [*lots, *opened]
         left = [lot.moved(-taken.get(lot.number, 0)) for lot in lots] if taken else lots
+        proportion = program.proportions.get(asset, "") if program.proportions else ""
+        if proportion or (place is not None and program.restrictions):
+            granted = granted_of(self._account.facts) if proportion == WAS_GRANTED else None
+            return draw_where(left, asset, amount, self.at, order, program.restrictions, place, proportion, granted)
         return draw(left, asset, amount, self.at, order)
 
     def _lots(self) -> dict[int, Lot]:
         """Return the lots as the event at hand finds them; see `lots`."""
-        account, since = self._account, self._since
-        if since >= account.clock:
+        account = self._account
+        if self._since >= account.clock and FROZEN_LOTS not in account.facts:
             return account.lots
         if self._seen is None:
-            later, expired = account.later(since), account.expired
-            seen: dict[int, Lot] = {}
-            for number, lot in account.lots.items():
-                if lot.kind != DEBT:
-                    back = expired.get(number, 0) if self.at < lot.expires_at else 0
-                    free = max(0, lot.free + back + later.get(number, 0))
-                    remaining = lot.remaining + back
-                    seen[number] = lot._replace(remaining=remaining, held=remaining - free)
-                else:
-                    seen[number] = lot
-            self._seen = seen
+            self._seen = lots_seen(account, self.at, self._since)
         return self._seen
 
     def balance(self, asset: str) -> int:
@@ -283,13 +297,7 @@ class AccountView:
         held = self.fact(name)
         if held is None or not held.value:
             return self.at
-        since = held.since
-        for fact in reversed(self.facts(name)):
-            if fact.since < since:
-                if fact.value != held.value or fact.until < since:
-                    break
-                since = fact.since
-        return since
+        return unbroken_since(held, self.facts(name))
 
     def metric(self, name: str) -> int:
         """Return a metric over its window up to today, in the metric's smallest units."""
@@ -335,7 +343,8 @@ class AccountView:
         first_day = self._program.first_day
         ends = {today}
         if self.late:
-            ends.update(day for day, _ in self._days(name) if day > today and first_day(metric, day) <= today)
+            days = self._account.metrics.by_day(name, today + 1, ())
+            ends.update(day for day, _ in days if first_day(metric, day) <= today)
         return max([self.metric_between(name, first_day(metric, end), end) for end in ends])
 
     def metric_days(self, name: str, first: int, *, before: bool = False) -> list[tuple[int, int]]:
@@ -346,12 +355,7 @@ class AccountView:
             first: the first day.
             before: leave out what the event at hand adds.
         """
-        days: dict[int, int] = {}
-        pending = () if before else self._pending
-        for day, delta in (*self._days(name), *(each[1:] for each in pending if each[0] == name)):
-            if day >= first:
-                days[day] = days.get(day, 0) + delta
-        return sorted(days.items())
+        return self._account.metrics.by_day(name, first, () if before else self._pending)
 
     def metric_values(
         self, name: str, first: int, *, last: int = LAST_DAY, before: bool = False
@@ -392,7 +396,3 @@ class AccountView:
         """Return how much of something earned the account itself would have, the rest going to others."""
         kept_of = self._program.kept_of
         return earned.units if kept_of is None else kept_of(event, earned, self)
-
-    def _days(self, name: str) -> Iterable[tuple[int, int]]:
-        counter = self._account.metrics.counters.get(name)
-        return () if counter is None else counter.days.items()

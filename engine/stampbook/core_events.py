@@ -23,6 +23,8 @@ from stampbook.events import (
     HoldChanged,
     HoldLapsed,
     HoldVoided,
+    LotsFrozen,
+    LotsUnfrozen,
     Purchase,
     PurchaseCancelled,
     PurchaseCompleted,
@@ -30,6 +32,7 @@ from stampbook.events import (
     Spend,
     TopUp,
 )
+from stampbook.freezing import lots_frozen, lots_unfrozen
 from stampbook.holding import authorised, captured, changed, lapsed, shrink, voided
 from stampbook.ledger import (
     ADJUSTMENTS,
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
     from stampbook.refunding import Past
 
 
-_WHILE_FROZEN = (AccountUnfrozen, AccountClosed, AccountFrozen, Adjust, Extend)
+_WHILE_FROZEN = (AccountUnfrozen, AccountClosed, AccountFrozen, Adjust, Extend, LotsFrozen, LotsUnfrozen)
 
 
 def check_status(draft: Draft) -> None:
@@ -145,7 +148,7 @@ def _adjust(draft: Draft, _: Past | None) -> None:
         expires = NEVER if event.expires is None else event.expires
         draft.grant((asset, event.kind, event.at, expires, 0), event.amount, ADJUSTMENTS, "adjust")
     else:
-        draft.draw(asset, -event.amount, ADJUSTMENTS, "adjust")
+        draft.draw(asset, -event.amount, ADJUSTMENTS, "adjust", anywhere=True)
 
 
 def _extended(draft: Draft, _: Past | None) -> None:
@@ -192,6 +195,8 @@ HANDLERS: dict[type[Event], Any] = {
     Spend: _spend,
     Adjust: _adjust,
     Extend: _extended,
+    LotsFrozen: lots_frozen,
+    LotsUnfrozen: lots_unfrozen,
     Expiry: _expired,
     HoldAuthorised: authorised,
     HoldCaptured: captured,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from stampbook.amounts import amount_text
 from stampbook.errors import InvariantError
+from stampbook.kinds import place_of
 from stampbook.ledger import (
     BREAKAGE,
     End,
@@ -17,17 +19,19 @@ from stampbook.ledger import (
     Objection,
     Posting,
 )
-from stampbook.lots import DEBT, Lot
+from stampbook.lots import BONUS, DEBT, Lot
 from stampbook.periods import NEVER
+from stampbook.spending import GRANTED, WAS_GRANTED, granted_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stampbook.account import Account
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
     from stampbook.events import Event
     from stampbook.hookspecs import Payment
+    from stampbook.kinds import Place
     from stampbook.orders import Order
     from stampbook.proposals import Pick
     from stampbook.registry import Registry
@@ -75,9 +79,9 @@ class Draft:
     def object(self, code: str, message: str) -> None:
         self.objections.append(Objection(code, message))
 
-    def draw(self, asset: str, amount: int, destination: str, rule: str) -> None:
-        """Post what is spent."""
-        for number, units in self.choose(asset, amount):
+    def draw(self, asset: str, amount: int, destination: str, rule: str, *, anywhere: bool = False) -> None:
+        """Post what is spent; `anywhere` where nothing is bought and no restriction is asked."""
+        for number, units in self.choose(asset, amount, anywhere=anywhere):
             self.postings.append(Posting(asset, units, number, destination, rule))
 
     def bring_back(self) -> None:
@@ -115,30 +119,72 @@ class Draft:
                         taken[end] = taken.get(end, 0) + sign * posting.amount
         return taken
 
-    def choose(self, asset: str, amount: int) -> tuple[tuple[int, int], ...]:
+    def choose(self, asset: str, amount: int, *, anywhere: bool = False) -> tuple[tuple[int, int], ...]:
         """Return pairs of lot number and amount in the order of use, or object and return none.
 
         Args:
             asset: what is used.
             amount: how much, in smallest units.
+            anywhere: no restriction of lots is asked, since nothing is bought.
         """
-        drawn, short = self.view.draw(asset, amount, self._taken(asset), self.opened if self.spends_opened else ())
+        place = self._place(asset) if self.registry.context.restrictions and not anywhere else None
+        opened = self.opened if self.spends_opened else ()
+        drawn, short = self.view.draw(asset, amount, self._taken(asset), opened, place)
         if short:
             kind = self.registry.context.assets[asset]
-            self.object(
-                "insufficient_balance",
-                f"{amount_text(amount, kind)} is more than the {amount_text(amount - short, kind)} that may be spent",
-            )
+            text = f"{amount_text(amount, kind)} is more than the {amount_text(amount - short, kind)} that may be spent"
+            self.object("insufficient_balance", text + self._elsewhere(asset, dict(drawn), place))
             return ()
         return tuple(drawn)
 
-    def grant(self, terms: Terms, amount: int, source: End, rule: str, *, apart: bool = False) -> list[tuple[int, int]]:
-        """Post a grant: debt is repaid first, then a lot of equal terms filled; or a new one, as always if `apart`."""
+    def _place(self, asset: str) -> Place:
+        """Return where and on what the event spends an asset; an order's lines are known in its own currency."""
+        order = self.order if self.order is not None and self.order.currency == asset else None
+        store = getattr(self.event, "store", "")
+        return place_of(self.event.at, store, order, self.registry.context.calendar)
+
+    def _elsewhere(self, asset: str, drawn: Mapping[int, int], place: Place | None) -> str:
+        """Tell what else the account holds and may not spend here."""
+        restrictions = self.registry.context.restrictions
+        left: dict[str, int] = {}
+        for lot in self.view.lots if place is not None else ():
+            units = lot.usable(self.event.at) - drawn.get(lot.number, 0) if lot.asset == asset else 0
+            if units > 0 and lot.kind in restrictions:
+                left[lot.kind] = left.get(lot.kind, 0) + units
+        kind = self.registry.context.assets[asset]
+        words = [f"{amount_text(units, kind)} {restrictions[name].words}" for name, units in left.items()]
+        return f" here; there is more: {', '.join(words)}" if words else ""
+
+    def note_granted(self) -> None:
+        """Note what the lots that are opened hold, where the program has their asset spent in proportion to it."""
+        proportions = self.registry.context.proportions
+        new = [lot.number for lot in self.opened if proportions.get(lot.asset) == WAS_GRANTED and lot.kind != DEBT]
+        if not new:
+            return
+        past = self.account.facts.get(GRANTED)
+        kept = {each: units for each, units in granted_of(self.account.facts).items() if self._holds(int(each))}
+        for number in new:
+            came = sum([posting.amount for posting in self.postings if posting.destination == number])
+            kept[str(number)] = came - sum([posting.amount for posting in self.postings if posting.source == number])
+        text = json.dumps(kept, separators=(",", ":"))
+        self.facts.append(Fact(GRANTED, text, past[-1].since if past else self.event.at, NEVER))
+
+    def _holds(self, number: int) -> bool:
+        lot = self.account.lots.get(number)
+        return lot is not None and lot.remaining > 0
+
+    def grant(
+        self, terms: Terms, amount: int, source: End, rule: str, *, apart: bool = False, origin: int = 0
+    ) -> list[tuple[int, int]]:
+        """Post a grant: debt is repaid first, then a lot of equal terms filled; or a new one, as always if `apart`.
+
+        Bonus value of a currency shares a lot only with what belongs to the same event: `origin`, or the one at hand.
+        """
         asset = terms[0]
         parts = self.repay(asset, amount, source, rule)
         amount -= sum([units for _, units in parts])
         if amount:
-            number = self.open(terms) if apart else self._lot(terms)
+            number = self.open(terms, origin) if apart else self._lot(terms, origin)
             self.postings.append(Posting(asset, amount, source, number, rule))
             parts.append((number, amount))
         return parts
@@ -163,7 +209,7 @@ class Draft:
                     amount -= repaid
         return parts
 
-    def _lot(self, terms: Terms) -> int:
+    def _lot(self, terms: Terms, origin: int = 0) -> int:
         """Return the number of a lot of equal terms, or open one; an empty lot may be out of sight and is left.
 
         What has expired since counts as there, so that late news finds the lot that it would have found in time.
@@ -171,6 +217,8 @@ class Draft:
         at = self.event.at
         expired = self.account.expired if at < self.account.clock else {}
         asset, kind, effective_at, expires_at, priority = terms
+        is_apart = kind == BONUS and self.registry.context.assets[asset].is_currency
+        of = origin or self.account.seq + 1
         for lots in (self.account.lots.values(), self.opened):
             for lot in lots:
                 until = lot.expires_at
@@ -181,11 +229,12 @@ class Draft:
                     and lot.asset == asset
                     and lot.kind == kind
                     and lot.priority == priority
+                    and (not is_apart or lot.origin == of)
                     and (lot.effective_at == effective_at or lot.effective_at <= at >= effective_at)
                     and (lot.remaining or lots is self.opened or expired.get(lot.number))
                 ):
                     return lot.number
-        return self.open(terms)
+        return self.open(terms, origin)
 
     def extend(self, number: int, expires_at: int, rule: str) -> None:
         """Put off the end of a lot, unless it ends that late already; of several ends the last counts."""
@@ -208,7 +257,9 @@ class Draft:
             number = self.open((asset, DEBT, self.event.at, NEVER, 0))
         self.postings.append(Posting(asset, amount, number, destination, rule))
 
-    def open(self, terms: Terms) -> int:
+    def open(self, terms: Terms, origin: int = 0) -> int:
         number = self.account.next_lot + len(self.opened)
-        self.opened.append(Lot(number, *terms, self.account.seq + 1, 0))
+        if origin:
+            self.memo.setdefault("origins", []).append((number, origin))
+        self.opened.append(Lot(number, *terms, origin or self.account.seq + 1, 0))
         return number

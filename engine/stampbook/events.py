@@ -134,7 +134,10 @@ class _OfHold(Event):
 
 
 class HoldCaptured(_OfHold):
-    """What was set aside is taken: all of it, or an amount; unless `final` is false, the rest is released."""
+    """What was set aside is taken: all of it, or an amount.
+
+    The rest is released where `final`, kept where not; where that is not said, the asset's `after_capture` says it.
+    """
 
     type: Literal["hold.captured"] = "hold.captured"
     amount: PositiveAmount | None = None
@@ -200,6 +203,34 @@ class Extend(Event):
     operator: Annotated[str, Field(max_length=255)] = ""
 
 
+class _OfLots(Event):
+    """What an operator does to single lots, by their numbers."""
+
+    of_known_account: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    lots: Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
+    operator: Annotated[str, Field(max_length=255)] = ""
+
+    @property
+    def words(self) -> str:
+        """Which lots."""
+        return f"lot{'' if len(self.lots) == 1 else 's'} {', '.join(map(str, self.lots))}"
+
+
+class LotsFrozen(_OfLots):
+    """What lots hold can no longer be used, for a stated reason; all else on the account goes on."""
+
+    type: Literal["lots.frozen"] = "lots.frozen"
+
+
+class LotsUnfrozen(_OfLots):
+    """What frozen lots hold can be used again."""
+
+    type: Literal["lots.unfrozen"] = "lots.unfrozen"
+
+
 class Expiry(Event):
     """Time brought the end of a lot; what was left of it goes to breakage. Made by the engine only."""
 
@@ -224,6 +255,8 @@ CORE_EVENTS: tuple[type[Event], ...] = (
     Spend,
     Adjust,
     Extend,
+    LotsFrozen,
+    LotsUnfrozen,
     HoldAuthorised,
     HoldCaptured,
     HoldVoided,
@@ -258,6 +291,8 @@ __all__ = [
     "HoldChanged",
     "HoldLapsed",
     "HoldVoided",
+    "LotsFrozen",
+    "LotsUnfrozen",
     "OrderLine",
     "Purchase",
     "PurchaseCancelled",

@@ -296,7 +296,11 @@ class _Explainer:
                     return "captured of what was set aside for it"
                 table = self.registry.file.assets.get(posting.asset)
                 order = (table and table.spend_order) or DEFAULT_ORDER
-                return f"lots are spent by {', then '.join(order)}"
+                together = (
+                    f"paid and other value in proportion {table.proportion}; " if table and table.proportion else ""
+                )
+                only = self._only(posting.source)
+                return f"{together}lots are spent by {', then '.join(order)}{only}"
             case "expiry" if isinstance(posting.source, int):
                 return (
                     f"it was good until {self.local(self.account.lots[posting.source].expires_at - 1):%Y-%m-%d %H:%M}"
@@ -310,6 +314,12 @@ class _Explainer:
         table_of_rule = option_table(self.registry, posting.rule)
         options = options_of(table_of_rule) if table_of_rule is not None else {}
         return ", ".join(f"{name} {text}" for name, text in options.items())
+
+    def _only(self, end: int | str) -> str:
+        """Tell where a lot may be spent, if not everywhere."""
+        kind = self.account.lots[end].kind if isinstance(end, int) else ""
+        restriction = self.registry.context.restrictions.get(kind)
+        return "" if restriction is None else f"; {kind} is {restriction.words}"
 
     def _refund(self) -> RefundReason | None:
         memo = self.memo

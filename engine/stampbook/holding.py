@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from stampbook.amounts import amount_text
@@ -36,7 +37,10 @@ def captured(draft: Draft, _: Past | None) -> None:
     assert isinstance(event, HoldCaptured)  # noqa: S101 - narrows for the type checker
     hold = named(draft, event.asset)
     if hold is not None:
-        take(draft, hold, hold.remaining if event.amount is None else event.amount, "capture", final=event.final)
+        amount = hold.remaining if event.amount is None else event.amount
+        table = draft.registry.file.assets.get(hold.asset)
+        keeps = table is not None and table.after_capture == "keep" and "final" not in event.model_fields_set
+        take(draft, hold, amount, "capture", final=event.final and not keeps)
 
 
 def voided(draft: Draft, _: Past | None) -> None:
@@ -125,10 +129,13 @@ def parts(draft: Draft) -> list[Hold]:
 
 
 def take(draft: Draft, hold: Hold, amount: int, rule: str, *, final: bool, book: str = SALES) -> None:
-    """Capture an amount of a hold lot by lot; release the rest where nothing more is to come."""
-    if amount > hold.remaining:
-        _object_to(draft, hold, amount, "over_capture")
+    """Capture an amount of a hold lot by lot; release the rest where nothing more is to come.
+
+    What is more than was set aside is drawn from what is free, as far as the asset's `over_capture` allows.
+    """
+    if amount > hold.remaining and not _draw_more(draft, hold, amount, book, rule):
         return
+    amount = min(amount, hold.remaining)
     units = _part(hold.left, amount)
     if units:
         draft.holds.append(HoldChange(hold.number, "capture", hold.asset, units))
@@ -137,6 +144,26 @@ def take(draft: Draft, hold: Hold, amount: int, rule: str, *, final: bool, book:
         gone = dict(units)
         rest = tuple((lot, held - gone.get(lot, 0)) for lot, held in hold.left if held > gone.get(lot, 0))
         release(draft, hold, "void", rest)
+
+
+def _draw_more(draft: Draft, hold: Hold, amount: int, book: str, rule: str) -> bool:
+    """Draw what a capture takes above a hold, a tip say, or object."""
+    table = draft.registry.file.assets.get(hold.asset)
+    share = table.over_capture if table is not None else None
+    if share is None:
+        _object_to(draft, hold, amount, "over_capture")
+        return False
+    numerator, denominator = Fraction(share.removesuffix("%")).as_integer_ratio()
+    more = hold.amount * numerator // (100 * denominator)
+    if amount - hold.remaining > more:
+        asset = draft.registry.context.assets[hold.asset]
+        there = f"the {amount_text(hold.remaining, asset)} set aside and the {amount_text(more, asset)}"
+        told = f"{amount_text(amount, asset)} is more than {there} that may come on top, {share} of the hold"
+        draft.object("over_capture", told)
+        return False
+    before = len(draft.objections)
+    draft.draw(hold.asset, amount - hold.remaining, book, rule)
+    return len(draft.objections) == before
 
 
 def named(draft: Draft, asset: str | None) -> Hold | None:

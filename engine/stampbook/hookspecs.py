@@ -193,8 +193,9 @@ class Withdrawal(NamedTuple):
 class Deposit(NamedTuple):
     """Value that a plugin's event brings to the account from a book, into a lot of these terms; debt is repaid first.
 
-    `amount` is in smallest units. Paid value comes only from the books ``cash``, ``transfers`` and
-    ``opening``, and has a lot of its own.
+    `amount` is in smallest units. Paid value comes only from the books ``cash``, ``exchange``, ``transfers`` and
+    ``opening``, and has a lot of its own. `origin` is the journal position of the earlier event of the account to which
+    the lot belongs: of the top-up, where a bonus is released later; 0 for the event at hand.
     """
 
     asset: str
@@ -205,6 +206,7 @@ class Deposit(NamedTuple):
     expires_at: int = NEVER
     priority: int = 0
     rule: str = ""
+    origin: int = 0
 
 
 class Payment(NamedTuple):

@@ -112,10 +112,11 @@ def seal(account: Account, decision: Decision, now: int, payload: bytes | None, 
 def transaction_of(entry: Entry) -> Transaction:
     """Return the transaction that an accepted entry keeps."""
     effects = orjson.loads(entry.effects)
+    origins = dict(effects.get("memo", {}).get("origins", ()))
     return Transaction(
         entry.postings,
         tuple(
-            Lot(number, asset, kind, effective_at, expires_at, priority, entry.seq, 0)
+            Lot(number, asset, kind, effective_at, expires_at, priority, origins.get(number, entry.seq), 0)
             for number, asset, kind, effective_at, expires_at, priority in effects.get("lots", ())
         ),
         tuple(MetricChange(*change) for change in effects.get("metrics", ())),

@@ -87,6 +87,15 @@ class Metrics:
         """Return the counter of each value of a metric that counts different ones."""
         return self._values.get(metric, {})
 
+    def by_day(self, metric: str, first: int, pending: Iterable[tuple[str, int, int]]) -> list[tuple[int, int]]:
+        """Return what a metric counts day by day from a day on, in order, with changes still to be made."""
+        counter = self.counters.get(metric)
+        days = {} if counter is None else {day: value for day, value in counter.days.items() if day >= first}
+        for changed, day, delta in pending:
+            if changed == metric and day >= first:
+                days[day] = days.get(day, 0) + delta
+        return sorted(days.items())
+
     def values_by_day(
         self, metric: str, first: int, last: int, pending: Iterable[tuple[str, int, int]]
     ) -> list[tuple[int, frozenset[str]]]:

@@ -15,13 +15,9 @@ from stampbook.distinct import count_values
 from stampbook.draft import Draft
 from stampbook.earlier import Earlier
 from stampbook.errors import ExpressionError, InvariantError, PluginError
-from stampbook.events import (
-    OWN_SOURCE,
-    Event,
-    Expiry,
-    HoldLapsed,
-)
+from stampbook.events import OWN_SOURCE, Event, Expiry, HoldLapsed
 from stampbook.failing import failed
+from stampbook.freezing import check_frozen
 from stampbook.hookspecs import CAMPAIGN
 from stampbook.ledger import (
     Decision,
@@ -93,7 +89,8 @@ def decide(
     decisions.append(decision)
     now = max(work.clock, event.at)
     dues = _follow(registry, work, decision)
-    if decision.transaction is not None and (dues or _opens_overdue(work, decision.transaction, now)):
+    prompt = registry.prompt or (decision.transaction is not None and _opens_overdue(work, decision.transaction, now))
+    if decision.transaction is not None and (dues or prompt):
         work = work.copy() if work is account else work
         apply(registry, work, decision)
         for brought in _following(registry, work, dues, now, budgets):
@@ -321,6 +318,7 @@ def _judged(
         elif event.type in registry.own_events:
             propose(draft, past if isinstance(past, Earlier) else None, budgets)
     _check_ending(draft)
+    check_frozen(draft)
     if draft.objections:
         return _refused(draft)
     counted = count(draft)
@@ -368,6 +366,8 @@ def _checked(draft: Draft) -> Transaction:
     account, at = draft.account, draft.event.at
     if at < account.clock and account.expired:
         draft.bring_back()
+    if draft.opened and draft.registry.context.proportions:
+        draft.note_granted()
     transaction = Transaction(
         tuple(draft.postings),
         tuple(draft.opened),

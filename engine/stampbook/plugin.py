@@ -57,6 +57,9 @@ class Plugin(Generic[ConfigT]):
     alone: bool = False
     """Whether what it decides about an account never asks, tells or concerns another; `prepare` may set it. Where all
     plugins of a program are so, bulk work takes the events of an account together, which is much faster."""
+    prompt: bool = False
+    """Whether what is `due` as soon as an event is decided is decided with it, not with the next event or tick;
+    `prepare` may set it. The books are the same, sooner."""
     linked: frozenset[str] = frozenset()
     """Facts whose values are refs of accounts to which its events lead; those are loaded with the batch."""
     owns: tuple[str, ...] = ()

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from stampbook.amounts import CURRENCIES, Asset
+from stampbook.asset_tables import AssetTable
 from stampbook.errors import PeriodError, near
 from stampbook.event_tables import EventName, EventTable, clashes, names_of, readable, without_amount
+from stampbook.kinds import KIND_NAME, KindTable
 from stampbook.metric_tables import MetricTable
 from stampbook.names import vocabulary
 from stampbook.periods import Calendar, LeapDay, Window
 from stampbook.vocabulary import (
     Context,
-    PeriodText,
     WindowText,
     refuse,
 )
@@ -54,42 +55,6 @@ class Header(_Table):
     leap_day: Annotated[LeapDay, Field(description="where a period from 29 February ends in a common year")] = (
         LeapDay.FEBRUARY_28
     )
-
-
-class AssetTable(_Table):
-    """One `[assets.CODE]` table: what is counted."""
-
-    decimals: Annotated[
-        int | None, Field(strict=True, ge=0, le=6, description="digits after the point; a currency has its own")
-    ] = None
-    debt: Annotated[bool, Field(strict=True, description="whether an account may owe it, as its own negative lot")] = (
-        False
-    )
-    spend_order: Annotated[
-        tuple[Literal["priority", "expiry", "bonus_first", "paid_first", "effective", "created"], ...] | None,
-        Field(
-            min_length=1,
-            description="which lots are spent first, key by key; priority, expiry, bonus_first, effective, created",
-        ),
-    ] = None
-    on_close: Annotated[
-        Literal["refuse", "forfeit"] | None,
-        Field(description="closing an account that holds it: refused (a currency's default) or forfeit (a unit's)"),
-    ] = None
-    held_expired: Annotated[
-        Literal["protect", "expire", "extend"],
-        Field(
-            description="what is set aside when its time is over: good until the hold ends, and what is released then "
-            "is over at once; gone with the rest of its lot, so that the hold shrinks; or, released, good for extend_by"
-        ),
-    ] = "protect"
-    extend_by: Annotated[PeriodText | None, Field(description="for held_expired = 'extend'")] = None
-
-    @model_validator(mode="after")
-    def _extends(self) -> AssetTable:
-        if (self.held_expired == "extend") != (self.extend_by is not None):
-            refuse("extend_by goes with held_expired = 'extend', and only with it")
-        return self
 
 
 class LimitTable(_Table):
@@ -208,6 +173,10 @@ class ProgramFile(_Table):
 
     program: Header
     assets: dict[Annotated[str, Field(pattern=_IDENTIFIER)], AssetTable] = {}
+    kinds: Annotated[
+        dict[Annotated[str, Field(pattern=KIND_NAME)], KindTable],
+        Field(description="kinds of lot that may be spent only on some things, in some places, at some times"),
+    ] = {}
     events: Annotated[dict[EventName, EventTable], Field(description="kinds of event that the program declares")] = {}
     metrics: dict[Annotated[str, Field(pattern=_IDENTIFIER)], MetricTable] = {}
     attributes: Annotated[
@@ -251,6 +220,10 @@ def read_file(
         context.distinct = frozenset(name for name, table in file.metrics.items() if table.distinct is not None)
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
         context.forfeited = frozenset(code for code, table in file.assets.items() if table.on_close == "forfeit")
+        context.proportions = {code: table.proportion for code, table in file.assets.items() if table.proportion}
+        context.restrictions = {name: table.restriction for name, table in file.kinds.items()}
+        for name in sorted({"paid", "debt"} & set(file.kinds)):
+            source.mistake(("kinds", name), f"{name!r} is the ledger's own kind and cannot be restricted")
         context.stacking = file.stacking
         context.shrinking = frozenset(code for code, table in file.assets.items() if table.held_expired == "expire")
         context.graces = {

@@ -12,6 +12,7 @@ from stampbook.holding import check_used, pay
 from stampbook.hookspecs import Deposit, Withdrawal
 from stampbook.ledger import (
     CASH,
+    EXCHANGE,
     OPENING,
     TRANSFERS,
     HoldChange,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import Proposal
 
 _MOST_PRIORITY = 32_000
-_PAID_FROM = (CASH, TRANSFERS, OPENING)
-_PAID_WORDS = "cash, transfers or opening"
+_PAID_FROM = (CASH, EXCHANGE, TRANSFERS, OPENING)
+_PAID_WORDS = "cash, exchange, transfers or opening"
 
 
 def propose(draft: Draft, earlier: Earlier | None, budgets: Mapping[str, int] | None) -> None:
@@ -97,10 +98,10 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
         draft.metrics = [*draft.metrics, *undone]
     elif isinstance(proposal, Deposit):
         _check_amount(draft, plugin, proposal)
-        _check_terms(plugin, proposal)
-        asset, amount, book, kind, effective_at, expires_at, priority, rule = proposal
+        _check_terms(draft, plugin, proposal)
+        asset, amount, book, kind, effective_at, expires_at, priority, rule, origin = proposal
         terms = (asset, kind, effective_at, expires_at, priority)
-        draft.grant(terms, amount, book, rule or plugin, apart=kind == PAID)
+        draft.grant(terms, amount, book, rule or plugin, apart=kind == PAID, origin=origin)
     elif isinstance(proposal, PutBack):
         posting = Posting(proposal.asset, proposal.amount, proposal.book, proposal.lot, proposal.rule or plugin)
         draft.postings.append(posting)
@@ -206,7 +207,7 @@ def _check_amount(draft: Draft, plugin: str, proposal: Withdrawal | Deposit | De
     raise PluginError(message)
 
 
-def _check_terms(plugin: str, deposit: Deposit) -> None:
+def _check_terms(draft: Draft, plugin: str, deposit: Deposit) -> None:
     kind = deposit.kind
     instants = (deposit.effective_at, deposit.expires_at)
     if not kind or not kind.isprintable() or kind == DEBT:
@@ -217,6 +218,8 @@ def _check_terms(plugin: str, deposit: Deposit) -> None:
         message = f"plugin {plugin!r} deposits at times that cannot be kept"
     elif type(deposit.priority) is not int or abs(deposit.priority) > _MOST_PRIORITY:
         message = f"plugin {plugin!r} deposits with a priority that cannot be kept"
+    elif type(deposit.origin) is not int or not 0 <= deposit.origin <= draft.account.seq:
+        message = f"plugin {plugin!r} deposits what would belong to an event that the account does not have"
     else:
         return
     raise PluginError(message)

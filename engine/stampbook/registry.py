@@ -102,6 +102,7 @@ class Registry:
         if self.has_sharers:
             context.kept_of = self._kept_of
         self.forwards = any(plugin.forwards for plugin in self.plugins)
+        self.prompt = any(plugin.prompt for plugin in self.plugins)
         self.alone = all(plugin.alone for plugin in self.plugins)
         self.linked = frozenset[str]().union(*(plugin.linked for plugin in self.plugins))
         self.has_listeners = bool(self._calls["committed"])

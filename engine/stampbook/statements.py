@@ -171,5 +171,7 @@ def _unposted(past: Past) -> Iterator[tuple[int, StatementLine, dict[str, int]]]
             line = StatementLine(local(event.at), event.type, words, parts=_parts(past, transaction.postings))
             yield event.at, line, changes
         for fact in transaction.facts:
+            if fact.name.startswith("_"):
+                continue
             words = f"{fact.name} is now {fact.value or 'none'}{f' ({fact.reason})' if fact.reason else ''}"
             yield fact.since, StatementLine(local(fact.since), "review", words), {}

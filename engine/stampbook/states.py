@@ -79,7 +79,10 @@ class Expiring:
 
 @dataclass(frozen=True, slots=True)
 class LotState:
-    """One lot: its terms, what is in it, and the event that it came from. `condition` says whether it can be spent."""
+    """One lot: its terms, what is in it, and the event that it came from.
+
+    `condition` says whether it can be spent, `only` on what and where, if not on anything.
+    """
 
     number: int
     kind: str
@@ -92,6 +95,7 @@ class LotState:
     origin_seq: int
     origin: str
     origin_at: datetime
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +313,9 @@ class Past:
         if origin is None:  # time has brought it and no tick has posted it yet
             origin = self.brought[lot.origin - self.recorded.seq - 1].event
         condition = "owed" if lot.kind == DEBT else "pending" if lot.effective_at > self.until else "usable"
+        if lot.number in self.account.frozen_lots(self.until):
+            condition = "frozen"
+        only = self.context.restrictions.get(lot.kind)
         return LotState(
             lot.number,
             lot.kind,
@@ -321,6 +328,7 @@ class Past:
             lot.origin,
             origin.id,
             local(origin.at),
+            "" if only is None else only.words,
         )
 
     def _metrics(self) -> tuple[MetricState, ...]:

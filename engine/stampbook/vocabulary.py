@@ -60,6 +60,8 @@ class Context:
         self.graces: Mapping[str, Callable[[int], int]] = {}
         self.forfeited: frozenset[str] = frozenset()
         """Assets that the program takes from an account that is closed, as their `on_close` says."""
+        self.proportions: Mapping[str, str] = {}
+        self.restrictions: Mapping[str, Any] = {}
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
         self.granted: frozenset[str] = frozenset()

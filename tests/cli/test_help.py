@@ -59,6 +59,14 @@ def test_an_example_of_the_help_runs(path: tuple[str, ...], example: str, reques
         request.getfixturevalue("shop")
     if path[0] == "segments" and path[1] == "show":
         run("segments", "run", "--at", "2025-03-31")
+    if path[0] == "hold" and path[1] != "authorise":
+        run("hold", "authorise", "1001", "20.00", "--id", "table-7")
+    if path[0] == "transfer":
+        program = Path("coffee_shop.toml").read_text(encoding="utf-8").partition("[[example]]")[0]
+        Path("transfers.toml").write_text(
+            f'{program}[[plugin]]\nuse = "transfers"\nasset = "points"\n', encoding="utf-8"
+        )
+        run("apply", "transfers.toml")
     run(*shlex.split(example))
 
 

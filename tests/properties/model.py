@@ -136,6 +136,7 @@ class Model:
         self.now = datetime.min.replace(tzinfo=UTC)
         self.lots: dict[int, dict[str, Any]] = {}
         self.joinable: set[int] = set()
+        self.earlier: set[int] = set()
         self.debt = {"points": 0, "GBP": 0}
         self.days: dict[str, dict[date, int]] = {"spend": {}, "visits": {}, "tea": {}}
         self.tiers: list[tuple[datetime, str]] = []
@@ -233,6 +234,7 @@ class Model:
         at = datetime.fromisoformat(event["at"])
         self.pass_time(at)
         self.joinable = {number for number, lot in self.lots.items() if lot["left"]}
+        self.earlier = set(self.lots)
         type_ = event["type"]
         if type_ == "account.opened":
             if self.status:
@@ -418,6 +420,8 @@ class Model:
             return {}
         for number, lot in self.lots.items():
             same = (lot["asset"], lot["kind"], lot["until"], lot["priority"]) == (asset, kind, end, priority)
+            if asset == "GBP" and kind == "bonus" and number in self.earlier:
+                continue  # bonus value has a lot for each event, as paid value has
             if same and number in self.joinable and (lot["from"] == start or max(lot["from"], start) <= at):
                 lot["left"] += units
                 return {number: units}

@@ -21,6 +21,11 @@ COMMANDS = {
     "spend": Known("events:spend", "Spend stored value or points.", "Events"),
     "adjust": Known("events:adjust", "Grant or take value by hand, for a stated reason.", "Events"),
     "extend": Known("events:extend", "Make what an account holds good for longer, for a stated reason.", "Events"),
+    "hold": Known("holds:hold", "Set value aside, capture it, release it, and list what is set aside.", "Events"),
+    "return": Known(
+        "events:return_", "Take back a purchase: all that remains of it, some lines, or an amount.", "Events"
+    ),
+    "transfer": Known("events:transfer", "Give value of one account to another, with the terms of its lots.", "Events"),
     "post": Known("events:post", "Post an event of any kind.", "Events"),
     "tick": Known("upkeep:tick", "Post what time has brought: expiries, reviews of tiers.", "Events"),
     "account": Known("accounts:account", "Open, list, show, freeze, unfreeze and close accounts.", "Look up"),

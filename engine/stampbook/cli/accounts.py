@@ -36,27 +36,38 @@ def open_(run: Run, ref: str, **sent: str) -> None:
     send(run, "account.opened", ref, **sent)
 
 
-@command("freeze", "account freeze 1001 --reason 'card reported lost' --by anna", group=account)
+_LOTS = click.option("--lot", "lots", metavar="N", type=int, multiple=True, help="Only this lot; several are allowed.")
+
+
+@command(
+    "freeze",
+    "account freeze 1001 --reason 'card reported lost' --by anna",
+    "account freeze 1001 --lot 1 --reason 'payment disputed' --by anna",
+    group=account,
+)
 @REF
+@_LOTS
 @_REASON
 @_BY
 @event_options
-def freeze(run: Run, ref: str, reason: str, by: str, **sent: str) -> None:
+def freeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, by: str, **sent: str) -> None:
     """Freeze an account: customers can no longer move value on it.
 
-    Time goes on, expiries included, and an operator can still adjust, unfreeze or close it.
+    Time goes on, expiries included, and an operator can still adjust, unfreeze or close it. With --lot only
+    what that lot holds can no longer be used; such a freeze needs a reason.
     """
-    send(run, "account.frozen", ref, reason=reason, operator=by, **sent)
+    send(run, "lots.frozen" if lots else "account.frozen", ref, lots=lots, reason=reason, operator=by, **sent)
 
 
 @command("unfreeze", "account unfreeze 1004 --reason 'card found' --by anna", group=account)
 @REF
+@_LOTS
 @_REASON
 @_BY
 @event_options
-def unfreeze(run: Run, ref: str, reason: str, by: str, **sent: str) -> None:
-    """Open a frozen account again."""
-    send(run, "account.unfrozen", ref, reason=reason, operator=by, **sent)
+def unfreeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, by: str, **sent: str) -> None:
+    """Open a frozen account again, or with --lot let a frozen lot be used again."""
+    send(run, "lots.unfrozen" if lots else "account.unfrozen", ref, lots=lots, reason=reason, operator=by, **sent)
 
 
 @command("close", "account close 1005 --reason 'moved away'", group=account)
@@ -201,7 +212,7 @@ def tell_state(state: AccountState) -> None:
                     lot.kind,
                     lot.remaining,
                     lot.held if lot.held.units else None,
-                    lot.condition,
+                    f"{lot.condition}, {lot.only}" if lot.only else lot.condition,
                     lot.effective_at,
                     "for ever" if lot.expires_at is None else last_moment(lot.expires_at),
                     lot.origin,

@@ -1,4 +1,4 @@
-"""topup, spend, adjust, extend, and post for every other kind: events that an operator sends by hand."""
+"""topup, spend, adjust, extend, return, transfer, and post for every other kind: events that an operator sends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from stampbook.cli.naming import source_of
 from stampbook.cli.posting import event_options, send
 from stampbook.cli.running import REF, Run, command
 
@@ -102,6 +103,68 @@ def extend(
     it again with adjust.
     """
     send(run, "extend", ref, asset=asset, until=until, lots=lots, reason=reason, operator=by, **sent)
+
+
+@command(
+    "return",
+    "return 1001 sale-3",
+    "return 1001 sale-1 --line 1 --reason 'cold'",
+    "return 1001 sale-3 --amount 12.00 --id return-7 --json",
+)
+@REF
+@click.argument("purchase")
+@click.option("--line", "lines", metavar="N[=QTY]", multiple=True, help="This line of it, or so many pieces of it.")
+@click.option(
+    "--sku", "skus", metavar="SKU[=QTY]", multiple=True, help="The line of this sku, or so many pieces of it."
+)
+@click.option("--amount", metavar="AMOUNT", help="So much money of it, whatever came back.")
+@click.option("--purchase-source", metavar="NAME", help="Who sent the purchase; needed where two senders used one id.")
+@_REASON
+@event_options
+def return_(
+    run: Run, ref: str, purchase: str, lines: tuple[str, ...], skus: tuple[str, ...], amount: str | None,
+    purchase_source: str | None, reason: str, **sent: str,
+) -> None:  # fmt: skip
+    """Take back a purchase: all that remains of it, some lines, or an amount.
+
+    What comes back by which means, and what becomes of points, the program says; it is told line by line.
+    """
+    named = [_counted("line", text) for text in lines] + [_counted("sku", text) for text in skus]
+    source = purchase_source or source_of(run, ref, purchase)
+    fields: dict[str, Any] = {"purchase": purchase, "purchase_source": source, "lines": named, "amount": amount}
+    send(run, "return", ref, reason=reason, **fields, **sent)
+
+
+def _counted(key: str, text: str) -> dict[str, Any]:
+    name, equals, quantity = text.rpartition("=")
+    if not equals:
+        name, quantity = text, ""
+    if key == "line" and not name.isdigit():
+        message = f"--line {text}: write the number of the line, or 2=1 for one piece of line 2"
+        raise click.UsageError(message)
+    named: dict[str, Any] = {key: int(name) if key == "line" else name}
+    return {**named, "quantity": quantity} if quantity else named
+
+
+@command(
+    "transfer",
+    "transfer 1001 1002 10 --asset points",
+    "transfer 1001 1002 10 --asset points --id gift-1 --reason 'birthday' --json",
+    takes_amount=True,
+)
+@REF
+@click.argument("to")
+@_AMOUNT
+@_ASSET
+@_REASON
+@_BY
+@event_options
+def transfer(run: Run, ref: str, to: str, amount: str, asset: str | None, reason: str, by: str, **sent: str) -> None:
+    """Give value of one account to another, with the terms of its lots.
+
+    The program says what may be given, how much and for which fee, in a table of the plugin "transfers".
+    """
+    send(run, "transfer", ref, to=to, amount=amount, asset=asset, reason=reason, operator=by, **sent)
 
 
 @command(

@@ -94,7 +94,8 @@ def _tell_statement(result: Statement) -> None:
         kinds: dict[str, int] = {}
         for lot in holding.lots:
             if lot.condition == "usable":
-                kinds[lot.kind] = kinds.get(lot.kind, 0) + lot.remaining.units - lot.held.units
+                kind = f"{lot.kind} {lot.only}" if lot.only else lot.kind
+                kinds[kind] = kinds.get(kind, 0) + lot.remaining.units - lot.held.units
         of = ", ".join(f"{holding.total._replace(units=units).text} {kind}" for kind, units in kinds.items())
         apart = f" ({of})" if len(kinds) > 1 else ""
         click.echo(f"{holding.available} can be spent{apart}{'; ' if rest else ''}{'; '.join(rest)}.")
@@ -288,7 +289,8 @@ def _tell_account(whole: AccountReason) -> None:
         for each in whole.lots[holding.asset]:
             lot = each.lot
             until = "for ever" if lot.expires_at is None else f"until {last_moment(lot.expires_at)}"
-            click.echo(f"\n  lot {lot.number}: {lot.remaining}, {lot.kind}, {lot.condition}, good {until}")
+            only = f", {lot.only}" if lot.only else ""
+            click.echo(f"\n  lot {lot.number}: {lot.remaining}, {lot.kind}, {lot.condition}{only}, good {until}")
             print_table(
                 ["date", "amount", "rule", "event", "what happened"],
                 [[move.at, move.amount.signed, move.rule, move.event, move.words] for move in each.moves],

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, PROMOTION, SALES, TRANSFERS
+from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, EXCHANGE, PROMOTION, SALES, TRANSFERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +29,7 @@ _BOOKS = {
     BREAKAGE: "Income:Breakage",
     ADJUSTMENTS: "Equity:Adjustments",
     TRANSFERS: "Equity:Transfers",
+    EXCHANGE: "Equity:Exchange",
 }
 _UNSAFE = re.compile(r"[^A-Za-z0-9]")
 _PLAIN_START = re.compile(r"[A-WYZ0-9]")

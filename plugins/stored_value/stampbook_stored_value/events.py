@@ -1,0 +1,97 @@
+"""The events of stored value: what time brings to it, and what operators and customers do with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from stampbook import Event, PositiveAmount
+
+Units = Annotated[int, Field(strict=True, gt=0)]
+"""Smallest units; only the engine makes events that have them."""
+
+
+class BonusReleased(Event):
+    """One part of a bonus was released: `number` of `count`, of the top-up at position `topup` of the journal."""
+
+    asset_field: ClassVar[str] = "asset"
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["bonus.released"] = "bonus.released"
+    asset: str
+    amount: Units
+    bonus: str
+    topup: Annotated[int, Field(strict=True, ge=1)]
+    number: Annotated[int, Field(strict=True, ge=1)]
+    count: Annotated[int, Field(strict=True, ge=1)]
+
+    @property
+    def words(self) -> str:
+        """Which part of which bonus."""
+        return f"part {self.number} of {self.count} of {self.bonus}"
+
+
+class _Level(Event):
+    """What time tells of a balance: `amount` is what may be spent, in smallest units."""
+
+    asset_field: ClassVar[str] = "asset"
+    brought_by_time: ClassVar[bool] = True
+
+    asset: str
+    amount: Annotated[int, Field(strict=True, ge=0)]
+
+
+class BalanceLow(_Level):
+    """Stored value has fallen below what the program calls low. It comes once for each time that it falls."""
+
+    type: Literal["balance.low"] = "balance.low"
+
+
+class BalanceRecovered(_Level):
+    """Stored value is no longer low."""
+
+    type: Literal["balance.recovered"] = "balance.recovered"
+
+
+class TopUpRequested(Event):
+    """The payment system is asked for a top-up of `amount`; the `topup` that it sends answers."""
+
+    asset_field: ClassVar[str] = "asset"
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["topup.requested"] = "topup.requested"
+    asset: str
+    amount: Units
+
+
+class TopUpDeclined(Event):
+    """The payment system could not pay a top-up that it was asked for; the next may be asked for."""
+
+    of_known_account: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["topup.declined"] = "topup.declined"
+    currency: str | None = None
+    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+
+
+class Exchanged(Event):
+    """Some of an asset (`asset`, `amount`) is changed into another (`to`) at the program's rate.
+
+    With `rate` the sender says which rate the customer was told; where it is another one, it is refused.
+    """
+
+    asset_field: ClassVar[str] = "asset"
+    of_known_account: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["exchange"] = "exchange"
+    asset: str
+    amount: PositiveAmount
+    to: Annotated[str, Field(min_length=1, max_length=64)]
+    rate: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] | None = None
+    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
+    operator: Annotated[str, Field(max_length=255)] = ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stampbook.amounts import LARGEST_BALANCE
 from stampbook.earlier import Happened  # noqa: TC001 - compiled code checks it at run time
 from stampbook.errors import InvariantError
+from stampbook.fact_history import learned
 from stampbook.ledger import (
     ADJUSTMENTS,
     BREAKAGE,
@@ -20,7 +21,6 @@ from stampbook.ledger import (
     authorised_by,
     check_extended,
     check_postings,
-    learned,
 )
 from stampbook.lots import DEBT, Lot
 from stampbook.metrics import Metrics

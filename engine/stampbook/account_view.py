@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from stampbook.account import FROZEN_LOTS, MERGED_FROM
 from stampbook.errors import PluginError
-from stampbook.ledger import authorised_by, unbroken_since
+from stampbook.fact_history import unbroken_since
+from stampbook.ledger import authorised_by
 from stampbook.lots import DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.lots_seen import lots_seen
 from stampbook.metrics import SEPARATOR

@@ -331,6 +331,11 @@ def happenings(draw: st.DrawFn, bought: list[str]) -> Event:
     return draw(adjustments() if kind < 19 else statuses)
 
 
+def goes_by_levels(shop: Shop, event: Event) -> bool:
+    """Whether an event counts for levels, of which the naive model knows no late news: see plugins/test_tiers_late."""
+    return shop.ladder is not None and event["type"] in {"purchase", "return"}
+
+
 @st.composite
 def histories(draw: st.DrawFn, *, most: int = 14, late: bool = False) -> list[Event]:
     """Events of one account, its opening first; a few are told late where `late` says so."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from stampbook.amounts import LARGEST
-from stampbook.event_base import Event, Part
+from stampbook.event_base import OWN_SOURCE, Event, Part
 from stampbook.event_fields import (
     QUANTITY_DECIMALS,
     Amount,
@@ -182,7 +182,10 @@ class ReturnLine(Part):
 
 
 class Return(Event):
-    """Goods came back: named lines, an amount, or, where neither is given, all that remains of the purchase."""
+    """Goods came back: named lines, an amount, or, where neither is given, all that remains of the purchase.
+
+    `refund_to` says that the customer wants what was paid from outside as stored value, where the program allows that.
+    """
 
     type: Literal["return"] = "return"
     currency: str | None = None
@@ -190,10 +193,14 @@ class Return(Event):
     purchase_source: Name | None = None
     lines: tuple[ReturnLine, ...] = ()
     amount: PositiveAmount | None = None
+    refund_to: Literal["tenders", "stored_value"] = "tenders"
+    exchanged: Amount = 0
     reason: Text = ""
 
     @model_validator(mode="after")
     def _one_way(self) -> Return:
+        if self.exchanged and self.source != OWN_SOURCE:
+            fail("exchanged: a purchase that names its `exchange` says what is taken instead")
         if self.lines and self.amount is not None:
             fail("a return has either lines or one amount")
         if self.purchase is None and self.amount is None:

@@ -184,21 +184,34 @@ def _purchase(event: Purchase, memo: Mapping[str, Any], context: Context) -> str
     return words
 
 
+_WAYS_BACK = {
+    "stored_value": "back to stored value",
+    "outside": "to give back by other means",
+    "credited": "as new stored value",
+    "exchanged": "for what was taken instead",
+    "deducted": "kept for points that were spent already",
+}
+"""Under which names a return notes where the money goes, in the order in which that is told."""
+
+
+def _by_tender(parts: Iterable[tuple[int, str, int, int]], code: str | None, context: Context) -> str:
+    told = [f"{_money(back, code, context)} {kind}" for _, kind, _, back in parts if back]
+    return f" ({', '.join(told)})" if told else ""
+
+
 def _return(event: Return, memo: Mapping[str, Any], entry: Entry, context: Context) -> str:
     purchase = f" from purchase {event.purchase}" if event.purchase else ""
     if not entry.accepted or memo.get("unknown_purchase"):
         amount = f" of {_money(event.amount, event.currency, context)}" if event.amount else ""
         return f"return{amount}{purchase}{_after(event)}"
     paid: Mapping[str, int] = memo.get("paid", {})
-    value = sum(memo.get(key, 0) for key in ("outside", "stored_value", "deducted")) + sum(paid.values())
+    value = sum(memo.get(key, 0) for key in _WAYS_BACK) + sum(paid.values())
     words = f"return of {_money(value, event.currency, context)}{purchase}{_after(event)}"
-    for key, what in (
-        ("stored_value", "back to stored value"),
-        ("outside", "to give back by other means"),
-        ("deducted", "kept for points that were spent already"),
-    ):
+    for key, what in _WAYS_BACK.items():
         if memo.get(key):
             words += f"; {_money(memo[key], event.currency, context)} {what}"
+            if key == "outside":
+                words += _by_tender(memo.get("tenders", ()), event.currency, context)
     for asset, part in paid.items():
         units = sum(it.amount for it in entry.postings if it.asset == asset and it.source == SALES)
         words += f"; {_money(part, event.currency, context)} back as {_money(units, asset, context)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, PROMOTION, SALES
+from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, PROMOTION, RETURNS, SALES
 from stampbook.store.reading import book_totals, fact_counts, standing
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def asset_totals(engine: Engine) -> list[AssetTotals]:
             issued=out_of(asset, PROMOTION),
             adjusted=out_of(asset, ADJUSTMENTS) - into(asset, ADJUSTMENTS),
             spent=into(asset, SALES),
-            given_back=out_of(asset, SALES),
+            given_back=out_of(asset, SALES) + out_of(asset, RETURNS),
             taken_back=into(asset, PROMOTION),
             expired=into(asset, BREAKAGE) - out_of(asset, BREAKAGE),
             outstanding=held.get(asset, 0),

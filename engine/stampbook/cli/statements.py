@@ -259,6 +259,12 @@ def _tell_refund(refund: object) -> None:
     click.echo(f"  to stored value: {refund.stored_value}; by other means: {refund.outside}; kept: {refund.deducted}")
     if refund.points.units:
         click.echo(f"  {refund.points} of it as the points that had paid")
+    if refund.credited.units:
+        click.echo(f"  {refund.credited} of it as new stored value, as the customer chose")
+    if refund.exchanged.units:
+        click.echo(f"  {refund.exchanged} of it for what was taken instead")
+    for tender in refund.tenders:
+        click.echo(f"  of tender {tender.tender}, {tender.kind}: {tender.share}, of which {tender.back} go back by it")
     if refund.grants:
         print_table(
             ["rule", "granted", "settled before", "settled now", "taken from this rule's postings"],

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook import (
+    NEVER,
     RENEWED,
+    Credit,
     Objection,
     Plugin,
     PluginError,
@@ -17,7 +19,8 @@ from stampbook import (
     settle_share,
 )
 from stampbook_refunds.config import RefundsConfig
-from stampbook_refunds.rules import put_back, stored_part, take_from
+from stampbook_refunds.rules import put_back, take_from
+from stampbook_refunds.tenders import Policy, shares
 
 if TYPE_CHECKING:
     from stampbook import AccountView, Granted, Lot, Paid, RefundRequest
@@ -39,6 +42,11 @@ class Refunds(Plugin[RefundsConfig]):
         if self.config.points_spent == "debt" and not any(asset.debt for asset in assets.values()):
             message = "points_spent = 'debt' needs an asset that allows it: [assets.points] debt = true"
             raise PluginError(message)
+        config = self.config
+        self._policy = Policy(config.tenders, config.stored_value, config.paid_points)
+        terms = config.to_stored_value
+        good_for = None if terms is None else terms.good_for
+        self._good_for = None if good_for is None else good_for.ends(self.program.calendar)
         self._values: dict[str, tuple[int, int]] = {}
         for code, text in self.config.unit_values.items():
             if code not in assets:
@@ -53,34 +61,44 @@ class Refunds(Plugin[RefundsConfig]):
         """Return the plan: stored value to the lots that paid, grants taken back, the rest outside."""
         plan = RefundPlan()
         taken: dict[int, int] = {}
-        value, total_left = request.value, request.total - request.before
-        for paid in request.paid:
-            part = self._give_back(paid, value, total_left, plan, taken, account)
-            value, total_left = value - part, total_left - (paid.value - paid.back)
-        stored_left = sum(use.amount - use.restored for use in request.drawn)
-        plan.stored_value = stored_part(value, total_left, stored_left, self.config.stored_value)
-        currency = request.order.currency
+        money = request.order.currency
+        paid = {each.asset: each for each in request.paid}
+        parts = shares(request.value, request.tenders, money, self._policy)
+        for tender, part in zip(request.tenders, parts, strict=True):
+            if not tender.asset:
+                plan.outside += part
+                if part:
+                    plan.tenders[tender.place] = part
+            elif tender.asset == money:
+                plan.stored_value = part
+            else:
+                self._give_back(paid[tender.asset], part, plan, taken, account)
         for lot, amount in put_back(request.drawn, plan.stored_value):
-            plan.postings.append(Posting(currency, amount, "sales", lot, self.name))
-        plan.outside = value - plan.stored_value
+            plan.postings.append(Posting(money, amount, "sales", lot, self.name))
         for grant in request.granted:
             self._take(grant, request, account, plan, taken)
+        if request.event.refund_to == "stored_value":
+            self._credit(request, account, plan)
         return plan
 
-    def _give_back(
-        self,
-        paid: Paid,
-        value: int,
-        total_left: int,
-        plan: RefundPlan,
-        taken: dict[int, int],
-        account: AccountView,
-    ) -> int:
-        """Put points that paid back into their lots, and return the money that they stood for.
+    def _credit(self, request: RefundRequest, account: AccountView, plan: RefundPlan) -> None:
+        """Have money from outside come back as stored value, as the customer chose."""
+        terms = self.config.to_stored_value
+        if terms is None:
+            told = "the program gives back by the tender that paid, and not as stored value"
+            plan.objections.append(Objection("not_to_stored_value", told, self.name))
+            return
+        plan.credited = max(0, plan.outside - request.event.exchanged)
+        plan.outside -= plan.credited
+        if plan.credited:
+            expires_at = NEVER if self._good_for is None else self._good_for(account.at)
+            plan.credit = Credit(terms.kind, expires_at, terms.priority)
+
+    def _give_back(self, paid: Paid, part: int, plan: RefundPlan, taken: dict[int, int], account: AccountView) -> None:
+        """Put points that paid back into their lots, for the money that they stood for.
 
         Units are rounded cumulatively, so that the last return gives back every one.
         """
-        part = stored_part(value, total_left, paid.value - paid.back, self.config.paid_points)
         before = sum(use.restored for use in paid.drawn)
         units = portion(paid.amount, paid.back + part, paid.value, before)
         if part:
@@ -99,7 +117,6 @@ class Refunds(Plugin[RefundsConfig]):
             plan.notes.setdefault("expired", []).append(
                 {what: f"{self.program.asset(paid.asset).text(over)} {paid.asset}"}
             )
-        return part
 
     def _is_over(self, lot: Lot | None, at: int) -> bool:
         """Whether units do not go back into the lot that they came from; they are made good again once."""

@@ -177,6 +177,8 @@ def _after(event: Event) -> str:
 def _purchase(event: Purchase, memo: Mapping[str, Any], context: Context) -> str:
     order = event.order_in(context.currency.code)
     words = f"purchase of {_money(order.total, order.currency, context)}{_place(event)}"
+    if event.exchange is not None:
+        words += f" in exchange for what came back of purchase {event.exchange.purchase}"
     if order.stored_value:
         words += f", {_money(order.stored_value, order.currency, context)} of it from stored value"
     for asset, value, units in memo.get("paid", ()):

@@ -288,8 +288,8 @@ class _Explainer:
             return None
         stored, outside, deducted = (self.money(memo.get(key, 0)) for key in ("stored_value", "outside", "deducted"))
         points = self.money(sum(memo.get("paid", {}).values()))
-        credited, exchanged = (self.money(memo.get(key, 0)) for key in ("credited", "exchanged"))
-        parts = (stored, outside, deducted, points, credited, exchanged)
+        ways = tuple(self.money(memo.get(key, 0)) for key in ("credited", "charged_back", "exchanged"))
+        parts = (stored, outside, deducted, points, *ways)
         value = self.money(sum(part.units for part in parts))
         tenders = tuple(
             TenderBack(place, kind, self.money(share), self.money(back))
@@ -299,7 +299,7 @@ class _Explainer:
             ", ".join(f"{name} {text}" for name, text in note.items())
             for note in self.trace.get("refund", {}).get("short", ())
         )
-        more = (notes, points, credited, exchanged, tenders)
+        more = (notes, points, *ways, tenders)
         past = self._past()
         if past is None:
             return RefundReason(

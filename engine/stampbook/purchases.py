@@ -213,7 +213,8 @@ class Basket(Part):
 class Return(Event):
     """Goods came back: named lines, an amount, or, where neither is given, all that remains of the purchase.
 
-    `refund_to` says that the customer wants what was paid from outside as stored value, where the program allows that.
+    `refund_to` says that the customer wants what was paid from outside as stored value, where the program allows that;
+    or that a payment system took it back by itself.
     """
 
     type: Literal["return"] = "return"
@@ -222,9 +223,14 @@ class Return(Event):
     purchase_source: Name | None = None
     lines: tuple[ReturnLine, ...] = ()
     amount: PositiveAmount | None = None
-    refund_to: RefundTo = "tenders"
+    refund_to: Literal["tenders", "stored_value", "chargeback"] = "tenders"
     exchanged: Amount = 0
     reason: Text = ""
+
+    @property
+    def while_frozen(self) -> bool:
+        """What a payment system takes back it takes of frozen accounts too."""
+        return self.refund_to == "chargeback"
 
     @model_validator(mode="after")
     def _one_way(self) -> Return:

@@ -129,9 +129,10 @@ class RefundPlan:
     points that are gone. `paid` is the part of it by asset that goes back in what paid: the postings put the units
     back into their lots. `over` are units of lots that paid and whose time is over: lot, units, and the end under which
     they go back instead, or None where they do not. `notes` go into the trace.
-    `tenders` is by place what each tender from outside gives of `outside`, `deducted` and `credited`; in proportion to
-    what is left of each where it is empty. `credited` is the money that comes back as a new lot under the terms of
-    `credit`, `exchanged` the part of `outside` that pays for what is taken instead.
+    `tenders` is by place what each tender from outside gives of `outside`, `deducted`, `credited` and
+    `charged_back`; in proportion to what is left of each where it is empty. `credited` is the money that comes back as
+    a new lot under the terms of `credit`, `charged_back` what a payment system took back by itself (with `freezes` the
+    account is frozen), `exchanged` the part of `outside` that pays for what is taken instead.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -150,3 +151,5 @@ class RefundPlan:
     credited: int = 0
     credit: Credit | None = None
     exchanged: int = 0
+    charged_back: int = 0
+    freezes: bool = False

@@ -35,8 +35,8 @@ class RefundReason:
     """The arithmetic of a return: `value` of `total` came back, after `before`; where the money and points went.
 
     `points` is the part of the money that points had paid, and that went back as points; `credited` went back as new
-    stored value, `exchanged` paid for what was taken instead. `tenders` is what goes back by each tender from outside,
-    where there are several.
+    stored value, `charged_back` was taken by the payment system itself, `exchanged` paid for what was taken instead.
+    `tenders` is what goes back by each tender from outside, where there are several.
     """
 
     purchase: str
@@ -51,5 +51,6 @@ class RefundReason:
     notes: tuple[str, ...]
     points: Sum
     credited: Sum
+    charged_back: Sum
     exchanged: Sum
     tenders: tuple[TenderBack, ...]

@@ -214,7 +214,7 @@ class Past:
                 raise InvariantError("I15", f"{value} is given back in {code}, which paid {by_paid.get(code, 0)}")
         if plan.stored_value != stored or plan.outside < 0 or plan.deducted < 0:
             raise InvariantError("I15", f"a refund of {plan.stored_value} to stored value posts {stored}")
-        back = stored + plan.outside + plan.deducted + plan.credited + sum(plan.paid.values())
+        back = stored + plan.outside + plan.deducted + plan.credited + plan.charged_back + sum(plan.paid.values())
         if back != request.value:
             raise InvariantError("I15", f"{request.value} comes back, not {back}")
         _check_outside(request, plan)
@@ -222,7 +222,7 @@ class Past:
 
 def _check_outside(request: RefundRequest, plan: RefundPlan) -> None:
     """Check what a plan gives back of the money from outside, tender by tender."""
-    outside = plan.outside + plan.deducted + plan.credited
+    outside = plan.outside + plan.deducted + plan.credited + plan.charged_back
     left = {tender.place: tender.left for tender in request.tenders if not tender.asset}
     for place, share in plan.tenders.items():
         if not 0 <= share <= left.get(place, 0):
@@ -231,6 +231,8 @@ def _check_outside(request: RefundRequest, plan: RefundPlan) -> None:
         raise InvariantError("I15", f"tenders give back {sum(plan.tenders.values())}, not {outside}")
     if outside > sum(left.values()):
         raise InvariantError("I15", f"{outside} goes back from outside, of which {sum(left.values())} paid")
+    if plan.charged_back < 0:
+        raise InvariantError("I15", f"{plan.charged_back} is charged back")
     if plan.credited < 0 or bool(plan.credited) != (plan.credit is not None):
         raise InvariantError("I15", f"{plan.credited} comes back as stored value, under terms that do not fit that")
     if not 0 <= plan.exchanged <= plan.outside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stampbook.account import FROZEN, OPEN
 from stampbook.amounts import amount_text, currency
 from stampbook.events import Return
 from stampbook.ledger import PROMOTION, RETURNS, SALES, Posting
@@ -79,6 +80,8 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         return
     past.check_plan(request, plan, draft.postings)
     renewed = _renewed(draft, plan, stamped.plugin)
+    if plan.freezes and draft.account.status == OPEN:
+        draft.status = FROZEN
     _credit(draft, plan, past.order.currency, stamped.plugin)
     counted = [*taken_metrics(past, request), *taken_grants(past, plan), *given_back(past, plan, request)]
     draft.metrics = counted
@@ -152,6 +155,8 @@ def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan
         memo["paid"] = plan.paid
     if plan.credited:
         memo["credited"] = plan.credited
+    if plan.charged_back:
+        memo["charged_back"] = plan.charged_back
     if plan.exchanged:
         memo["exchanged"] = plan.exchanged
     if len([tender for tender in request.tenders if not tender.asset]) > 1:

@@ -190,6 +190,7 @@ _WAYS_BACK = {
     "stored_value": "back to stored value",
     "outside": "to give back by other means",
     "credited": "as new stored value",
+    "charged_back": "taken back by the payment system",
     "exchanged": "for what was taken instead",
     "deducted": "kept for points that were spent already",
 }

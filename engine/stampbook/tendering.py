@@ -88,13 +88,13 @@ def shares_of(plan: RefundPlan, tenders: Iterable[Tendered]) -> list[tuple[int, 
     proportion; what becomes stored value, or pays for what is taken instead, is that of the first ones.
     """
     outside = [tender for tender in tenders if not tender.asset]
-    whole = plan.outside + plan.deducted + plan.credited
+    whole = plan.outside + plan.deducted + plan.credited + plan.charged_back
     if plan.tenders:
         shares = [plan.tenders.get(tender.place, 0) for tender in outside]
     else:
         shares = split(whole, [tender.left for tender in outside])
     kept = split(plan.deducted, shares)
-    stays = plan.credited + plan.exchanged
+    stays = plan.credited + plan.exchanged + plan.charged_back
     found: list[tuple[int, str, int, int]] = []
     for tender, share, off in zip(outside, shares, kept, strict=True):
         here = min(stays, share - off)

@@ -261,6 +261,8 @@ def _tell_refund(refund: object) -> None:
         click.echo(f"  {refund.points} of it as the points that had paid")
     if refund.credited.units:
         click.echo(f"  {refund.credited} of it as new stored value, as the customer chose")
+    if refund.charged_back.units:
+        click.echo(f"  {refund.charged_back} of it taken back by the payment system")
     if refund.exchanged.units:
         click.echo(f"  {refund.exchanged} of it for what was taken instead")
     for tender in refund.tenders:

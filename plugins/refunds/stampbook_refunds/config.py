@@ -31,6 +31,41 @@ class ToStoredValue(PluginConfig):
         return self
 
 
+class TopUpReturn(PluginConfig):
+    """How a top-up is taken back for who asks for it; without the table none is."""
+
+    bonus: Annotated[
+        Literal["proportional", "whole", "keep"],
+        Field(
+            description="what came with the top-up and is taken back: its part, all of it as soon as anything goes "
+            "back, or nothing"
+        ),
+    ] = "proportional"
+    used: Annotated[
+        Literal["rest", "refuse"],
+        Field(description="of a top-up that is used in part: what is left of it goes back, or nothing does"),
+    ] = "rest"
+    bonus_spent: Annotated[
+        Literal["as_points_spent", "deduct"],
+        Field(
+            description="when what came with it is spent already: as points_spent says, or kept from the money (points "
+            "by unit_values)"
+        ),
+    ] = "as_points_spent"
+
+
+class Chargeback(PluginConfig):
+    """What happens when a payment system takes money back; without the table such events are refused."""
+
+    freeze: Annotated[bool, Field(strict=True, description="whether the account is frozen")] = True
+    rest: Annotated[
+        Literal["debt", "let_go"],
+        Field(
+            description="of a top-up: what is not there any more is owed (needs debt = true of the currency) or lost"
+        ),
+    ] = "debt"
+
+
 class RefundsConfig(PluginConfig):
     """How the return of a purchase is made good."""
 
@@ -58,6 +93,8 @@ class RefundsConfig(PluginConfig):
             description="lets customers choose stored value for what they paid from outside (`refund_to` of the return)"
         ),
     ] = None
+    topup_return: Annotated[TopUpReturn | None, Field(description="lets top-ups be returned")] = None
+    chargeback: Annotated[Chargeback | None, Field(description="what a chargeback does")] = None
     stored_value: Annotated[
         Literal["proportional", "first", "last"],
         Field(description="of a purchase paid in part from stored value: which part a return gives back"),
@@ -94,6 +131,8 @@ class RefundsConfig(PluginConfig):
 
     @model_validator(mode="after")
     def _valued(self) -> RefundsConfig:
-        if (self.points_spent == "deduct_from_refund") != bool(self.unit_values):
+        deducts = self.points_spent == "deduct_from_refund"
+        of_topups = self.topup_return is not None and self.topup_return.bonus_spent == "deduct"
+        if (deducts and not self.unit_values) or (self.unit_values and not (deducts or of_topups)):
             refuse("unit_values goes with points_spent = 'deduct_from_refund', and only with it")
         return self

@@ -288,8 +288,10 @@ class _Explainer:
             return None
         stored, outside, deducted = (self.money(memo.get(key, 0)) for key in ("stored_value", "outside", "deducted"))
         points = self.money(sum(memo.get("paid", {}).values()))
-        ways = tuple(self.money(memo.get(key, 0)) for key in ("credited", "charged_back", "exchanged"))
-        parts = (stored, outside, deducted, points, *ways)
+        credited, charged, exchanged = (
+            self.money(memo.get(key, 0)) for key in ("credited", "charged_back", "exchanged")
+        )
+        parts = (stored, outside, deducted, points, credited, charged, exchanged)
         value = self.money(sum(part.units for part in parts))
         tenders = tuple(
             TenderBack(place, kind, self.money(share), self.money(back))
@@ -299,11 +301,10 @@ class _Explainer:
             ", ".join(f"{name} {text}" for name, text in note.items())
             for note in self.trace.get("refund", {}).get("short", ())
         )
-        more = (notes, points, *ways, tenders)
         past = self._past()
         if past is None:
             return RefundReason(
-                self.event.purchase or "", None, None, None, value, stored, outside, deducted, (), *more
+                self.event.purchase or "", None, None, None, value, stored, outside, deducted, (), notes, points, credited, charged, exchanged, tenders
             )
         purchase, known = past
         request, _, _ = refund_request(self.event, known)
@@ -327,7 +328,7 @@ class _Explainer:
             outside,
             deducted,
             grants,
-            *more,
+            notes, points, credited, charged, exchanged, tenders,
         )
 
     def _taken(self, rule: str) -> int:

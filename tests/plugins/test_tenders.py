@@ -138,7 +138,7 @@ class Model:
         if order == "reverse":
             names.reverse()
         elif order == "outside_first":
-            inside = [name for name in ("stored_value", "points") if name in self.paid]
+            inside: list[str] = [name for name in ("stored_value", "points") if name in self.paid]
             names = [name for name in names if name not in inside] + inside
         parts = {}
         for name in names:
@@ -233,7 +233,7 @@ def test_an_order_of_all_tenders_leaves_none_for_one_of_them() -> None:
 
 
 def test_the_books_agree_and_the_story_tells_every_tender(any_db: str) -> None:
-    told = [
+    told: list[dict[str, Any]] = [
         {"type": "topup", "id": "t", "amount": "10.00"},
         {"type": "purchase", "id": "p", "amount": "10.00", "tenders": [
             {"kind": "card", "amount": "4.00"}, {"kind": "stored_value", "amount": "2.00"},

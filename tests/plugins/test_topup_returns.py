@@ -207,7 +207,7 @@ def test_never_more_goes_back_than_was_paid_in_and_every_cent_is_somewhere(
     options = f"{CHARGEBACK}freeze = false\n{RETURN}bonus = '{bonus}'\n"
     ledger = shop(options, f"{amount / 100:.2f}")
     granted = ledger.view().balance("GBP") - amount
-    back = spent = 0
+    back = spent = taken = 0
     for kind, pence in told:
         text = f"{pence / 100:.2f}"
         if kind == "spend":

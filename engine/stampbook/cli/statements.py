@@ -247,7 +247,7 @@ def _tell_rule(rule: object) -> None:
 
 def _tell_refund(refund: object) -> None:
     from stampbook.cli.printing import moment, print_table
-    from stampbook.explaining import RefundReason
+    from stampbook.refund_reasons import RefundReason
 
     assert isinstance(refund, RefundReason)  # noqa: S101 - narrows for the type checker
     click.echo("\nRefund")

@@ -54,4 +54,4 @@ class TopUpChargedBack(_OfTopUp):
         return True
 
 
-KINDS: tuple[type[_OfTopUp], ...] = (TopUpReturned, TopUpChargedBack)
+KINDS = (TopUpReturned, TopUpChargedBack)

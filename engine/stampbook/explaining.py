@@ -304,7 +304,21 @@ class _Explainer:
         past = self._past()
         if past is None:
             return RefundReason(
-                self.event.purchase or "", None, None, None, value, stored, outside, deducted, (), notes, points, credited, charged, exchanged, tenders
+                self.event.purchase or "",
+                None,
+                None,
+                None,
+                value,
+                stored,
+                outside,
+                deducted,
+                (),
+                notes,
+                points,
+                credited,
+                charged,
+                exchanged,
+                tenders,
             )
         purchase, known = past
         request, _, _ = refund_request(self.event, known)
@@ -328,7 +342,12 @@ class _Explainer:
             outside,
             deducted,
             grants,
-            notes, points, credited, charged, exchanged, tenders,
+            notes,
+            points,
+            credited,
+            charged,
+            exchanged,
+            tenders,
         )
 
     def _taken(self, rule: str) -> int:

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stampbook import Event, Message, Plugin, PluginConfig, Purchase, hookimpl
 from stampbook.engine import Engine
 from stampbook.errors import DuplicateEventError, EventError
+from stampbook.statements import statement
+from stampbook.states import account_state
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from stampbook.engine import Outcome
 
 PROGRAM = """
@@ -194,3 +199,84 @@ def test_an_exchange_does_what_a_return_and_a_purchase_do_or_nothing(
     else:
         assert not first.accepted or not second.accepted or part > first.memo["outside"]
         assert (whole.balance("GBP"), whole.balance("points")) == before
+
+
+def test_the_statement_tells_what_came_back_and_where_that_went(sqlite_db: str) -> None:
+    told: list[dict[str, Any]] = [
+        {"type": "purchase", "id": "p", "amount": "50.00", "tenders": [
+            {"kind": "card", "amount": "25.00"}, {"kind": "cash", "amount": "25.00"}]},
+        {"type": "purchase", "id": "x", "amount": "10.00", "tenders": [{"kind": "exchange", "amount": "10.00"}],
+         "exchange": {"purchase": "p", "amount": "30.00", "reason": "too small"}},
+    ]  # fmt: skip
+    with Engine.open(sqlite_db, create=True) as engine:
+        engine.put_text_in_force(PROGRAM)
+        engine.process([{**each, "account": "ann", "at": f"2025-01-0{n}"} for n, each in enumerate(told, 1)])
+        rest = "; 20.00 GBP to give back by other means (5.00 GBP card, 15.00 GBP cash)"
+        rest += "; 10.00 GBP for what was taken instead"
+        assert [line.words for line in statement(engine, "ann").lines][-2:] == [
+            f"return of 30.00 GBP from purchase p: too small{rest}",
+            f"purchase of 10.00 GBP in exchange for what came back of purchase p{rest}",
+        ]
+
+
+def test_late_news_of_an_exchange_is_judged_at_its_own_time(any_db: str) -> None:
+    told = [
+        *events()[:1],
+        {"type": "spend", "id": "s", "asset": "points", "amount": "45", "account": "ann", "at": "2025-02-01"},
+        *events()[1:],
+    ]
+    with Engine.open(any_db, create=True) as engine:
+        engine.put_text_in_force(PROGRAM)
+        outcomes = engine.process(told)
+        assert [one.status for one in outcomes] == [*["accepted"] * 2, "refused", *["accepted"] * 3]
+        assert verify(engine).findings == ()
+
+
+def test_what_was_bought_on_an_account_that_was_merged_is_exchanged_on_the_one_that_took_it_in(any_db: str) -> None:
+    merging = PROGRAM + '[[plugin]]\nuse = "merging"\nlater_events = "forward"\n'
+    told: list[dict[str, Any]] = [
+        {"type": "purchase", "id": "p", "account": "old", "amount": "50.00"},
+        {"type": "purchase", "id": "q", "account": "new", "amount": "1.00"},
+        {"type": "account.merged", "id": "m", "account": "old", "to": "new"},
+        {"type": "purchase", "id": "no", "account": "new", "amount": "60.00",
+         "tenders": [{"kind": "exchange", "amount": "60.00"}], "exchange": {"purchase": "p"}},
+        {"type": "purchase", "id": "x", "account": "new", "amount": "20.00",
+         "tenders": [{"kind": "exchange", "amount": "20.00"}], "exchange": {"purchase": "p"}},
+        {"type": "return", "id": "r", "account": "old", "purchase": "p"},
+    ]  # fmt: skip
+    with Engine.open(any_db, create=True) as engine:
+        engine.put_text_in_force(merging)
+        outcomes = engine.process([{**each, "at": f"2025-01-0{n}"} for n, each in enumerate(told, 1)])
+        assert [one.status for one in outcomes] == [*["accepted"] * 3, "refused", "accepted", "refused"]
+        assert [each.code for each in outcomes[5].objections] == ["nothing_left"]
+        assert account_state(engine, "new").holdings[0].available.text == "21"
+        assert verify(engine).findings == ()
+
+
+class Partner(Plugin[PluginConfig]):
+    """Asks another account for its consent to each purchase in a store."""
+
+    Config = PluginConfig
+
+    @hookimpl
+    def reward(self, event: Event) -> Iterable[Any]:
+        if isinstance(event, Purchase) and event.store:
+            yield Message(event.store, "spend", {"asset": "points", "amount": "5"})
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_where_another_account_refuses_what_is_bought_nothing_comes_back(any_db: str, size: int) -> None:
+    told = [
+        {"type": "account.opened", "id": "o", "account": "shop-1", "at": "2025-01-01"},
+        *events()[:1],
+        {**events()[2], "store": "shop-1"},
+        events()[4] | {"purchase": "p"},
+    ]
+    program = PROGRAM + '[[plugin]]\nuse = "partner"\n'
+    with Engine.open(any_db, create=True, plugins={"partner": Partner}) as engine:
+        engine.put_text_in_force(program)
+        outcomes = [one for n in range(0, 4, size) for one in engine.process(told[n : n + size])]
+        assert [one.status for one in outcomes] == ["accepted", "accepted", "malformed", "accepted"]
+        assert "nothing of the exchange is kept" in str(outcomes[2].error)
+        assert sum(value for _, _, value in outcomes[3].memo["came"]) == 5000, "all of it was there to come back"
+        assert verify(engine).findings == ()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class AssetTotals:
     """Sums of one asset over all accounts, in smallest units.
 
-    Paid in, issued, adjusted and given back, less spent, expired and taken back, is what is outstanding.
+    Paid in (less what went back), issued, adjusted and given back, less spent, expired and taken back, is what is
+    outstanding.
     """
 
     asset: str
@@ -45,7 +46,7 @@ def asset_totals(engine: Engine) -> list[AssetTotals]:
     return [
         AssetTotals(
             asset,
-            paid_in=out_of(asset, CASH),
+            paid_in=out_of(asset, CASH) - into(asset, CASH),
             issued=out_of(asset, PROMOTION),
             adjusted=out_of(asset, ADJUSTMENTS) - into(asset, ADJUSTMENTS),
             spent=into(asset, SALES),

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from stampbook.engine import Engine
 from stampbook.errors import ProgramError
+from stampbook.explaining import explain_entry
+from stampbook.replay import find_entry
 from stampbook.testing import Ledger
+from stampbook.totals import asset_totals
 from stampbook.verifying import verify
 
 HEAD = """
@@ -247,3 +250,14 @@ def test_the_books_agree_and_the_story_tells_every_tender(any_db: str) -> None:
         outcomes = engine.process([{**each, "account": "ann", "at": f"2025-01-0{n}"} for n, each in enumerate(told, 1)])
         assert [outcome.status for outcome in outcomes] == ["accepted"] * 4
         assert verify(engine).findings == ()
+        refund = explain_entry(engine, *find_entry(engine, None, "r")[0]).refund
+        assert refund is not None
+        assert [(tender.kind, tender.share.text, tender.back.text) for tender in refund.tenders] == [
+            ("card", "2.00", "2.00"),
+            ("cash", "2.00", "2.00"),
+        ]
+        refund = explain_entry(engine, *find_entry(engine, None, "s")[0]).refund
+        assert refund is not None
+        assert (refund.value.text, refund.credited.text, refund.stored_value.text) == ("5.00", "4.00", "1.00")
+        [money] = [each for each in asset_totals(engine) if each.asset == "GBP"]
+        assert (money.paid_in, money.spent, money.given_back, money.outstanding) == (1000, 200, 600, 1400)

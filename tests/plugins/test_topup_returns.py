@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stampbook.engine import Engine
 from stampbook.errors import ProgramError
 from stampbook.testing import Ledger
+from stampbook.totals import asset_totals
 from stampbook.verifying import verify
 
 HEAD = """
@@ -246,3 +247,20 @@ def test_the_books_agree(any_db: str) -> None:
         outcomes = engine.process([{**each, "account": "ann", "at": f"2025-01-0{n}"} for n, each in enumerate(told, 1)])
         assert [outcome.status for outcome in outcomes] == [*["accepted"] * 4, "refused"]
         assert verify(engine).findings == ()
+        [money] = [each for each in asset_totals(engine) if each.asset == "GBP"]
+        assert (money.paid_in, money.issued, money.spent) == (0, 2000, 5000)
+        assert money.paid_in + money.issued - money.spent - money.taken_back == money.outstanding
+
+
+def test_a_refund_of_the_balance_does_not_pay_again_what_went_back(any_db: str) -> None:
+    told: list[dict[str, Any]] = [
+        {"type": "topup", "id": "t", "amount": "100.00"},
+        {"type": "topup.returned", "id": "r", "about": "t", "amount": "40.00"},
+        {"type": "refund.requested", "id": "q"},
+    ]
+    payouts = "[[plugin]]\nuse = 'payouts'\npacks = ['contract']\nrefunds = 'balance'\n"
+    with Engine.open(any_db, create=True) as engine:
+        engine.put_text_in_force(f"{HEAD}{RETURN}{payouts}")
+        outcomes = engine.process([{**each, "account": "ann", "at": f"2025-01-0{n}"} for n, each in enumerate(told, 1)])
+        assert outcomes[2].accepted, outcomes[2].objections
+        assert outcomes[2].memo["remembered"]["_result"] == "60.00"

@@ -232,9 +232,9 @@ def earlier_returns_are_forgotten(bug: pytest.MonkeyPatch) -> None:
 
 
 def a_return_takes_nothing_back(bug: pytest.MonkeyPatch) -> None:
-    from stampbook_refunds import Refunds
+    from stampbook_refunds.taking import Taker
 
-    bug.setattr(Refunds, "_take", lambda *_: None)
+    bug.setattr(Taker, "take", lambda *_: None)
 
 
 def recording_goes_back(bug: pytest.MonkeyPatch) -> None:

@@ -110,12 +110,14 @@ if TYPE_CHECKING:
     from stampbook.proposals import Share as Share
     from stampbook.proposals import StatusChange as StatusChange
     from stampbook.proposals import Tally as Tally
+    from stampbook.refund_plans import Credit as Credit
     from stampbook.refund_plans import Drawn as Drawn
     from stampbook.refund_plans import Granted as Granted
     from stampbook.refund_plans import Paid as Paid
     from stampbook.refund_plans import RefundPlan as RefundPlan
     from stampbook.refund_plans import RefundRequest as RefundRequest
     from stampbook.refund_plans import ReturnedLine as ReturnedLine
+    from stampbook.refund_plans import Tendered as Tendered
     from stampbook.registry import Registry as Registry
     from stampbook.returns import settle_share as settle_share
     from stampbook.store import database_url as database_url
@@ -214,7 +216,7 @@ _ROOMS = {
         "StatusChange",
         "Tally",
     ),
-    "refund_plans": ("Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine"),
+    "refund_plans": ("Credit", "Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine", "Tendered"),
     "registry": ("Registry",),
     "returns": ("settle_share",),
     "validity": ("Validity",),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.account import Account
-from stampbook.delivering import event_data, refused_elsewhere, tell_listeners, undeliverable
+from stampbook.delivering import event_data, refuse_half, refused_elsewhere, tell_listeners, undeliverable
 from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError, StampbookError
-from stampbook.events import OF_PURCHASES, OWN_SOURCE, AccountOpened, Event, Purchase
+from stampbook.events import OWN_SOURCE, AccountOpened, Event, Purchase
+from stampbook.exchanging import is_of_purchase
 from stampbook.gathering import Gathered
 from stampbook.journal import encoded, recorded, seal
 from stampbook.leasing import Purse
@@ -155,7 +156,7 @@ class Batch(Gathered):
             key = self.keys.get(event.names)
             if key is not None and key.account_id == account.id:
                 about = key.seq
-                past = self.past(key, account) if isinstance(event, OF_PURCHASES) else earlier_named(self, key, event)
+                past = self.past(key, account) if is_of_purchase(event) else earlier_named(self, key, event)
             elif key is not None and key.account_id:
                 about, past = recalled(self, registry, account, key, event)
         account.history = history_of(self, account) if event.of_history else None
@@ -171,13 +172,13 @@ class Batch(Gathered):
             if decision.event is event:
                 own = entry
                 if not entry.accepted:
+                    refuse_half(self, decision)
                     break  # what follows would follow from its acceptance, which another account may have prevented
         assert own is not None  # noqa: S101 - decide always judges the event itself
         return outcome_of(own, event.account)
 
     def _registry_of(self, data: Mapping[str, Any]) -> Registry:
-        last = self.programs.registries[-1]
-        return self.programs.at(last.reader.read(data).at)
+        return self.programs.at(self.programs.registries[-1].reader.read(data).at)
 
     def _account(self, registry: Registry, event: Event, *, opens: bool = False) -> Account:
         account = self.accounts.get(event.account)

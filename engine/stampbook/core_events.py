@@ -73,7 +73,9 @@ def check_status(draft: Draft) -> None:
         draft.object("account_merged", f"account {draft.account.ref} was merged into {into}; send it there")
     elif status == CLOSED and not event.on_closed:
         draft.object("account_closed", f"account {event.account} is closed")
-    elif status == FROZEN and event.source != OWN_SOURCE and not isinstance(event, _WHILE_FROZEN):
+    elif (
+        status == FROZEN and event.source != OWN_SOURCE and not (isinstance(event, _WHILE_FROZEN) or event.while_frozen)
+    ):
         draft.object("account_frozen", f"account {event.account} is frozen; unfreeze it first")
 
 

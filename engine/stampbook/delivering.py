@@ -6,13 +6,16 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account_view import AccountView
+from stampbook.errors import EventError
 from stampbook.events import OWN_SOURCE
+from stampbook.exchanging import is_exchange
 from stampbook.ledger import ELSEWHERE, Decision, Entry, Objection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stampbook.account import Account
+    from stampbook.batch import Batch
     from stampbook.ledger import Message
     from stampbook.periods import Calendar
     from stampbook.registry import Registry
@@ -68,3 +71,17 @@ def tell_listeners(told: Iterable[tuple[Registry, Decision, Account]]) -> None:
             log.error(
                 "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
             )
+
+
+def refuse_half(batch: Batch, decision: Decision) -> None:
+    """Fail where another account refuses one half of an exchange after the other was entered.
+
+    Raises:
+        EventError: it does; the batch is undone, and nothing of the exchange is kept.
+    """
+    if decision.transaction is not None and is_exchange(decision.event):
+        batch.half_done = True
+        message = (
+            f"event {decision.event.id!r}: another account refuses what is bought; nothing of the exchange is kept"
+        )
+        raise EventError(message)

@@ -42,6 +42,11 @@ class Event(Part):
     at: Instant
 
     @property
+    def while_frozen(self) -> bool:
+        """Whether it may happen to a frozen account."""
+        return False
+
+    @property
     def words(self) -> str:
         """What it is about, for people: what its kind, its amount and its reason do not say."""
         return ""

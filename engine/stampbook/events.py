@@ -11,6 +11,7 @@ from stampbook.event_fields import End, Instant, Name, PositiveAmount, SignedAmo
 from stampbook.joining import EarlierRecalled, EarlierSettled
 from stampbook.purchases import (
     Basket,
+    Exchange,
     OrderLine,
     Purchase,
     PurchaseCancelled,
@@ -284,6 +285,7 @@ __all__ = [
     "EarlierRecalled",
     "EarlierSettled",
     "Event",
+    "Exchange",
     "Expiry",
     "Extend",
     "HoldAuthorised",

@@ -14,6 +14,7 @@ from stampbook.ledger import SALES
 from stampbook.lots import DEBT, DEFAULT_ORDER
 from stampbook.periods import NEVER
 from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
+from stampbook.refund_reasons import RefundReason, TakenBack, TenderBack
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
 from stampbook.states import AccountState, Judges, LotState, Past, Sum, day_of
@@ -53,36 +54,6 @@ class Count(NamedTuple):
     metric: str
     delta: str
     day: date
-
-
-class TakenBack(NamedTuple):
-    """What one rule had granted for a purchase, and what its return made of that."""
-
-    rule: str
-    granted: Sum
-    settled_before: Sum
-    settled: Sum
-    taken: Sum
-
-
-@dataclass(frozen=True, slots=True)
-class RefundReason:
-    """The arithmetic of a return: `value` of `total` came back, after `before`; where the money and points went.
-
-    `points` is the part of the money that points had paid, and that went back as points.
-    """
-
-    purchase: str
-    purchase_at: datetime | None
-    total: Sum | None
-    before: Sum | None
-    value: Sum
-    stored_value: Sum
-    outside: Sum
-    deducted: Sum
-    grants: tuple[TakenBack, ...]
-    notes: tuple[str, ...]
-    points: Sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +298,15 @@ class _Explainer:
             return None
         stored, outside, deducted = (self.money(memo.get(key, 0)) for key in ("stored_value", "outside", "deducted"))
         points = self.money(sum(memo.get("paid", {}).values()))
-        value = self.money(stored.units + outside.units + deducted.units + points.units)
+        credited, charged, exchanged = (
+            self.money(memo.get(key, 0)) for key in ("credited", "charged_back", "exchanged")
+        )
+        parts = (stored, outside, deducted, points, credited, charged, exchanged)
+        value = self.money(sum(part.units for part in parts))
+        tenders = tuple(
+            TenderBack(place, kind, self.money(share), self.money(back))
+            for place, kind, share, back in memo.get("tenders", ())
+        )
         notes = tuple(
             ", ".join(f"{name} {text}" for name, text in note.items())
             for note in self.trace.get("refund", {}).get("short", ())
@@ -335,7 +314,21 @@ class _Explainer:
         past = self._past()
         if past is None:
             return RefundReason(
-                self.event.purchase or "", None, None, None, value, stored, outside, deducted, (), notes, points
+                self.event.purchase or "",
+                None,
+                None,
+                None,
+                value,
+                stored,
+                outside,
+                deducted,
+                (),
+                notes,
+                points,
+                credited,
+                charged,
+                exchanged,
+                tenders,
             )
         purchase, known = past
         request, _, _ = refund_request(self.event, known)
@@ -361,6 +354,10 @@ class _Explainer:
             grants,
             notes,
             points,
+            credited,
+            charged,
+            exchanged,
+            tenders,
         )
 
     def _taken(self, rule: str) -> int:

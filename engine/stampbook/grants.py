@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from stampbook.events import Purchase
-from stampbook.ledger import ADJUSTMENTS, CASH, OPENING, PROMOTION, TRANSFERS
+from stampbook.ledger import ADJUSTMENTS, CASH, OPENING, PROMOTION, RETURNS, TRANSFERS
 from stampbook.lots import DEBT
 from stampbook.periods import NEVER
 from stampbook.pipeline import apply
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stampbook.store import Session
     from stampbook.store.past_lots import PastAccount
 
-_GRANTING = frozenset({CASH, PROMOTION, ADJUSTMENTS, OPENING, TRANSFERS})
+_GRANTING = frozenset({CASH, PROMOTION, ADJUSTMENTS, OPENING, RETURNS, TRANSFERS})
 """Books out of which new value comes; what comes out of another one first goes back to what had gone there."""
 
 

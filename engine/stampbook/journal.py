@@ -8,7 +8,8 @@ import orjson
 
 from stampbook.earlier import Earlier, Happened
 from stampbook.errors import InvariantError
-from stampbook.events import EarlierRecalled, Purchase
+from stampbook.events import EarlierRecalled, Purchase, Return
+from stampbook.exchanging import plain_return
 from stampbook.ledger import (
     Decision,
     Entry,
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
 def own_payload(event: Event) -> bytes:
     """Return the canonical text of an event that the engine or a plugin made."""
-    data = {name: value for name, value in event.__dict__.items() if value is not None}
+    if isinstance(event, Return):
+        data = plain_return(event)
+    else:
+        data = {name: value for name, value in event.__dict__.items() if value is not None}
     data["at"] = moment_of(event.at).isoformat()
     return canonical(data)
 

@@ -35,6 +35,9 @@ ELSEWHERE: Final = "refused_by"
 OPENING: Final = "opening"
 """What accounts brought along from another system."""
 
+RETURNS: Final = "returns"
+"""What customers chose to have as stored value for what came back, where they had paid from outside."""
+
 TRANSFERS: Final = "transfers"
 """What is on its way between two accounts: nothing, once both have decided."""
 

@@ -29,12 +29,15 @@ class Line(NamedTuple):
 
 
 class Order:
-    """A purchase as rules see it; all money in smallest units of `currency`."""
+    """A purchase as rules see it; all money in smallest units of `currency`.
+
+    `tenders` are the kinds of what paid; `tendered` are kind, asset (where one is named) and amount of each.
+    """
 
     __slots__ = (
         "_categories", "_labels", "_net_shares", "_part_of", "_shares", "_skus", "channel", "currency",
         "discount", "gross", "line_taxes", "lines", "net", "paid_by_points", "quantity", "store",
-        "stored_value", "tax", "tenders", "total",
+        "stored_value", "tax", "tendered", "tenders", "total",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913 - all that an order has, by name
@@ -53,6 +56,7 @@ class Order:
         store: str,
         paid_by_points: int = 0,
         tenders: tuple[str, ...] = (),
+        tendered: tuple[tuple[str, str, int], ...] = (),
         line_taxes: tuple[int, ...] | None = None,
         part_of: Order | None = None,
     ) -> None:
@@ -69,6 +73,7 @@ class Order:
         self.store = store
         self.paid_by_points = paid_by_points
         self.tenders = tenders
+        self.tendered = tendered
         self.line_taxes = line_taxes
         self._skus: frozenset[str] | None = None
         self._categories: frozenset[str] | None = None
@@ -179,6 +184,7 @@ class Order:
             store=self.store,
             paid_by_points=points,
             tenders=self.tenders,
+            tendered=self.tendered,
             line_taxes=tuple([taxes[line.number] for line in lines]),
             part_of=self,
         )
@@ -266,5 +272,6 @@ def order_of(purchase: Any, currency: str) -> Order:
         store=fields["store"],
         paid_by_points=sum([tender["amount"] for tender in tenders if tender["kind"] == "points"]),
         tenders=tuple([tender["kind"] for tender in tenders]),
+        tendered=tuple([(tender["kind"], tender["asset"] or "", tender["amount"]) for tender in tenders]),
         line_taxes=taxes,
     )

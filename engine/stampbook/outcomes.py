@@ -11,9 +11,9 @@ import orjson
 from stampbook.ledger import Entry, Objection, Posting
 
 if TYPE_CHECKING:
-    from stampbook.errors import (
-        StampbookError,
-    )
+    from collections.abc import Mapping
+
+    from stampbook.errors import StampbookError
 
 log = logging.getLogger("stampbook")
 
@@ -31,7 +31,8 @@ class Outcome:
     `error`; nothing was recorded) or ``failed``: a rule or plugin of the program failed on it (with `error`; nothing
     was recorded, mend the program and send the event again). `replayed` says that the id was known and this is its
     first outcome.
-    `error` is the exception itself, so that a caller may raise it.
+    `error` is the exception itself, so that a caller may raise it. `exchange` says of a purchase in exchange by which
+    `event` something came back, and where that goes, as the memo of a return does.
     """
 
     status: str
@@ -45,6 +46,7 @@ class Outcome:
     postings: tuple[Posting, ...] = ()
     effects: bytes = b"{}"
     error: StampbookError | None = None
+    exchange: Mapping[str, Any] | None = None
 
     @property
     def accepted(self) -> bool:
@@ -74,4 +76,5 @@ def outcome_of(entry: Entry, ref: str) -> Outcome:
         objections=objections,
         postings=entry.postings,
         effects=entry.effects,
+        exchange=orjson.loads(entry.trace).get("exchange") if b'"exchange":' in entry.trace else None,
     )

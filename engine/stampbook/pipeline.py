@@ -16,6 +16,7 @@ from stampbook.draft import Draft
 from stampbook.earlier import Earlier
 from stampbook.errors import ExpressionError, InvariantError, PluginError
 from stampbook.events import OWN_SOURCE, Event, Expiry, HoldLapsed
+from stampbook.exchanging import is_exchange, note, refused, return_in
 from stampbook.failing import failed
 from stampbook.freezing import check_frozen
 from stampbook.hookspecs import CAMPAIGN
@@ -25,6 +26,7 @@ from stampbook.ledger import (
     Transaction,
 )
 from stampbook.moves import moves_of
+from stampbook.overdue import earliest_due, opens_overdue
 from stampbook.paying import pay_late
 from stampbook.periods import NEVER
 from stampbook.proposing import propose
@@ -33,9 +35,7 @@ from stampbook.rewarding import reward
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from stampbook.account import Hold
     from stampbook.hookspecs import Due
-    from stampbook.lots import Lot
     from stampbook.refunding import Past
     from stampbook.registry import Registry
 
@@ -72,8 +72,36 @@ def decide(
     Returns:
         what time brings before the event, each at its own instant; the event's decision; what follows at once from
         the facts that it changes; and what time brings at once because of it (a late grant that has expired since).
+        Of an exchange first what comes back, then what is bought.
         Applying them in order, with `apply`, brings the account up to date.
     """
+    if not is_exchange(event):
+        return _decided(registry, account, event, past, about, budgets, picked)
+    back = return_in(event, registry, account)
+    decisions = _decided(registry, account, back, past, about, budgets, None)
+    place, returned = next((place, each) for place, each in enumerate(decisions) if each.event is back)
+    bought = returned
+    if returned.transaction is not None:
+        work = account.copy()
+        for decision in decisions:
+            apply(registry, work, decision)
+        more = _decided(registry, work, event, None, None, budgets, picked)
+        bought = next(each for each in more if each.event is event)
+        if bought.transaction is not None:
+            note(bought, returned)
+            return [*decisions, *more]
+    return [*decisions[:place], refused(event, registry, about, bought)]
+
+
+def _decided(
+    registry: Registry,
+    account: Account,
+    event: Event,
+    past: Past | Earlier | None,
+    about: int | None,
+    budgets: Mapping[str, int] | None,
+    picked: tuple[str, str] | None,
+) -> list[Decision]:
     decisions: list[Decision] = []
     budgets = None if budgets is None else dict(budgets)
     work = account
@@ -89,7 +117,7 @@ def decide(
     decisions.append(decision)
     now = max(work.clock, event.at)
     dues = _follow(registry, work, decision)
-    prompt = registry.prompt or (decision.transaction is not None and _opens_overdue(work, decision.transaction, now))
+    prompt = registry.prompt or (decision.transaction is not None and opens_overdue(work, decision.transaction, now))
     if decision.transaction is not None and (dues or prompt):
         work = work.copy() if work is account else work
         apply(registry, work, decision)
@@ -142,7 +170,7 @@ def catch_up(
     if account.due_at > until:
         return
     for _ in range(MOST_DUE):
-        holds, lots, dues = _earliest(registry, account, until, since)
+        holds, lots, dues = earliest_due(registry, account, until, since)
         if not holds and not lots and not dues:
             return
         for hold in holds:
@@ -238,42 +266,6 @@ def _brought(registry: Registry, account: Account, event: Event, budgets: dict[s
         message = f"time brings {event.id}, which is refused: {decision.objections[0].message}"
         raise PluginError(message)
     return decision
-
-
-def _earliest(registry: Registry, account: Account, until: int, since: int) -> tuple[list[Hold], list[Lot], list[Due]]:
-    """Return all that the earliest instant brings: what one plugin does must not hide what another is due."""
-    holds = [hold for hold in account.holds.values() if hold.left and hold.lapses_at <= until]
-    shrinking = registry.context.shrinking
-    lots = [
-        lot
-        for lot in account.lots.values()
-        if lot.expires_at <= until and (lot.remaining > lot.held or (lot.held and lot.asset in shrinking))
-    ]
-    dues: list[Due] = []
-    if registry.has_dues and account.status not in {"", CLOSED}:
-        view = AccountView(account, max(account.clock, since - 1), registry.context)
-        dues = [due for due in registry.due(view, until) if due.at <= until]
-    times = [lot.expires_at for lot in lots] + [due.at for due in dues] + [hold.lapses_at for hold in holds]
-    first = min(times, default=NEVER)
-    return (
-        [hold for hold in holds if hold.lapses_at == first],
-        sorted((lot for lot in lots if lot.expires_at == first), key=lambda lot: lot.number),
-        [due for due in dues if due.at == first],
-    )
-
-
-def _opens_overdue(account: Account, transaction: Transaction, now: int) -> bool:
-    opened = {lot.number: lot for lot in transaction.opened}
-    for posting in transaction.postings:
-        end = posting.destination
-        if isinstance(end, int) and (opened.get(end) or account.lots[end]).expires_at <= now:
-            return True
-    return bool(transaction.holds) and any(
-        account.lots[lot].expires_at <= now
-        for change in transaction.holds
-        if change.action in {"void", "lapse"}
-        for lot, _ in change.units
-    )
 
 
 def judge(

@@ -105,7 +105,7 @@ class Mature(NamedTuple):
 
 
 class StatusChange(NamedTuple):
-    """What a plugin's event makes of the account: ``closed``, once nothing is left in it, or ``open`` again."""
+    """What a plugin's event makes of the account: ``closed``, once nothing is left in it, ``frozen``, or ``open``."""
 
     status: str
 

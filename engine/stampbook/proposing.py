@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook.account import CLOSED, OPEN
+from stampbook.account import CLOSED, FROZEN, OPEN
 from stampbook.account_view import LAST_DAY
 from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
@@ -114,7 +114,7 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
     elif isinstance(proposal, Mature):
         _mature(draft, proposal)
     elif isinstance(proposal, StatusChange):
-        if proposal.status not in {OPEN, CLOSED}:
+        if proposal.status not in {OPEN, FROZEN, CLOSED}:
             message = f"plugin {plugin!r} makes an account {proposal.status!r}, which it can not be"
             raise PluginError(message)
         draft.status = proposal.status

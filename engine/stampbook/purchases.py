@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, model_validator
 
 from stampbook.amounts import LARGEST
-from stampbook.event_base import Event, Part
+from stampbook.event_base import OWN_SOURCE, Event, Part
 from stampbook.event_fields import (
     QUANTITY_DECIMALS,
     Amount,
@@ -78,8 +78,49 @@ def _check_kinds(tenders: tuple[Tender, ...]) -> None:
             fail(f"tenders.{number}.kind: {tender.kind!r} is nearly {meant!r}; write that, or name it less like it")
 
 
+class ReturnLine(Part):
+    """One line of a return: by its number in the purchase or by sku; all that remains of it unless counted."""
+
+    line: Annotated[int, Field(ge=1)] | None = None
+    sku: str | None = None
+    quantity: Quantity | None = None
+    amount: PositiveAmount | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> ReturnLine:
+        if (self.line is None) == (self.sku is None):
+            fail("a returned line is named by either line or sku")
+        if self.quantity is not None and self.amount is not None:
+            fail("a returned line is counted by either quantity or amount")
+        return self
+
+
+RefundTo = Literal["tenders", "stored_value"]
+
+
+class Exchange(Part):
+    """What of an earlier purchase comes back for another one: named lines, an amount, or all that remains."""
+
+    purchase: Name
+    purchase_source: Name | None = None
+    lines: tuple[ReturnLine, ...] = ()
+    amount: PositiveAmount | None = None
+    refund_to: RefundTo = "tenders"
+    reason: Text = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Exchange:
+        if self.lines and self.amount is not None:
+            fail("what comes back is either lines or one amount")
+        return self
+
+
 class Purchase(Event):
-    """Goods or services were bought. Prices include tax unless `tax_added` says that `tax` came on top."""
+    """Goods or services were bought. Prices include tax unless `tax_added` says that `tax` came on top.
+
+    With `exchange` something of an earlier purchase comes back for it, both or neither; a tender of kind ``exchange``
+    is the part that is paid by that.
+    """
 
     type: Literal["purchase"] = "purchase"
     currency: str | None = None
@@ -94,10 +135,13 @@ class Purchase(Event):
     tenders: tuple[Tender, ...] = ()
     hold: Name | None = None
     hold_source: Name | None = None
+    exchange: Exchange | None = None
 
     @property
     def names(self) -> tuple[str, str] | None:
-        """The source and id of the hold from which its stored value is captured."""
+        """The source and id of the hold from which its stored value is captured, or of the purchase that comes back."""
+        if self.exchange is not None:
+            return self.exchange.purchase_source or self.source, self.exchange.purchase
         return None if self.hold is None else (self.hold_source or self.source, self.hold)
 
     @model_validator(mode="after")
@@ -119,6 +163,8 @@ class Purchase(Event):
         if self.total is not None and self.total != total:
             what = f"lines - discount{' + tax' if self.tax_added else ''}"
             fail(f"the total is not {what}, which is {money(total, info)}")
+        if self.exchange is not None and self.hold is not None:
+            fail("a purchase names either a hold or what comes back in exchange for it")
         if self.tenders:
             _check_kinds(self.tenders)
             paid = sum([tender.amount for tender in self.tenders])
@@ -164,25 +210,12 @@ class Basket(Part):
         return order_of(SimpleNamespace(**fields), currency)
 
 
-class ReturnLine(Part):
-    """One line of a return: by its number in the purchase or by sku; all that remains of it unless counted."""
-
-    line: Annotated[int, Field(ge=1)] | None = None
-    sku: str | None = None
-    quantity: Quantity | None = None
-    amount: PositiveAmount | None = None
-
-    @model_validator(mode="after")
-    def _named(self) -> ReturnLine:
-        if (self.line is None) == (self.sku is None):
-            fail("a returned line is named by either line or sku")
-        if self.quantity is not None and self.amount is not None:
-            fail("a returned line is counted by either quantity or amount")
-        return self
-
-
 class Return(Event):
-    """Goods came back: named lines, an amount, or, where neither is given, all that remains of the purchase."""
+    """Goods came back: named lines, an amount, or, where neither is given, all that remains of the purchase.
+
+    `refund_to` says that the customer wants what was paid from outside as stored value, where the program allows that;
+    or that a payment system took it back by itself.
+    """
 
     type: Literal["return"] = "return"
     currency: str | None = None
@@ -190,10 +223,19 @@ class Return(Event):
     purchase_source: Name | None = None
     lines: tuple[ReturnLine, ...] = ()
     amount: PositiveAmount | None = None
+    refund_to: Literal["tenders", "stored_value", "chargeback"] = "tenders"
+    exchanged: Amount = 0
     reason: Text = ""
+
+    @property
+    def while_frozen(self) -> bool:
+        """What a payment system takes back it takes of frozen accounts too."""
+        return self.refund_to == "chargeback"
 
     @model_validator(mode="after")
     def _one_way(self) -> Return:
+        if self.exchanged and self.source != OWN_SOURCE:
+            fail("exchanged: a purchase that names its `exchange` says what is taken instead")
         if self.lines and self.amount is not None:
             fail("a return has either lines or one amount")
         if self.purchase is None and self.amount is None:

@@ -83,6 +83,7 @@ def _order_data(order: Order) -> dict[str, Any]:
         "currency": order.currency,
         "lines": [[*line] for line in order.lines],
         "tenders": order.tenders,
+        "tendered": order.tendered,
         "line_taxes": order.line_taxes,
         **{name: getattr(order, name) for name in _ORDER},
     }
@@ -95,6 +96,7 @@ def _order(data: dict[str, Any]) -> Order:
         data["currency"],
         lines,
         tenders=tuple(data["tenders"]),
+        tendered=tuple([(kind, asset, amount) for kind, asset, amount in data.get("tendered", ())]),
         line_taxes=None if taxes is None else tuple(taxes),
         **{name: data[name] for name in _ORDER},
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stampbook.events import OF_PURCHASES, OWN_SOURCE, EarlierRecalled
+from stampbook.events import OWN_SOURCE, EarlierRecalled
+from stampbook.exchanging import is_of_purchase
 from stampbook.journal import earlier_of, kind_of, past_of
 from stampbook.looking_back import entries_about
 from stampbook.pipeline import decide
@@ -44,7 +45,7 @@ def recalled(
         the place in the account's own journal where it is recalled, and what is known of it; or nothing.
     """
     other = batch.by_id.get(key.account_id)
-    of_purchase = isinstance(event, OF_PURCHASES)
+    of_purchase = is_of_purchase(event)
     if other is None or not (of_purchase or hasattr(event, "about")):
         return None, None
     path = _path(batch, other, account, event.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from stampbook.ledger import Objection, Posting
@@ -53,6 +53,33 @@ class Paid:
     drawn: tuple[Drawn, ...]
 
 
+class Tendered(NamedTuple):
+    """One tender of a purchase: `amount` of its money, of which earlier returns gave `back` a part.
+
+    `place` is its number among the tenders (0 where the purchase names none). `asset` is the money of the order for
+    stored value, that of the points for points, and empty for what came from outside.
+    """
+
+    place: int
+    kind: str
+    asset: str
+    amount: int
+    back: int = 0
+
+    @property
+    def left(self) -> int:
+        """What has not been given back yet."""
+        return self.amount - self.back
+
+
+class Credit(NamedTuple):
+    """The terms of the lot in which money from outside comes back as stored value."""
+
+    kind: str
+    expires_at: int
+    priority: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ReturnedLine:
     """One line of the purchase: its value, what came back before, and what comes back now, in money units.
@@ -74,7 +101,8 @@ class RefundRequest:
     """A return and all that is known of its purchase; money in smallest units of the order's currency.
 
     `value` is what comes back now, `before` what came back earlier, of `total`; ``part / whole`` is the share of
-    the order that has come back in all. `drawn` is the stored value that paid, `paid` what else of the account did.
+    the order that has come back in all. `drawn` is the stored value that paid, `paid` what else of the account did;
+    `tenders` are all that paid, those from outside too, in the order of use.
     """
 
     event: Return
@@ -88,6 +116,7 @@ class RefundRequest:
     granted: tuple[Granted, ...]
     drawn: tuple[Drawn, ...]
     paid: tuple[Paid, ...] = ()
+    tenders: tuple[Tendered, ...] = ()
 
 
 @dataclass(slots=True)
@@ -100,6 +129,10 @@ class RefundPlan:
     points that are gone. `paid` is the part of it by asset that goes back in what paid: the postings put the units
     back into their lots. `over` are units of lots that paid and whose time is over: lot, units, and the end under which
     they go back instead, or None where they do not. `notes` go into the trace.
+    `tenders` is by place what each tender from outside gives of `outside`, `deducted`, `credited` and
+    `charged_back`; in proportion to what is left of each where it is empty. `credited` is the money that comes back as
+    a new lot under the terms of `credit`, `charged_back` what a payment system took back by itself (with `freezes` the
+    account is frozen), `exchanged` the part of `outside` that pays for what is taken instead.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -114,3 +147,9 @@ class RefundPlan:
     notes: dict[str, Any] = field(default_factory=dict)
     paid: dict[str, int] = field(default_factory=dict)
     over: list[tuple[int, int, int | None]] = field(default_factory=list)
+    tenders: dict[int, int] = field(default_factory=dict)
+    credited: int = 0
+    credit: Credit | None = None
+    exchanged: int = 0
+    charged_back: int = 0
+    freezes: bool = False

@@ -13,6 +13,7 @@ from stampbook.errors import InvariantError
 from stampbook.ledger import BREAKAGE, PROMOTION, SALES, Message, MetricChange, Objection, Posting
 from stampbook.refund_plans import Drawn, Granted, Paid, RefundPlan, RefundRequest
 from stampbook.returns import Came, line_values, measure, settle_share
+from stampbook.tendering import tenders_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -213,9 +214,29 @@ class Past:
                 raise InvariantError("I15", f"{value} is given back in {code}, which paid {by_paid.get(code, 0)}")
         if plan.stored_value != stored or plan.outside < 0 or plan.deducted < 0:
             raise InvariantError("I15", f"a refund of {plan.stored_value} to stored value posts {stored}")
-        back = stored + plan.outside + plan.deducted + sum(plan.paid.values())
+        back = stored + plan.outside + plan.deducted + plan.credited + plan.charged_back + sum(plan.paid.values())
         if back != request.value:
             raise InvariantError("I15", f"{request.value} comes back, not {back}")
+        _check_outside(request, plan)
+
+
+def _check_outside(request: RefundRequest, plan: RefundPlan) -> None:
+    """Check what a plan gives back of the money from outside, tender by tender."""
+    outside = plan.outside + plan.deducted + plan.credited + plan.charged_back
+    left = {tender.place: tender.left for tender in request.tenders if not tender.asset}
+    for place, share in plan.tenders.items():
+        if not 0 <= share <= left.get(place, 0):
+            raise InvariantError("I15", f"{share} goes back of tender {place}, which has {left.get(place, 0)} left")
+    if plan.tenders and sum(plan.tenders.values()) != outside:
+        raise InvariantError("I15", f"tenders give back {sum(plan.tenders.values())}, not {outside}")
+    if outside > sum(left.values()):
+        raise InvariantError("I15", f"{outside} goes back from outside, of which {sum(left.values())} paid")
+    if plan.charged_back < 0:
+        raise InvariantError("I15", f"{plan.charged_back} is charged back")
+    if plan.credited < 0 or bool(plan.credited) != (plan.credit is not None):
+        raise InvariantError("I15", f"{plan.credited} comes back as stored value, under terms that do not fit that")
+    if not 0 <= plan.exchanged <= plan.outside:
+        raise InvariantError("I15", f"{plan.exchanged} pays for something else, of {plan.outside}")
 
 
 def _after_maturing(rule: str, lots: Iterable[Any], moved: Iterable[Any]) -> tuple[tuple[int, int], ...]:
@@ -241,8 +262,10 @@ def refund_request(event: Return, past: Past) -> tuple[RefundRequest, list[Came]
         part, whole = lines[0].part, lines[0].whole
     elif not whole:
         part, whole = sum(line.part for line in lines), sum(line.whole for line in lines)
+    drawn, paid = past.drawn(), past.paid()
+    tenders = tenders_of(order, total - before, drawn, paid, [old.memo for old in past.returns])
     request = RefundRequest(
-        event, order, value, before, total, part, whole, tuple(lines), past.granted(), past.drawn(), past.paid()
+        event, order, value, before, total, part, whole, tuple(lines), past.granted(), drawn, paid, tenders
     )
     lapses = past.lapses(request)
     if lapses:

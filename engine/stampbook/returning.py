@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stampbook.account import FROZEN, OPEN
+from stampbook.amounts import amount_text, currency
 from stampbook.events import Return
-from stampbook.ledger import PROMOTION, SALES, Posting
+from stampbook.ledger import PROMOTION, RETURNS, SALES, Posting
 from stampbook.limits import given_back, let_go_of
-from stampbook.lots import RENEWED
+from stampbook.lots import PAID, RENEWED
 from stampbook.owing import repay_first
 from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics, told_of_return
 from stampbook.standing_in import StandIns
+from stampbook.tendering import shares_of
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
@@ -71,8 +74,15 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     for asset, amount in plan.debts.items():
         if amount:
             draft.owe(asset, amount, PROMOTION, stamped.plugin)
+    plan.exchanged = event.exchanged
+    if event.exchanged and event.exchanged > plan.outside:
+        draft.object("over_exchange", _over_exchange(event.exchanged, plan.outside, past.order.currency))
+        return
     past.check_plan(request, plan, draft.postings)
     renewed = _renewed(draft, plan, stamped.plugin)
+    if plan.freezes and draft.account.status == OPEN:
+        draft.status = FROZEN
+    _credit(draft, plan, past.order.currency, stamped.plugin)
     counted = [*taken_metrics(past, request), *taken_grants(past, plan), *given_back(past, plan, request)]
     draft.metrics = counted
     _remember(draft, past, request, plan, came)
@@ -88,6 +98,25 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         draft.metrics, there = lots.counted(counted)
         over = [Posting(_asset_of(draft, number), units, SALES, number, "") for number, units, _ in plan.over]
         lots.tell(lots.memo_there(bought, [*put_back, *over]), there)
+
+
+def _over_exchange(asked: int, back: int, code: str) -> str:
+    money = currency(code)
+    return (
+        f"{amount_text(asked, money)} of what is taken instead is to be paid by what comes back, "
+        f"which gives {amount_text(back, money)} for that"
+    )
+
+
+def _credit(draft: Draft, plan: RefundPlan, asset: str, rule: str) -> None:
+    """Open the lot in which money from outside comes back; value that is paid for keeps a lot of its own."""
+    if plan.credit is not None:
+        kind, expires_at, priority = plan.credit
+        terms = (asset, kind, draft.event.at, expires_at, priority)
+        if kind == PAID:
+            draft.postings.append(Posting(asset, plan.credited, RETURNS, draft.open(terms), rule))
+        else:
+            draft.grant(terms, plan.credited, RETURNS, rule)
 
 
 def _asset_of(draft: Draft, number: int) -> str:
@@ -117,13 +146,21 @@ def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan
         "settled": plan.settled,
         "lapsed": plan.lapsed,
         "short": plan.short,
-        "outside": plan.outside,
+        "outside": plan.outside - plan.exchanged,
         "stored_value": plan.stored_value,
         "deducted": plan.deducted,
         "metrics": [(change.metric, change.delta) for change in draft.metrics],
     }
     if plan.paid:
         memo["paid"] = plan.paid
+    if plan.credited:
+        memo["credited"] = plan.credited
+    if plan.charged_back:
+        memo["charged_back"] = plan.charged_back
+    if plan.exchanged:
+        memo["exchanged"] = plan.exchanged
+    if len([tender for tender in request.tenders if not tender.asset]) > 1:
+        memo["tenders"] = shares_of(plan, request.tenders)
     if plan.lapsed:
         memo["lapsed_lots"] = past.lapsed_lots(request, plan.lapsed)
     told = told_of_return(past, request)

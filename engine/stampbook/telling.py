@@ -92,7 +92,7 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
         case AccountFrozen() | AccountUnfrozen() | AccountClosed():
             return f"account {event.type.partition('.')[2]}{_after(event)}"
         case Purchase():
-            return _purchase(event, effects.get("memo", {}), context)
+            return _purchase(event, effects.get("memo", {}), entry, context)
         case Return():
             return _return(event, effects.get("memo", {}), entry, context)
         case TopUp():
@@ -174,14 +174,44 @@ def _after(event: Event) -> str:
     return (f" by {by}" if by else "") + (f": {reason}" if reason else "")
 
 
-def _purchase(event: Purchase, memo: Mapping[str, Any], context: Context) -> str:
+def _purchase(event: Purchase, memo: Mapping[str, Any], entry: Entry, context: Context) -> str:
     order = event.order_in(context.currency.code)
     words = f"purchase of {_money(order.total, order.currency, context)}{_place(event)}"
+    if event.exchange is not None:
+        back = _ways_back(orjson.loads(entry.trace).get("exchange", {}), event.currency, context)
+        words += f" in exchange for what came back of purchase {event.exchange.purchase}{back}"
     if order.stored_value:
         words += f", {_money(order.stored_value, order.currency, context)} of it from stored value"
     for asset, value, units in memo.get("paid", ()):
         words += f", {_money(value, order.currency, context)} of it for {_money(units, asset, context)}"
     return words
+
+
+_WAYS_BACK = {
+    "stored_value": "back to stored value",
+    "outside": "to give back by other means",
+    "credited": "as new stored value",
+    "charged_back": "taken back by the payment system",
+    "exchanged": "for what was taken instead",
+    "deducted": "kept for points that were spent already",
+}
+"""Under which names a return notes where the money goes, in the order in which that is told."""
+
+
+def _ways_back(memo: Mapping[str, Any], code: str | None, context: Context) -> str:
+    """Tell where the money of a return goes."""
+    words = ""
+    for key, what in _WAYS_BACK.items():
+        if memo.get(key):
+            words += f"; {_money(memo[key], code, context)} {what}"
+            if key == "outside":
+                words += _by_tender(memo.get("tenders", ()), code, context)
+    return words
+
+
+def _by_tender(parts: Iterable[tuple[int, str, int, int]], code: str | None, context: Context) -> str:
+    told = [f"{_money(back, code, context)} {kind}" for _, kind, _, back in parts if back]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _return(event: Return, memo: Mapping[str, Any], entry: Entry, context: Context) -> str:
@@ -190,15 +220,9 @@ def _return(event: Return, memo: Mapping[str, Any], entry: Entry, context: Conte
         amount = f" of {_money(event.amount, event.currency, context)}" if event.amount else ""
         return f"return{amount}{purchase}{_after(event)}"
     paid: Mapping[str, int] = memo.get("paid", {})
-    value = sum(memo.get(key, 0) for key in ("outside", "stored_value", "deducted")) + sum(paid.values())
+    value = sum(memo.get(key, 0) for key in _WAYS_BACK) + sum(paid.values())
     words = f"return of {_money(value, event.currency, context)}{purchase}{_after(event)}"
-    for key, what in (
-        ("stored_value", "back to stored value"),
-        ("outside", "to give back by other means"),
-        ("deducted", "kept for points that were spent already"),
-    ):
-        if memo.get(key):
-            words += f"; {_money(memo[key], event.currency, context)} {what}"
+    words += _ways_back(memo, event.currency, context)
     for asset, part in paid.items():
         units = sum(it.amount for it in entry.postings if it.asset == asset and it.source == SALES)
         words += f"; {_money(part, event.currency, context)} back as {_money(units, asset, context)}"

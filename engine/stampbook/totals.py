@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, PROMOTION, SALES
+from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, PROMOTION, RETURNS, SALES
 from stampbook.store.reading import book_totals, fact_counts, standing
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class AssetTotals:
     """Sums of one asset over all accounts, in smallest units.
 
-    Paid in, issued, adjusted and given back, less spent, expired and taken back, is what is outstanding.
+    Paid in (less what went back), issued, adjusted and given back, less spent, expired and taken back, is what is
+    outstanding.
     """
 
     asset: str
@@ -45,11 +46,11 @@ def asset_totals(engine: Engine) -> list[AssetTotals]:
     return [
         AssetTotals(
             asset,
-            paid_in=out_of(asset, CASH),
+            paid_in=out_of(asset, CASH) - into(asset, CASH),
             issued=out_of(asset, PROMOTION),
             adjusted=out_of(asset, ADJUSTMENTS) - into(asset, ADJUSTMENTS),
             spent=into(asset, SALES),
-            given_back=out_of(asset, SALES),
+            given_back=out_of(asset, SALES) + out_of(asset, RETURNS),
             taken_back=into(asset, PROMOTION),
             expired=into(asset, BREAKAGE) - out_of(asset, BREAKAGE),
             outstanding=held.get(asset, 0),

@@ -6,20 +6,21 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from stampbook.account import Account
 from stampbook.errors import InvariantError, StampbookError
 from stampbook.events import OWN_SOURCE
+from stampbook.exchanging import is_exchange
 from stampbook.journal import earlier_of, event_of, happened_of, past_of, transaction_of
 from stampbook.leasing import overspent
 from stampbook.ledger import ELSEWHERE, GENESIS, TRANSFERS, canonical, digest
 from stampbook.lots import DEBT
 from stampbook.moves import moves_of
 from stampbook.periods import HOUR, NEVER
-from stampbook.pipeline import judge
+from stampbook.pipeline import decide, judge
 from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches, put_in_force
 from stampbook.store.campaigns import granted_of
 from stampbook.store.programs import Schedule
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from stampbook.engine import Engine
     from stampbook.events import Event
     from stampbook.in_force import InForce
-    from stampbook.ledger import Entry
+    from stampbook.ledger import Decision, Entry
     from stampbook.refunding import Past
     from stampbook.registry import Registry
     from stampbook.store.auditing import Audited
@@ -132,6 +133,13 @@ def verify(engine: Engine, *, on_progress: Callable[[int, int], None] | None = N
         if amount
     )
     return Verdict(accounts, entries, tuple(findings[:MOST_FINDINGS]), f"{head:064x}")
+
+
+def _judge_whole(
+    registry: Registry, account: Account, event: Event, past: Past | Earlier | None, about: int | None, **given: Any
+) -> Decision:
+    """Judge an exchange with what comes back by it, which is not in the journal where it was refused."""
+    return next(each for each in decide(registry, account, event, past, about, **given) if each.event is event)
 
 
 class _Known:
@@ -234,16 +242,9 @@ class _Audit:
             past = None if entry.about is None else self._named(account, event, entry.about)
             judged.history = self._history(entry.seq) if event.of_history else None
             trace = orjson.loads(entry.trace) if b'"budgets"' in entry.trace or b'"picked"' in entry.trace else {}
-            picked = trace.get("picked")
-            decision = judge(
-                registry,
-                judged,
-                event,
-                past,
-                entry.about,
-                budgets=trace.get("budgets"),
-                picked=None if picked is None else (picked[0], picked[1]),
-            )
+            picked = (trace["picked"][0], trace["picked"][1]) if trace.get("picked") else None
+            again = _judge_whole if is_exchange(event) and not entry.accepted else judge
+            decision = again(registry, judged, event, past, entry.about, budgets=trace.get("budgets"), picked=picked)
         except (StampbookError, LookupError, ValueError) as error:
             self._find("I21", entry.seq, f"deciding it again fails: {error}")
             return False

@@ -59,6 +59,9 @@ class Wanted(NamedTuple):
                 others[to] = None
             if kind in _OF_PURCHASE:
                 _note(returns, data.get("purchase_source") or key[0], data.get("purchase"))
+            exchange = data.get("exchange")
+            if isinstance(exchange, dict):
+                _note(returns, exchange.get("purchase_source") or key[0], exchange.get("purchase"))
             if "about" in data:
                 _note(holds, data.get("about_source") or key[0], data["about"])
             if "hold" in data:

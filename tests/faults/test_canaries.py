@@ -35,6 +35,7 @@ from stampbook import (
     journal,
     ledger,
     lots,
+    overdue,
     pipeline,
     rewarding,
 )
@@ -139,8 +140,8 @@ def other_content_is_let_through(bug: pytest.MonkeyPatch) -> None:
 
 
 def expiry_is_ignored(bug: pytest.MonkeyPatch) -> None:
-    real = pipeline._earliest
-    bug.setattr(pipeline, "_earliest", lambda *given: ([], [], real(*given)[2]))
+    real = overdue.earliest_due
+    bug.setattr(pipeline, "earliest_due", lambda *given: ([], [], real(*given)[2]))
     bug.setattr(lots.Lot, "usable", lambda lot, _: max(0, lot.remaining - lot.held))
     bug.setattr(account.Account, "check", lambda *_: None)
 
@@ -231,9 +232,9 @@ def earlier_returns_are_forgotten(bug: pytest.MonkeyPatch) -> None:
 
 
 def a_return_takes_nothing_back(bug: pytest.MonkeyPatch) -> None:
-    from stampbook_refunds import Refunds
+    from stampbook_refunds.taking import Taker
 
-    bug.setattr(Refunds, "_take", lambda *_: None)
+    bug.setattr(Taker, "take", lambda *_: None)
 
 
 def recording_goes_back(bug: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from stampbook import (
     leasing,
     ledger,
     lots,
+    overdue,
     pipeline,
     refunding,
 )
@@ -173,8 +174,8 @@ def a_capture_releases_what_it_took(bug: pytest.MonkeyPatch) -> None:
 
 
 def holds_never_lapse(bug: pytest.MonkeyPatch) -> None:
-    real = pipeline._earliest
-    bug.setattr(pipeline, "_earliest", lambda *given: ([], *real(*given)[1:]))
+    real = overdue.earliest_due
+    bug.setattr(pipeline, "earliest_due", lambda *given: ([], *real(*given)[1:]))
 
 
 def holds_are_not_written(bug: pytest.MonkeyPatch) -> None:

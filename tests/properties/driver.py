@@ -11,7 +11,8 @@ import orjson
 
 from stampbook.account import Account
 from stampbook.account_view import AccountView
-from stampbook.events import OF_PURCHASES, Purchase
+from stampbook.events import Purchase
+from stampbook.exchanging import is_of_purchase
 from stampbook.ledger import canonical
 from stampbook.loading import load
 from stampbook.pipeline import apply, catch_up, decide
@@ -107,7 +108,7 @@ class Till:
 
     def past(self, event: Event) -> Past | None:
         """Find what a return names: an accepted purchase of the account and its returns so far."""
-        if not isinstance(event, OF_PURCHASES) or event.names is None:
+        if not is_of_purchase(event) or event.names is None:
             return None
         for seq, decision in enumerate(self.journal[event.account], 1):
             bought = decision.event

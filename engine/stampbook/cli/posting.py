@@ -119,6 +119,8 @@ def _data(run: Run, outcome: Outcome) -> dict[str, Any]:
         for posting in outcome.postings
     ]
     data["remembered"] = outcome.memo.get("remembered", {})
+    if outcome.exchange is not None:
+        data["exchange"] = outcome.exchange
     data["account_status"] = state.status
     data["available"] = {holding.asset: holding.available.text for holding in state.holdings}
     return data

@@ -248,7 +248,7 @@ def _tell_rule(rule: object) -> None:
 
 def _tell_refund(refund: object) -> None:
     from stampbook.cli.printing import moment, print_table
-    from stampbook.explaining import RefundReason
+    from stampbook.refund_reasons import RefundReason
 
     assert isinstance(refund, RefundReason)  # noqa: S101 - narrows for the type checker
     click.echo("\nRefund")
@@ -260,6 +260,14 @@ def _tell_refund(refund: object) -> None:
     click.echo(f"  to stored value: {refund.stored_value}; by other means: {refund.outside}; kept: {refund.deducted}")
     if refund.points.units:
         click.echo(f"  {refund.points} of it as the points that had paid")
+    if refund.credited.units:
+        click.echo(f"  {refund.credited} of it as new stored value, as the customer chose")
+    if refund.charged_back.units:
+        click.echo(f"  {refund.charged_back} of it taken back by the payment system")
+    if refund.exchanged.units:
+        click.echo(f"  {refund.exchanged} of it for what was taken instead")
+    for tender in refund.tenders:
+        click.echo(f"  of tender {tender.tender}, {tender.kind}: {tender.share}, of which {tender.back} go back by it")
     if refund.grants:
         print_table(
             ["rule", "granted", "settled before", "settled now", "taken from this rule's postings"],

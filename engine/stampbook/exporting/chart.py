@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, EXCHANGE, PROMOTION, SALES, TRANSFERS
+from stampbook.ledger import ADJUSTMENTS, BREAKAGE, CASH, EXCHANGE, PROMOTION, RETURNS, SALES, TRANSFERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +27,7 @@ _BOOKS = {
     SALES: "Income:Sales",
     PROMOTION: "Expenses:Promotion",
     BREAKAGE: "Income:Breakage",
+    RETURNS: "Income:Returns",
     ADJUSTMENTS: "Equity:Adjustments",
     TRANSFERS: "Equity:Transfers",
     EXCHANGE: "Equity:Exchange",

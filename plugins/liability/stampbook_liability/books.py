@@ -33,6 +33,7 @@ _TITLES = {
     ("promotion", -1): "taken back",
     ("sales", -1): "redemption",
     ("sales", 1): "redemption returned",
+    ("returns", 1): "issue, for what came back",
     ("breakage", -1): "expiry",
     ("breakage", 1): "expiry undone",
     ("adjustments", 1): "issue by hand",

@@ -23,8 +23,8 @@ SALES = "sales"
 BREAKAGE = "breakage"
 PROMOTION = "promotion"
 REFUND_PAID = "refund.paid"
-_NOT_CONSUMED = frozenset(["adjustments", "transfers", "opening", PROMOTION, BREAKAGE])
-"""Books to which value goes that nobody consumed: it was put right, taken back, expired, or is another account's."""
+_NOT_CONSUMED = frozenset(["adjustments", "cash", "transfers", "opening", PROMOTION, BREAKAGE])
+"""Books to which value goes that nobody consumed: put right, taken back, paid back, expired, or another account's."""
 
 
 @dataclass(slots=True)

@@ -126,6 +126,7 @@ class Batch(Gathered):
         self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
 
     def _post(self, data: Mapping[str, Any]) -> Outcome:
+        data = self.programs.registries[-1].reader.sealed(data)
         pair = key_of(data)
         known = self.keys.get(pair) if pair else None
         if known is not None:
@@ -170,8 +171,8 @@ class Batch(Gathered):
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
                 own = entry
-                if not entry.accepted:
-                    break  # what follows would follow from its acceptance, which another account may have prevented
+                if not entry.accepted and decision.transaction is not None:
+                    break  # what follows would follow from its acceptance, which another account has prevented
         assert own is not None  # noqa: S101 - decide always judges the event itself
         return outcome_of(own, event.account)
 

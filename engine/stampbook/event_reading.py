@@ -81,12 +81,31 @@ class EventReader:
                 raise UnreadableEventError.of(data, [(("type",), message)])
         return event
 
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The keys that are secret in any kind of event."""
+        return frozenset().union(*(kind.secrets for kind, _, _ in self._kinds.values()))
+
+    def sealed(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return data as it may be read and kept: what its kind of event calls secret is replaced.
+
+        Raises:
+            EventError: it cannot be.
+        """
+        if not self.secrets or not isinstance(data, dict) or self.secrets.isdisjoint(data):
+            return data
+        name = data.get("type")
+        kind = self.kinds.get(name) if isinstance(name, str) else None
+        return data if kind is None else kind.sealed(data)
+
     def mistakes(self, data: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
         """Return every mistake of an event that somebody sends, with its place."""
         try:
-            self.read(data)
+            self.read(self.sealed(data))
         except UnreadableEventError as error:
             return error.problems
+        except EventError as error:
+            return [((), str(error))]
         return ()
 
     def _unknown_kind(self, data: object) -> tuple[Path, str]:

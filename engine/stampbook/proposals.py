@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
+    from stampbook.hookspecs import Due
     from stampbook.ledger import Message, Objection
 
 
@@ -90,6 +91,16 @@ class Pick(NamedTuple):
     lacks: str
     tells: str
     none: Objection
+
+
+class IfRefused(NamedTuple):
+    """An event that follows at once where the event at hand is refused: a wrong PIN that is to be counted, say.
+
+    It is decided and kept whatever refuses the event at hand on its own account, and once, however often that is sent.
+    What another account refuses leaves nothing.
+    """
+
+    due: Due
 
 
 class Mature(NamedTuple):

@@ -89,7 +89,7 @@ def _making(card: click.Group, name: str, config: CardsConfig) -> None:
                 counts[result] += 1
                 if why:
                     click.echo(f"{number}: {why}", err=True)
-        already = f", {counts['already']} were there already" if counts["already"] else ""
+        already = f", {counts['already']} there already" if counts["already"] else ""
         refused = f", {counts['refused']} refused" if counts["refused"] else ""
         click.echo(json.dumps(counts) if as_json else f"{counts['issued']} cards issued{already}{refused}")
         if counts["refused"]:
@@ -228,12 +228,22 @@ def _event(kind: str, ref: str, event_id: str | None, **fields: Any) -> dict[str
     return {**sent, "at": datetime.now(UTC).isoformat()}
 
 
+def _time_of_first_try(engine: Engine, event_id: str | None) -> str | None:
+    """Return when an event of that id was first said to happen, so that a second try says the same."""
+    if event_id is None:
+        return None
+    with engine.store.reader() as session:
+        return next((json.loads(entry.payload)["at"] for _, entry in session.find(_SOURCE, event_id)), None)
+
+
 def _send(
     db: str | None, name: str, kind: str, number: str, *, as_json: bool, event_id: str | None, **fields: Any
 ) -> None:
     """Post an event of a card and say how the card stands; end with exit code 2 where it is refused."""
     with _opened(db) as engine:
-        outcome = engine.post(_event(kind, account_of(number), event_id, **fields))
+        event = _event(kind, account_of(number), event_id, **fields)
+        event["at"] = _time_of_first_try(engine, event_id) or event["at"]
+        outcome = engine.post(event)
         if not outcome.accepted:
             _refuse(outcome, as_json=as_json)
         remembered = outcome.memo.get("remembered", {})

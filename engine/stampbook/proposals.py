@@ -121,6 +121,10 @@ class StatusChange(NamedTuple):
     status: str
 
 
+Noted = Tally | StatusChange | SetAside | GiveBack | Remember | Pick | IfRefused
+"""What plugins propose that moves no value between accounts and books."""
+
+
 class Earned(NamedTuple):
     """What one rule is about to grant on an event, after stacking, multipliers, rounding and limits.
 

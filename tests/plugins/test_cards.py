@@ -292,3 +292,18 @@ def test_no_other_plugin_judges_what_happens_to_a_card() -> None:
         shop.sell("5", card)
     assert shop.ledger.balance("points", account="ann") == "5"
     assert {shop.ledger.balance("points", account=card) for card in CARDS} == {"0"}
+
+
+def test_a_sale_that_did_not_happen_gives_back_what_was_paid_and_the_card_can_be_sold_again() -> None:
+    shop = Shop()
+    shop.post("card.issued")
+    shop.post("card.activated", id="sale", amount="50", tender="cash")
+    assert shop.codes("card.sale_voided", about="other", **BY) == ["unknown_sale"]
+    assert shop.codes("card.sale_voided", about="sale", **BY) == []
+    assert (shop.balance(), shop.fact("state")) == ("0.00", "issued")
+    assert shop.ledger.journal(ONE)[-1].postings[0].destination == "cash"
+    assert shop.codes("card.spent", amount="1")[0] == "not_active"
+    assert shop.codes("card.sale_voided", about="sale", **BY) == ["unknown_sale"]
+    shop.post("card.activated", id="again", amount="20", tender="cash")
+    shop.post("card.spent", amount="5")
+    assert shop.codes("card.sale_voided", about="again", **BY) == ["card_used"]

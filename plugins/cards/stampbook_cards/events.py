@@ -46,6 +46,11 @@ class _WithPin(Event):
         return pins.sealed(data)
 
 
+class _ByOperator(_OfCard):
+    reason: _Said
+    operator: _Who
+
+
 class CardIssued(_WithPin):
     """A card was printed or made, and nothing is on it. It is an account of its own, ``card:NUMBER``."""
 
@@ -76,6 +81,24 @@ class CardActivated(_Paid):
     """A card is sold: the amount that was paid for it, with `tender`, is on it from now on."""
 
     type: Literal["card.activated"] = "card.activated"
+
+
+class CardSaleVoided(_ByOperator):
+    """The sale of a card, named in `about`, did not happen: what was paid is given back, and it can be sold again."""
+
+    type: Literal["card.sale_voided"] = "card.sale_voided"
+    about: Name
+    about_source: Name | None = None
+
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The source and id of the activation."""
+        return (self.about_source or self.source, self.about)
+
+    @property
+    def words(self) -> str:
+        """Which activation."""
+        return self.about
 
 
 class CardToppedUp(_Paid):
@@ -154,11 +177,6 @@ class CardClaimed(_AtTill, _WithPin):
     def words(self) -> str:
         """For which account."""
         return self.to
-
-
-class _ByOperator(_OfCard):
-    reason: _Said
-    operator: _Who
 
 
 class CardBlocked(_ByOperator):
@@ -272,7 +290,7 @@ class CardWentOn(_Told):
 
 SENT: tuple[type[Event], ...] = (
     CardIssued, CardActivated, CardToppedUp, CardSpent, CardAuthorised, CardRefunded, CardEnquired, CardClaimed,
-    CardBlocked, CardUnblocked, CardUnlocked, CardPinSet, CardReplaced, CardReactivated,
+    CardSaleVoided, CardBlocked, CardUnblocked, CardUnlocked, CardPinSet, CardReplaced, CardReactivated,
 )  # fmt: skip
 """The kinds of event that senders post to the account of a card."""
 

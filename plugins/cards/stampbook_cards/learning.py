@@ -17,6 +17,7 @@ from stampbook_cards.events import (
     CardReactivated,
     CardRefunded,
     CardReplaced,
+    CardSaleVoided,
     CardTookOver,
     CardToppedUp,
     CardUnblocked,
@@ -64,6 +65,9 @@ class Learning:
                 yield f"{name}.state", ISSUED
                 yield f"{name}.batch", event.batch
                 yield f"_{name}.pin", event.pin_hash or ""
+            case CardSaleVoided():
+                yield f"{name}.state", ISSUED
+                yield f"_{name}.until", ""
             case CardPinSet():
                 yield f"_{name}.pin", event.pin_hash or ""
             case CardActivated():

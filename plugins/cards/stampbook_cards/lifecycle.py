@@ -31,6 +31,7 @@ from stampbook_cards.events import (
     CardReactivated,
     CardRefunded,
     CardReplaced,
+    CardSaleVoided,
     CardSpent,
     CardTookOver,
     CardToppedUp,
@@ -100,6 +101,8 @@ class Lifecycle:
         """Return what an event moves, or why it may not be."""
         if isinstance(event, CardRefunded):
             return self._refunded(event, self.card(account), earlier)
+        if isinstance(event, CardSaleVoided):
+            return self._sale_voided(event, self.card(account), earlier)
         if isinstance(event, CardArrived):
             return arrived(event.parts, self._name)
         if not account.ref.startswith(ACCOUNT):
@@ -132,6 +135,16 @@ class Lifecycle:
         until = self.end(card.account, event.at, registered=bool(card.holder))
         expires = until if self._config.over == "lapses" else NEVER
         yield Deposit(self._asset.code, event.amount, CASH, "paid", event.at, expires, 0, self._name)
+
+    def _sale_voided(self, event: CardSaleVoided, card: Card, earlier: Earlier | None) -> Iterator[Step]:
+        if earlier is None or not isinstance(earlier.event, CardActivated) or event.type in earlier.later:
+            yield Objection("unknown_sale", f"the card was not activated by {event.about!r}, or that is void already")
+            return
+        lots = card.account.lots
+        if card.holder or card.account.holds or [lot.remaining for lot in lots] != [earlier.event.amount]:
+            yield Objection("card_used", "the card was used, topped up, or registered since; its sale stays")
+            return
+        yield Posting(lots[0].asset, lots[0].remaining, lots[0].number, CASH, self._name)
 
     def _currency(self, currency: str | None) -> Iterator[Objection]:
         if currency not in {None, self._asset.code}:

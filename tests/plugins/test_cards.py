@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stampbook import ProgramError
+from stampbook.testing import Check, plugin_checks
+from stampbook_cards import Cards
 from stampbook_cards.card_numbers import check_digit
 from tests.plugins.cards import BY, CARDS, NUMBERS, ONE, PROGRAM, THREE, TWO, Shop
 
@@ -307,3 +309,21 @@ def test_a_sale_that_did_not_happen_gives_back_what_was_paid_and_the_card_can_be
     shop.post("card.activated", id="again", amount="20", tender="cash")
     shop.post("card.spent", amount="5")
     assert shop.codes("card.sale_voided", about="again", **BY) == ["card_used"]
+
+
+def test_nobody_transfers_or_merges_into_a_card() -> None:
+    more = '[[plugin]]\nuse = "transfers"\nasset = "GBP"\nkinds = ["paid"]\n[[plugin]]\nuse = "merging"\n'
+    shop = Shop(more)
+    shop.sell()
+    shop.post("topup", "ann", amount="50")
+    assert shop.codes("transfer", "ann", to=ONE, amount="5") == ["no_customer"]
+    assert shop.codes("account.merged", "ann", to=ONE) == ["no_customer"]
+    assert shop.codes("transfer", ONE, to="ann", amount="5") == ["no_customer"]
+
+
+CHECKS = [check for check in plugin_checks(Cards, {"expires": "1 year"}) if check.name != "works_twice_in_a_program"]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=str)
+def test_cards_keep_the_contract_of_plugins(check: Check) -> None:
+    check()

@@ -115,6 +115,14 @@ def test_wrong_pins_count_together_within_their_time() -> None:
     assert shop.codes("card.enquired", pin=PIN, at="2025-03-02T13:00") == ["pin_locked"]
 
 
+def test_a_till_that_says_it_is_late_gets_no_further_tries() -> None:
+    shop = sold("wrong_pins = 3\nwrong_within_minutes = 60\n")
+    for at in ("2025-03-05T10:00", "2025-03-03T10:00", "2025-03-04T10:00"):
+        assert shop.codes("card.enquired", pin=WRONG, at=at) == ["wrong_pin"]
+    for at in ("2025-03-02T10:00", "2025-03-05T10:01"):
+        assert shop.codes("card.enquired", pin=PIN, at=at) == ["pin_locked"]
+
+
 def test_a_wrong_pin_that_is_sent_twice_under_one_id_counts_once() -> None:
     shop = sold("wrong_pins = 2\n")
     event = {"id": "e", "at": "2025-03-02T10:00", "pin": WRONG}
@@ -262,7 +270,7 @@ def test_neither_a_pin_nor_the_key_is_in_the_database_or_in_anything_that_is_tol
         assert summary.malformed > 8
         assert verify(engine).findings == ()
         for name in ("jsonl", "csv"):
-            export(engine, place / f"books.{name}", name)  # type: ignore[arg-type]
+            export(engine, place / f"books.{name}", name)
         with engine.store.reader() as session:
             for ref in session.refs():
                 told.extend(

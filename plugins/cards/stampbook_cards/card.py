@@ -36,12 +36,17 @@ class Card:
         self.state = text(f"{name}.state")
         self.holder = text(f"{name}.holder")
         self.blocked = text(f"{name}.blocked")
-        self.locked = bool(text(f"{name}.locked"))
+        self.locked = bool(_latest(account, f"{name}.locked"))
         self.pin = text(f"_{name}.pin")
         self.until = int(text(f"_{name}.until") or NEVER)
         self.goes_on = text(f"{name}.goes_on")
         self.before = tuple(text(f"_{name}.before").split())
-        self.wrong = tuple(map(int, text(f"_{name}.wrong").split()))
+        self.wrong = tuple(map(int, _latest(account, f"_{name}.wrong").split()))
+
+    @property
+    def now(self) -> int:
+        """The instant as which a PIN counts: a till that says it is late gets no further tries by that."""
+        return max(self.account.at, *self.wrong, 0)
 
     @property
     def over(self) -> bool:
@@ -59,3 +64,9 @@ class Card:
             yield Objection(
                 "card_over", f"the card was good until {last}; re-activate it, what is on it is still there"
             )
+
+
+def _latest(account: AccountView, name: str) -> str:
+    """Return the value of a fact as it is known now, whenever the event at hand happened."""
+    facts = account.facts(name)
+    return facts[-1].value if facts else ""

@@ -103,7 +103,7 @@ class Guard:
 
     def counted(self, card: Card) -> list[int]:
         """Return the instants of the wrong PINs that count, the one at hand included."""
-        at = card.account.at
+        at = card.now
         return [*(instant for instant in card.wrong if at - self._window < instant), at]
 
     def locks(self, card: Card) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pytest
 
-from stampbook import Due, Event, EventError, Fact, IfRefused, Message, Objection, Plugin, PluginConfig, hookimpl
+from stampbook import Event, EventError, Fact, IfRefused, Message, Objection, Plugin, PluginConfig, hookimpl
 from stampbook.engine import Engine
 from stampbook.importing import import_file
 from stampbook.testing import Ledger
@@ -75,7 +75,7 @@ class Doors(Plugin[PluginConfig]):
         if isinstance(event, Told) and account.ref == "grump":
             yield Objection("go_away", "nobody is to come")
         if isinstance(event, Knock):
-            yield IfRefused(Due(event.at, "knocked", f"knocked:{account.ref}"))
+            yield IfRefused("knocked", f"knocked:{account.ref}")
             if event.to is not None:
                 yield Message(event.to, "told", {})
             if event.length != len("sesame"):

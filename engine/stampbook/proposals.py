@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
-    from stampbook.hookspecs import Due
+    from collections.abc import Mapping
+
     from stampbook.ledger import Message, Objection
 
 
@@ -96,11 +98,14 @@ class Pick(NamedTuple):
 class IfRefused(NamedTuple):
     """An event that follows at once where the event at hand is refused: a wrong PIN that is to be counted, say.
 
+    It is of a kind that the plugin registered with `brought_by_time`; `id` and `details` are as those of a `Due`.
     It is decided and kept whatever refuses the event at hand on its own account, and once, however often that is sent.
     What another account refuses leaves nothing.
     """
 
-    due: Due
+    type: str
+    id: str
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class Mature(NamedTuple):

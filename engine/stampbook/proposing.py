@@ -9,7 +9,7 @@ from stampbook.account_view import LAST_DAY
 from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
 from stampbook.holding import check_used, pay
-from stampbook.hookspecs import Deposit, Withdrawal
+from stampbook.hookspecs import Deposit, Due, Withdrawal
 from stampbook.ledger import (
     CASH,
     OPENING,
@@ -136,7 +136,7 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
 def _object(draft: Draft, plugin: str, proposal: Objection | Pick | IfRefused) -> None:
     """Object, where an account is lacking until the engine has found one; or note what a refusal brings."""
     if isinstance(proposal, IfRefused):
-        draft.sequel.append(proposal.due)
+        draft.sequel.append(Due(draft.event.at, proposal.type, proposal.id, proposal.details))
         return
     if isinstance(proposal, Pick):
         draft.pick, proposal = proposal, proposal.none

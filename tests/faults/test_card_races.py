@@ -5,15 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stampbook.engine import Engine
+from stampbook.parallel import Tagged, process_in_parallel
 from stampbook.replay import state
 from stampbook.verifying import verify
-from tests.plugins.cards import KEY, ONE, PROGRAM
+from tests.plugins.cards import KEY, NUMBERS, ONE, PROGRAM
 
 CHILD = Path(__file__).with_name("carder.py")
 
@@ -93,4 +95,25 @@ def test_a_card_that_two_customers_claim_at_once_is_claimed_by_one(any_db: str) 
         assert sorted(held.values()) == [0, 0, 0, 1000]
         assert held[people[claimed.index(True)]] == 1000
         assert balance(engine) == 0
+        assert verify(engine).findings == ()
+
+
+def test_workers_that_decide_side_by_side_count_every_wrong_pin(any_db: str) -> None:
+    at = "2025-06-01T12:00:00Z"
+    with opened(any_db) as engine:
+        events: list[dict[str, Any]] = []
+        for number in NUMBERS[1:]:
+            card = {"account": f"card:{number}", "at": at}
+            events.append({**card, "type": "card.issued", "id": f"i{number}", "pin": "8041"})
+            events.append({**card, "type": "card.activated", "id": f"a{number}", "amount": "9", "tender": "cash"})
+            events += [
+                {**card, "type": "card.spent", "id": f"s{number}-{place}", "amount": "1", "pin": pin}
+                for place, pin in enumerate(["8041", "1", "0000", "8041", "0000", "0000"])
+            ]
+        done = [*process_in_parallel(engine, starmap(Tagged, enumerate(events)), jobs=2, batch_size=7)]
+        others = [outcome for each in done for _, _, outcome in each.others]
+        assert sorted(outcome.status for outcome in others) == ["malformed"] * 5 + ["refused"] * 15
+        with engine.store.reader() as session:
+            kinds = [entry.type for ref in session.refs() for entry in session.journal(ref)]
+        assert kinds.count("card.pin_failed") == 15
         assert verify(engine).findings == ()

@@ -12,7 +12,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from stampbook import Due, EventError, IfRefused, Objection
+from stampbook import EventError, IfRefused, Objection
 from stampbook_cards.card_numbers import number_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Guard:
             left = self._tries - len(self.counted(card))
             tries = "the card is locked now" if not left else "1 try is left" if left == 1 else f"{left} tries are left"
             yield Objection("wrong_pin", f"the PIN is wrong; {tries}")
-            yield IfRefused(Due(card.account.at, "card.pin_failed", f"{self._name}.pin_failed:{card.account.ref}"))
+            yield IfRefused("card.pin_failed", f"{self._name}.pin_failed:{card.account.ref}")
 
     def asks(self, what: str, card: Card) -> bool:
         """Whether something may not be done to a card without its PIN."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from stampbook.hidden_mistakes import place_of
 from stampbook.wording import in_words, keys_of, model_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stampbook.amounts import Asset
     from stampbook.periods import Calendar
@@ -92,7 +93,7 @@ class EventReader:
         Raises:
             EventError: it cannot be.
         """
-        if not self.secrets or not isinstance(data, dict) or self.secrets.isdisjoint(data):
+        if not self.secrets or not isinstance(data, Mapping) or self.secrets.isdisjoint(data):
             return data
         name = data.get("type")
         kind = self.kinds.get(name) if isinstance(name, str) else None

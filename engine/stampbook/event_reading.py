@@ -87,8 +87,10 @@ class EventReader:
         """The keys that are secret in any kind of event."""
         return frozenset().union(*(kind.secrets for kind, _, _ in self._kinds.values()))
 
-    def sealed(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    def sealed(self, data: Any) -> Any:
         """Return data as it may be read and kept: what its kind of event calls secret is replaced.
+
+        What is no object, or of no kind, is returned as it is, and refused when it is read.
 
         Raises:
             EventError: it cannot be.

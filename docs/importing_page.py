@@ -39,7 +39,8 @@ malformed: new facts need a new id.
 They do not stop the others. They stand, one JSON object a row, in the file that `--refused` names
 (`FILE.refused.jsonl` in the current folder where it is not given; what an earlier import left there is kept under the
 same name with `.1`, `.2` and so on), with `row`, `line`, `status`, `reasons` and the
-`event`. Mend the events in a copy of it and import that.
+`event`. Mend the events in a copy of it and import that. What is secret in some kind of event of the program, such as
+the `pin` of a [card](policies/cards.md#pins), is withheld: write it again.
 
 `status` is one of three:
 

@@ -216,6 +216,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "redemption.pay": _plugin("redemption", "pay"),
     "redemption.reward": _plugin("redemption", "reward"),
     "redemption.series": _plugin("redemption", "series"),
+    "cards": _plugin("cards"),
     "payouts": _plugin("payouts"),
     "payouts.rate": _plugin("payouts", "rate"),
     "stored_value": _plugin("stored_value"),

@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Debt as Debt
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
+    from stampbook.proposals import IfRefused as IfRefused
     from stampbook.proposals import Mature as Mature
     from stampbook.proposals import Pick as Pick
     from stampbook.proposals import PutBack as PutBack
@@ -207,6 +208,7 @@ _ROOMS = {
         "Debt",
         "Earned",
         "GiveBack",
+        "IfRefused",
         "Mature",
         "Pick",
         "PutBack",

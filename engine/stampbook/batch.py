@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.account import Account
-from stampbook.delivering import event_data, refuse_half, refused_elsewhere, tell_listeners, undeliverable
+from stampbook.delivering import event_data, refuse_half, refused_elsewhere, spoken_alone, tell_listeners, undeliverable
 from stampbook.errors import EventError, ExpressionError, InvariantError, PluginError, StampbookError
 from stampbook.events import OWN_SOURCE, AccountOpened, Event, Purchase
 from stampbook.exchanging import is_of_purchase
@@ -127,6 +127,7 @@ class Batch(Gathered):
         self.outcomes.append(Outcome(status, key[0], key[1], str(ref or ""), error=error))
 
     def _post(self, data: Mapping[str, Any]) -> Outcome:
+        data = self.programs.registries[-1].reader.sealed(data)
         pair = key_of(data)
         known = self.keys.get(pair) if pair else None
         if known is not None:
@@ -171,9 +172,9 @@ class Batch(Gathered):
             entry = self._commit(registry, account, decision, payload if decision.event is event else None)
             if decision.event is event:
                 own = entry
-                if not entry.accepted:
+                if not entry.accepted and decision.transaction is not None:
                     refuse_half(self, decision)
-                    break  # what follows would follow from its acceptance, which another account may have prevented
+                    break  # what follows would follow from its acceptance, which another account has prevented
         assert own is not None  # noqa: S101 - decide always judges the event itself
         return outcome_of(own, event.account)
 
@@ -293,9 +294,7 @@ class Batch(Gathered):
         if not decision.messages:
             return self.enter(registry, account, decision, payload)
         if registry.alone:
-            name, ref = decision.event.id, decision.messages[0].to
-            text = f"event {name!r}: a message goes to {ref}, but all plugins say that they are `alone`"
-            raise PluginError(text)
+            raise spoken_alone(decision)
         decision, answers = self._asked(registry, account, decision)
         entry = self.enter(registry, account, decision, payload)
         before, self.half_done = self.half_done, True

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account_view import AccountView
-from stampbook.errors import EventError
+from stampbook.errors import EventError, PluginError
 from stampbook.events import OWN_SOURCE
 from stampbook.exchanging import is_exchange
 from stampbook.ledger import ELSEWHERE, Decision, Entry, Objection
@@ -71,6 +71,12 @@ def tell_listeners(told: Iterable[tuple[Registry, Decision, Account]]) -> None:
             log.error(
                 "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
             )
+
+
+def spoken_alone(decision: Decision) -> PluginError:
+    """Return the error of a message that none of the program's plugins may send."""
+    name, ref = decision.event.id, decision.messages[0].to
+    return PluginError(f"event {name!r}: a message goes to {ref}, but all plugins say that they are `alone`")
 
 
 def refuse_half(batch: Batch, decision: Decision) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
     from stampbook.events import Event
-    from stampbook.hookspecs import Payment
+    from stampbook.hookspecs import Due, Payment
     from stampbook.kinds import Place
     from stampbook.orders import Order
     from stampbook.proposals import Pick
@@ -46,8 +46,8 @@ class Draft:
 
     __slots__ = (
         "about", "account", "earlier", "event", "extended", "facts", "holds", "memo", "messages", "metrics",
-        "objections", "opened", "order", "payments", "pick", "postings", "registry", "returned", "spends_opened",
-        "status", "trace", "view",
+        "objections", "opened", "order", "payments", "pick", "postings", "registry", "returned", "sequel",
+        "spends_opened", "status", "trace", "view",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +75,7 @@ class Draft:
         self.returned: list[Posting] = []
         self.spends_opened = False
         self.pick: Pick | None = None
+        self.sequel: list[Due] = []
 
     def object(self, code: str, message: str) -> None:
         self.objections.append(Objection(code, message))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from stampbook.event_fields import Instant, Name, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OWN_SOURCE = "stampbook"
 """The source of events that time or the engine brings; senders may not use it."""
@@ -35,11 +38,26 @@ class Event(Part):
     """Whether it is judged by all that happened to the account before. `AccountView.history` is at hand for it, where a
     till or another account sends it; for what time brings, and what follows, there is none."""
 
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    """Keys that a sender may write and that nothing keeps, such as a PIN: `sealed` replaces them first of all."""
+
     type: Any  # each kind narrows it to its own name
     id: Name
     source: Name = "default"
     account: Ref
     at: Instant
+
+    @classmethod
+    def sealed(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a sender wrote as it may be read, kept and told: without what is secret.
+
+        Asked at the door, once, for data that holds a key of `secrets`; never while an event is decided again. So it
+        may read the environment, and nothing else may.
+
+        Raises:
+            EventError: it cannot; the message says what to do, and nothing of what is secret.
+        """
+        return data
 
     @property
     def while_frozen(self) -> bool:

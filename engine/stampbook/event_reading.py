@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from stampbook.hidden_mistakes import place_of
 from stampbook.wording import in_words, keys_of, model_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stampbook.amounts import Asset
     from stampbook.periods import Calendar
@@ -81,12 +82,33 @@ class EventReader:
                 raise UnreadableEventError.of(data, [(("type",), message)])
         return event
 
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The keys that are secret in any kind of event."""
+        return frozenset().union(*(kind.secrets for kind, _, _ in self._kinds.values()))
+
+    def sealed(self, data: Any) -> Any:
+        """Return data as it may be read and kept: what its kind of event calls secret is replaced.
+
+        What is no object, or of no kind, is returned as it is, and refused when it is read.
+
+        Raises:
+            EventError: it cannot be.
+        """
+        if not self.secrets or not isinstance(data, Mapping) or self.secrets.isdisjoint(data):
+            return data
+        name = data.get("type")
+        kind = self.kinds.get(name) if isinstance(name, str) else None
+        return data if kind is None else kind.sealed(data)
+
     def mistakes(self, data: Mapping[str, Any]) -> Sequence[tuple[Path, str]]:
         """Return every mistake of an event that somebody sends, with its place."""
         try:
-            self.read(data)
+            self.read(self.sealed(data))
         except UnreadableEventError as error:
             return error.problems
+        except EventError as error:
+            return [((), str(error))]
         return ()
 
     def _unknown_kind(self, data: object) -> tuple[Path, str]:

@@ -15,7 +15,7 @@ from stampbook.amounts import Rounding
 from stampbook.ledger import Message, Objection, Posting
 from stampbook.lots import EARNED
 from stampbook.periods import NEVER, Window
-from stampbook.proposals import Debt, GiveBack, Mature, Pick, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import Debt, Mature, Noted, PutBack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -224,7 +224,7 @@ class Payment(NamedTuple):
 
 
 _Move = Posting | Withdrawal | Deposit | PutBack | Debt | Mature
-Proposal = _Move | Tally | StatusChange | SetAside | GiveBack | Remember | Message | Objection | Pick
+Proposal = _Move | Noted | Message | Objection
 """What `propose` returns."""
 
 

@@ -224,9 +224,10 @@ class Decision:
 
     `about` is the journal position of the event of this account that it names: a purchase, a hold. `messages` go to
     other accounts. `pick` (`proposals.Pick`) is what it lacks that only the books can tell: one of many accounts.
+    `sequel` are events (`hookspecs.Due`) that follow at once because it is refused.
     """
 
-    __slots__ = ("about", "event", "messages", "objections", "pick", "program", "trace", "transaction")
+    __slots__ = ("about", "event", "messages", "objections", "pick", "program", "sequel", "trace", "transaction")
 
     def __init__(
         self,
@@ -240,6 +241,7 @@ class Decision:
         pick: Any = None,
     ) -> None:
         self.pick = pick
+        self.sequel: tuple[Any, ...] = ()
         self.event = event
         self.program = program
         self.transaction = transaction

@@ -71,7 +71,8 @@ def decide(
 
     Returns:
         what time brings before the event, each at its own instant; the event's decision; what follows at once from
-        the facts that it changes; and what time brings at once because of it (a late grant that has expired since).
+        the facts that it changes, or from its refusal; and what time brings at once because of it (a late grant that
+        has expired since).
         Of an exchange first what comes back, then what is bought.
         Applying them in order, with `apply`, brings the account up to date.
     """
@@ -118,7 +119,7 @@ def _decided(
     now = max(work.clock, event.at)
     dues = _follow(registry, work, decision)
     prompt = registry.prompt or (decision.transaction is not None and opens_overdue(work, decision.transaction, now))
-    if decision.transaction is not None and (dues or prompt):
+    if dues or (decision.transaction is not None and prompt):
         work = work.copy() if work is account else work
         apply(registry, work, decision)
         for brought in _following(registry, work, dues, now, budgets):
@@ -210,9 +211,11 @@ def _bring(
 
 
 def _follow(registry: Registry, account: Account, decision: Decision) -> list[Due]:
-    """Ask what follows from the facts that a decision changes; it is not applied yet."""
+    """Ask what follows from the facts that a decision changes, or from a refusal; it is not applied yet."""
     transaction = decision.transaction
-    if not registry.has_followers or transaction is None or not transaction.facts or transaction.status == CLOSED:
+    if transaction is None:
+        return [*decision.sequel]
+    if not registry.has_followers or not transaction.facts or transaction.status == CLOSED:
         return []
     view = AccountView(account, max(account.clock, decision.event.at), registry.context)
     return registry.follow(transaction.facts, view, decision.event)
@@ -339,8 +342,9 @@ def _judged(
 
 
 def _refused(draft: Draft) -> Decision:
-    objections, program = tuple(draft.objections), draft.registry.hash
-    return Decision(draft.event, program, None, objections, draft.trace, draft.about, pick=draft.pick)
+    decision = Decision(draft.event, draft.registry.hash, None, tuple(draft.objections), draft.trace, draft.about)
+    decision.pick, decision.sequel = draft.pick, tuple(draft.sequel)
+    return decision
 
 
 def _check_ending(draft: Draft) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stampbook.ledger import Message, Objection
 
 
@@ -92,6 +95,19 @@ class Pick(NamedTuple):
     none: Objection
 
 
+class IfRefused(NamedTuple):
+    """An event that follows at once where the event at hand is refused: a wrong PIN that is to be counted, say.
+
+    It is of a kind that the plugin registered with `brought_by_time`; `id` and `details` are as those of a `Due`.
+    It is decided and kept whatever refuses the event at hand on its own account, and once, however often that is sent.
+    What another account refuses leaves nothing.
+    """
+
+    type: str
+    id: str
+    details: Mapping[str, Any] = MappingProxyType({})
+
+
 class Mature(NamedTuple):
     """Lets what is pending under these terms be spent from now on: `units` smallest units, as far as they are there."""
 
@@ -108,6 +124,10 @@ class StatusChange(NamedTuple):
     """What a plugin's event makes of the account: ``closed``, once nothing is left in it, ``frozen``, or ``open``."""
 
     status: str
+
+
+Noted = Tally | StatusChange | SetAside | GiveBack | Remember | Pick | IfRefused
+"""What plugins propose that moves no value between accounts and books."""
 
 
 class Earned(NamedTuple):

@@ -9,7 +9,7 @@ from stampbook.account_view import LAST_DAY
 from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
 from stampbook.holding import check_used, pay
-from stampbook.hookspecs import Deposit, Withdrawal
+from stampbook.hookspecs import Deposit, Due, Withdrawal
 from stampbook.ledger import (
     CASH,
     EXCHANGE,
@@ -26,7 +26,18 @@ from stampbook.lots import DEBT, PAID
 from stampbook.metrics import SEPARATOR
 from stampbook.owing import repay_first
 from stampbook.periods import NEVER
-from stampbook.proposals import Debt, GiveBack, Mature, Pick, PutBack, Remember, SetAside, StatusChange, Tally
+from stampbook.proposals import (
+    Debt,
+    GiveBack,
+    IfRefused,
+    Mature,
+    Pick,
+    PutBack,
+    Remember,
+    SetAside,
+    StatusChange,
+    Tally,
+)
 from stampbook.standing_in import stand_in
 
 if TYPE_CHECKING:
@@ -78,7 +89,7 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
     """
     if isinstance(proposal, Posting):
         draft.postings.append(proposal)
-    elif isinstance(proposal, (Objection, Pick)):
+    elif isinstance(proposal, (Objection, Pick, IfRefused)):
         _object(draft, plugin, proposal)
     elif isinstance(proposal, Message):
         draft.messages.append(checked_message(plugin, proposal))
@@ -123,8 +134,11 @@ def carry_out(draft: Draft, plugin: str, proposal: Proposal, budgets: Mapping[st
         raise PluginError(message)
 
 
-def _object(draft: Draft, plugin: str, proposal: Objection | Pick) -> None:
-    """Object; where only one of many accounts is lacking, until the engine has found one."""
+def _object(draft: Draft, plugin: str, proposal: Objection | Pick | IfRefused) -> None:
+    """Object, where an account is lacking until the engine has found one; or note what a refusal brings."""
+    if isinstance(proposal, IfRefused):
+        draft.sequel.append(Due(draft.event.at, proposal.type, proposal.id, proposal.details))
+        return
     if isinstance(proposal, Pick):
         draft.pick, proposal = proposal, proposal.none
     draft.objections.append(Objection(proposal.code, proposal.message, plugin))

@@ -205,8 +205,9 @@ def _problems(registry: Registry, example: Example) -> _Problems:
     last = -NEVER
     failed: _Problems = []
     for number, given in enumerate(example.events):
-        event = whole_event(number, given)
+        event: Mapping[str, Any] = whole_event(number, given)
         try:
+            event = registry.reader.sealed(event)
             at = registry.reader.read(event).at
             _open(ledger, registry, event, at)
             outcome = ledger.post(event)

@@ -105,7 +105,8 @@ def import_file(  # noqa: PLR0913 - the options of a command
     started = time.monotonic()
     name = str(path)
     kind = format_of(name, format)
-    kept = RefusedFile(refused if refused is not None else _default_refused(name))
+    secrets = engine.registry().reader.secrets if engine.programs() else frozenset[str]()
+    kept = RefusedFile(refused if refused is not None else _default_refused(name), secrets)
     if name != "-" and _same_file(Path(name), kept.path):
         message = f"{kept.path} is the file that is imported; name another for refused rows"
         raise InputError(message)

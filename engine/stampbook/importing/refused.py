@@ -18,11 +18,13 @@ class RefusedFile:
     """JSON Lines, one object a row: ``row``, ``line``, ``status``, ``reasons`` and the ``event``.
 
     It begins with the first such row; what an earlier run left there is renamed to end in ``.1``, ``.2`` and so on.
-    Given back to the importer it stands for its events, so a mended copy can be imported as it is.
+    Given back to the importer it stands for its events, so a mended copy can be imported as it is. What stands under
+    one of `secrets`, whatever the kind of event, is withheld: write it again before you give the row back.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, secrets: frozenset[str] = frozenset()) -> None:
         self.path = path
+        self._secrets = secrets
         self.count = 0
         self._file: IO[bytes] | None = None
 
@@ -37,7 +39,7 @@ class RefusedFile:
             "line": line,
             "status": status,
             "reasons": [{"code": code, "message": message} for code, message in reasons],
-            "event": event,
+            "event": _withheld(event, self._secrets),
         }
         try:
             if self._file is None:
@@ -72,6 +74,23 @@ class RefusedFile:
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
+
+
+def _withheld(value: Any, secrets: frozenset[str]) -> Any:
+    """Return what a row held without what is secret; of text that could not be read nothing where it may hold any."""
+    if not secrets:
+        return value
+    if isinstance(value, dict):
+        return {
+            key: "(withheld)" if str(key).strip().lower() in secrets else _withheld(item, secrets)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_withheld(item, secrets) for item in value]
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    if isinstance(text, str) and any(f'"{secret}"' in text.lower() for secret in secrets):
+        return "(withheld)"
+    return value
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -60,7 +60,8 @@ class Ledger:
         full = {"id": f"event-{next(self._numbers)}", "source": "test", "account": CUSTOMER, **event}
         full.setdefault("at", calendar.iso(self.now + HOUR))
         self._open_account(full)
-        self.now = max(self.now, self.registry.reader.read(full).at)
+        reader = self.registry.reader
+        self.now = max(self.now, reader.read(reader.sealed(full)).at)
         return self.engine.post(full)
 
     def _open_account(self, event: Mapping[str, Any]) -> None:

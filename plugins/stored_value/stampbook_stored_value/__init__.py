@@ -35,6 +35,7 @@ class StoredValue(Plugin[StoredValueConfig]):
     """Gives bonuses for top-ups and keeps them within bounds; a bonus is the rule ``<table>.<bonus>`` in the ledger."""
 
     Config = StoredValueConfig
+    alone = True
     sole = "its bounds and limits are of a whole account"
     alone = True
 

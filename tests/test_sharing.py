@@ -166,7 +166,7 @@ def test_a_debt_is_owed() -> None:
         (Tally("visit", 1), PluginError, "'visit', which is no metric"),
         (Tally("visits", 1, -1), PluginError, "cannot be kept"),
         (Tally("visits", 10**19), PluginError, "cannot be kept"),
-        (StatusChange("frozen"), PluginError, "makes an account 'frozen'"),
+        (StatusChange("gone"), PluginError, "makes an account 'gone'"),
         (Debt("stars", 1, "promotion"), InvariantError, "allows no debt of stars"),
         (Debt("points", 0, "promotion"), PluginError, "no amount above zero"),
         ("something", PluginError, "none of what it may propose"),

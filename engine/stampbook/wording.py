@@ -41,6 +41,7 @@ _PATTERNS = {
     r"^[^\x00-\x1f\x7f]+$": "{input} holds a control character, such as the end of a line; leave it out",
     r"^[^\x00]*$": "{input} holds the character U+0000; leave it out",
     r"^\d{4}-\d{2}-\d{2}$": "{input} is not a date; write 2025-01-31",
+    r"^[+-]?\d+(\.\d+)?$": "{input} is not a decimal number; write '12.50'",
     r"^[1-5][1-5]$": "{input} is not two digits from 1 to 5, such as '55'",
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$": (
         "{input} cannot be a name here; write small letters, digits and _, with dots between words: 'survey.done'"

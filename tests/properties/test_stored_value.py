@@ -190,4 +190,4 @@ def text(units: int) -> str:
 
 
 TestStoredValue = StoredValue.TestCase
-TestStoredValue.settings = examples(40, stateful_step_count=30, deadline=None)
+TestStoredValue.settings = examples(10, stateful_step_count=25, deadline=None)

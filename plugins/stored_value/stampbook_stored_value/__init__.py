@@ -37,7 +37,6 @@ class StoredValue(Plugin[StoredValueConfig]):
     Config = StoredValueConfig
     alone = True
     sole = "its bounds and limits are of a whole account"
-    alone = True
 
     def prepare(self) -> None:
         """Read amounts in the smallest units of their assets."""

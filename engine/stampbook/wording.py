@@ -51,6 +51,7 @@ _PATTERNS = {
         "one '-': 'FILM-'"
     ),
     r"^(100|\d{1,2}(\.\d{1,4})?)%$": "{input} is not a part of a whole; write '50%' or '12.5%', at most '100%'",
+    r"^(100(\.0{1,4})?|\d{1,2}(\.\d{1,4})?)%$": "{input} is not a part of a whole; write '50%', at most '100%'",
     r"^\d{1,3}(\.\d{1,4})?%$": "{input} is not a share; write '10%' or '12.5%'",
     r'^[^"\r\n]$': "{input} is not one character; write ';' or '\\t'",
 }

@@ -52,6 +52,8 @@ _PATTERNS = {
     ),
     r"^(100|\d{1,2}(\.\d{1,4})?)%$": "{input} is not a part of a whole; write '50%' or '12.5%', at most '100%'",
     r"^(100(\.0{1,4})?|\d{1,2}(\.\d{1,4})?)%$": "{input} is not a part of a whole; write '50%', at most '100%'",
+    r"^\d{0,10}$": "{input} is not at most ten digits; write '6180'",
+    r"^[a-z][a-z_]{0,31}$": "{input} is not a name of small letters and _; write 'membership_card'",
     r"^\d{1,3}(\.\d{1,4})?%$": "{input} is not a share; write '10%' or '12.5%'",
     r'^[^"\r\n]$': "{input} is not one character; write ';' or '\\t'",
 }

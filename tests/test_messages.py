@@ -22,7 +22,7 @@ from stampbook import (
     hookimpl,
 )
 from stampbook.engine import Engine
-from stampbook.errors import PluginError
+from stampbook.errors import PluginError, StampbookError
 from stampbook.verifying import verify
 
 if TYPE_CHECKING:
@@ -206,6 +206,8 @@ earn = "1 / metric.spends"
         assert "points.odd fails on event 'thanked:ann:3:0': division by zero" in str(outcomes[1].error)
         assert (shop.points("ann"), shop.points("shop-1")) == (0, 1)
         assert engine.process([bad])[0].status == "failed", "nothing of it is known"
+        with pytest.raises(StampbookError, match=r"points\.odd fails on event"):
+            engine.preview(bad)
         assert verify(engine).findings == ()
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from stampbook.event_fields import SignedAmount as SignedAmount
     from stampbook.events import Basket as Basket
     from stampbook.events import Event as Event
+    from stampbook.events import OfEarlier as OfEarlier
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
     from stampbook.events import TopUp as TopUp
@@ -168,7 +169,7 @@ _ROOMS = {
         "near",
     ),
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
-    "events": ("Basket", "Event", "Purchase", "Return", "TopUp"),
+    "events": ("Basket", "Event", "OfEarlier", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
     "exporting.entries": (
         "ENTRY_FORMATS",

@@ -270,6 +270,8 @@ class Engine:
             except LeaseShortError as short:
                 self.leases.ask(short)
                 continue
+            except HalfDoneError as half:
+                raise half.error from None
             outcome = batch.outcomes[0]
             if outcome.error is not None:
                 raise outcome.error

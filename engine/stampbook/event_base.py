@@ -73,3 +73,20 @@ class Event(Part):
     def names(self) -> tuple[str, str] | None:
         """The source and id of the earlier event of the account that it names: a purchase, a hold."""
         return None
+
+
+class OfEarlier(Event):
+    """Names an earlier event of its account: `about` is the id, `about_source` its source where that is another."""
+
+    about: Name
+    about_source: Name | None = None
+
+    @property
+    def words(self) -> str:
+        """Which event."""
+        return self.about
+
+    @property
+    def names(self) -> tuple[str, str] | None:
+        """The source and id of the earlier event."""
+        return (self.about_source or self.source, self.about)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook.event_base import OWN_SOURCE, Event
+from stampbook.event_base import OWN_SOURCE, Event, OfEarlier
 from stampbook.event_fields import End, Instant, Name, PositiveAmount, SignedAmount, Text, fail
 from stampbook.joining import EarlierRecalled, EarlierSettled
 from stampbook.purchases import (
@@ -295,6 +295,7 @@ __all__ = [
     "HoldVoided",
     "LotsFrozen",
     "LotsUnfrozen",
+    "OfEarlier",
     "OrderLine",
     "Purchase",
     "PurchaseCancelled",

@@ -56,7 +56,7 @@ class Plugin(Generic[ConfigT]):
     """Whether events sent to an account that was merged into another are decided there; `prepare` may set it."""
     alone: bool = False
     """Whether what it decides about an account never asks, tells or concerns another; `prepare` may set it. Where all
-    plugins of a program are so, bulk work takes the events of an account together, which is much faster."""
+    plugins of a program are so, bulk work takes the events of an account together, which is faster."""
     prompt: bool = False
     """Whether what is `due` as soon as an event is decided is decided with it, not with the next event or tick;
     `prepare` may set it. The books are the same, sooner."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook import Event, Instant, Name, PositiveAmount, Ref, refuse
+from stampbook import Event, Instant, Name, OfEarlier, PositiveAmount, Ref, refuse
 from stampbook_cards import pins
 
 if TYPE_CHECKING:
@@ -83,22 +83,10 @@ class CardActivated(_Paid):
     type: Literal["card.activated"] = "card.activated"
 
 
-class CardSaleVoided(_ByOperator):
+class CardSaleVoided(OfEarlier, _ByOperator):
     """The sale of a card, named in `about`, did not happen: what was paid is given back, and it can be sold again."""
 
     type: Literal["card.sale_voided"] = "card.sale_voided"
-    about: Name
-    about_source: Name | None = None
-
-    @property
-    def names(self) -> tuple[str, str] | None:
-        """The source and id of the activation."""
-        return (self.about_source or self.source, self.about)
-
-    @property
-    def words(self) -> str:
-        """Which activation."""
-        return self.about
 
 
 class CardToppedUp(_Paid):
@@ -132,7 +120,7 @@ class CardAuthorised(_AtTill, _WithPin):
         return self
 
 
-class CardRefunded(_AtTill):
+class CardRefunded(OfEarlier, _AtTill):
     """What a card paid, named in `about`, comes back to it: all that has not come back yet, or an amount.
 
     Where the card was replaced or its value was moved to an account, it goes there.
@@ -141,20 +129,8 @@ class CardRefunded(_AtTill):
     on_closed: ClassVar[bool] = True
 
     type: Literal["card.refunded"] = "card.refunded"
-    about: Name
-    about_source: Name | None = None
     currency: str | None = None
     amount: PositiveAmount | None = None
-
-    @property
-    def names(self) -> tuple[str, str] | None:
-        """The source and id of what paid."""
-        return (self.about_source or self.source, self.about)
-
-    @property
-    def words(self) -> str:
-        """What paid."""
-        return self.about
 
 
 class CardEnquired(_OfCard, _WithPin):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook import Amount, End, Event, Instant, Name, PositiveAmount, refuse
+from stampbook import Amount, End, Event, Instant, Name, OfEarlier, PositiveAmount, refuse
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 _Short = Annotated[str, Field(max_length=255)]
@@ -57,27 +57,15 @@ class RefundRequested(Event):
         return self
 
 
-class _OfRequest(Event):
+class _OfRequest(OfEarlier):
     """What becomes of a request, which is named by its id (and source)."""
 
     of_known_account: ClassVar[bool] = True
     of_history: ClassVar[bool] = True
     earns: ClassVar[bool] = False
 
-    about: Name
-    about_source: Name | None = None
     reason: _Text = ""
     operator: _Short = ""
-
-    @property
-    def names(self) -> tuple[str, str] | None:
-        """The source and id of the request."""
-        return (self.about_source or self.source, self.about)
-
-    @property
-    def words(self) -> str:
-        """Which request."""
-        return self.about
 
 
 class RefundApproved(_OfRequest):

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook import Basket, Event, Instant, Name, refuse
+from stampbook import Basket, Event, Instant, Name, OfEarlier, refuse
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 _Short = Annotated[str, Field(max_length=255)]
@@ -94,19 +94,8 @@ class RewardGiven(Event):
         return f"{self.reward}, {self.why}" if self.why else self.reward
 
 
-class _Undoing(_Done):
-    about: Name
-    about_source: Name | None = None
-
-    @property
-    def names(self) -> tuple[str, str] | None:
-        """The source and id of what is cancelled."""
-        return (self.about_source or self.source, self.about)
-
-    @property
-    def words(self) -> str:
-        """What is cancelled."""
-        return self.about
+class _Undoing(OfEarlier, _Done):
+    """Cancels what was given."""
 
 
 class RewardCancelled(_Undoing):

@@ -6,35 +6,23 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stampbook import Event, Name, PositiveAmount
+from stampbook import OfEarlier, PositiveAmount
 
 _Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
 _Short = Annotated[str, Field(max_length=255)]
 
 
-class _OfTopUp(Event):
+class _OfTopUp(OfEarlier):
     """What becomes of a top-up, which is named by its id (and source)."""
 
     of_history: ClassVar[bool] = True
     of_known_account: ClassVar[bool] = True
     earns: ClassVar[bool] = False
 
-    about: Name
-    about_source: Name | None = None
     currency: str | None = None
     amount: PositiveAmount | None = None
     reason: _Text = ""
     operator: _Short = ""
-
-    @property
-    def names(self) -> tuple[str, str] | None:
-        """The source and id of the top-up."""
-        return (self.about_source or self.source, self.about)
-
-    @property
-    def words(self) -> str:
-        """Which top-up."""
-        return self.about
 
 
 class TopUpReturned(_OfTopUp):

@@ -290,11 +290,27 @@ class Hooks:
         """
 
     @hookspec
-    def segment(self, history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+    def segment(
+        self,
+        history: nw.LazyFrame[Any],
+        at: datetime,
+        lines: nw.LazyFrame[Any],
+        accounts: nw.LazyFrame[Any],
+        movements: nw.LazyFrame[Any],
+        activity: nw.LazyFrame[Any],
+    ) -> nw.LazyFrame[Any]:
         """Return one row an account: `account`, `segment`, and scores of the plugin's choice.
 
-        Called by ``stampbook segments run`` for the whole population. `history` has one row a purchase or
-        return: account, at, kind, amount, event, about.
+        Called by ``stampbook segments run`` for the whole population as of an instant. A scheme that names `accounts`
+        answers for every account there; any other for every account that `history` has. Only the frames that some
+        scheme names are read. Each has the column `account`, and instants with a time zone; money is in minor units of
+        the program's currency. See `stampbook.segments` for their columns:
+
+        * `history`: one row a purchase or return;
+        * `lines`: one row a line of a purchase, or what of one came back;
+        * `accounts`: one row an account, with the program's attributes;
+        * `movements`: one row a change of stored value in the program's currency;
+        * `activity`: one row an accepted event of any kind.
         """
         raise NotImplementedError
 

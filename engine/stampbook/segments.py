@@ -45,6 +45,52 @@ of a return being what it takes off; `event` is the id, unique within its accoun
 the purchase that a return names, or null.
 """
 
+OPTIONAL_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"discount": "Int64", "channel": "String", "store": "String"}
+)
+"""Further columns that a history may have: what was taken off the order in all, the sales channel and the store.
+
+Null where it is not known; a ledger's history has all of them.
+"""
+
+LINE_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "account": "String",
+        "at": "Datetime",
+        "kind": "String",
+        "event": "String",
+        "about": "String",
+        "sku": "String",
+        "category": "String",
+        "labels": "String",
+        "quantity": "Int64",
+        "amount": "Int64",
+    }
+)
+"""The columns of the lines of orders, and of what of them came back: `at`, `kind`, `event` and `about` as in a history.
+
+`labels` are joined by tabs; `quantity` is in millionths of a piece; `amount` is what the line cost after its share of
+the order's discount, or what came back for it, and never negative. A return by amount alone has no lines.
+"""
+
+ACCOUNT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"account": "String", "opened_at": "Datetime", "status": "String"}
+)
+"""The columns of accounts, besides which there is one of text for each attribute that the program declares.
+
+`status` is "open", "frozen" or "closed"; an attribute that is not known is null.
+"""
+
+MOVEMENT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"account": "String", "at": "Datetime", "kind": "String", "amount": "Int64"}
+)
+"""The columns of movements of stored value: `kind` is that of the event, `amount` is negative where value left."""
+
+ACTIVITY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"account": "String", "at": "Datetime", "kind": "String", "reason": "String"}
+)
+"""The columns of accepted events: `kind` is that of the event, such as "return" or one that the program declares."""
+
 RESULT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType({"account": "String", "segment": "String"})
 """The columns that every scheme returns; others are scores: numbers, texts, truth values, dates or times."""
 

@@ -1,0 +1,89 @@
+"""What accounts bought, net of what they gave back: the arithmetic on histories that segmentation schemes share.
+
+The same code runs on every engine that narwhals speaks: Polars on one machine, Spark on many.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import narwhals as nw
+
+if TYPE_CHECKING:
+    from stampbook.periods import Calendar, Window
+
+_DAY_SECONDS: Final = 86_400
+_SECOND_US: Final = 1_000_000
+
+
+def net_purchases(history: nw.LazyFrame[Any], at: datetime, *, count_zero_amounts: bool = False) -> nw.LazyFrame[Any]:
+    """Return purchases up to an instant with what came back of each, and the returns that belong to none.
+
+    A return belongs to the purchase of its account that it names, and enters or leaves a window with it. A return
+    that names no known purchase stands on its own at its own time: it lowers value and counts for nothing else.
+
+    Args:
+        history: one row a purchase or return, with at least the columns of `stampbook.segments.HISTORY_COLUMNS`.
+        at: rows after this instant are not seen.
+        count_zero_amounts: whether a purchase of amount zero, of which nothing came back, counts.
+
+    Returns:
+        One row a purchase or lonely return: `account`, `event`, `at` (of the purchase; of a lonely return its own),
+        `amount` (minor units before returns, 0 for a lonely return), `net` (less all that came back of it, by
+        whenever up to `at`; a lonely return's is negative), `counted` (whether it is a purchase that counts: of which
+        something was kept), and whichever of `discount`, `channel` and `store` the history has.
+    """
+    rows = history.filter(nw.col("at") <= at)
+    own = rows.collect_schema().names()
+    extra = [name for name in ("discount", "channel", "store") if name in own]
+    purchases = rows.filter(nw.col("kind") == "purchase").select("account", "event", "at", "amount", *extra)
+    returns = rows.filter(nw.col("kind") == "return").select("account", "at", "amount", "event", "about", *extra)
+    returned = (
+        returns.filter(~nw.col("about").is_null())
+        .group_by("account", "about")
+        .agg(_returned=nw.col("amount").sum())
+        .rename({"about": "event"})
+    )
+    amount, taken_back = nw.col("amount"), nw.col("_returned").fill_null(0)
+    counted = amount > taken_back
+    if count_zero_amounts:
+        counted = counted | ((amount == 0) & nw.col("_returned").is_null())
+    columns = ("account", "event", "at", "amount", "net", "counted", *extra)
+    bought = (
+        purchases.join(returned, on=["account", "event"], how="left")
+        .with_columns(net=amount - taken_back, counted=counted)
+        .select(*columns)
+    )
+    keys = purchases.select("account", about=nw.col("event"))
+    lonely = (
+        returns.join(keys, on=["account", "about"], how="anti")
+        .with_columns(net=-amount, counted=nw.lit(value=False))
+        .with_columns(amount=amount * 0)
+        .select(*columns)
+    )
+    return nw.concat([bought, lonely])
+
+
+def days_since(moment: nw.Expr, at: datetime, engine: nw.Implementation) -> nw.Expr:
+    """Return whole days, of 86,400 s each, from instants of a frame to `at`; null where there is none.
+
+    Args:
+        moment: an expression of a frame's instants.
+        at: an instant with a time zone.
+        engine: that of the frame, as its `implementation` says: Spark has no durations.
+    """
+    if engine.is_spark_like():
+        # Seconds since 1970 as a double keep the microsecond for the next 200 years.
+        moment_us = (moment.cast(nw.Float64) * _SECOND_US).round().cast(nw.Int64)
+        at_us = (at - datetime(1970, 1, 1, tzinfo=UTC)) // datetime.resolution
+        return ((at_us - moment_us) // (_DAY_SECONDS * _SECOND_US)).cast(nw.Int64)
+    return ((nw.lit(at) - moment).dt.total_seconds() // _DAY_SECONDS).cast(nw.Int64)
+
+
+def first_instant(window: Window, at: datetime, calendar: Calendar) -> datetime | None:
+    """Return the first instant, in UTC, of the window of days that ends with `at`; None for a lifetime."""
+    if window.is_lifetime:
+        return None
+    first_day = window.first_day(calendar.day(calendar.instant(at)), calendar)
+    return calendar.local(calendar.start_of(first_day)).astimezone(UTC)

@@ -1,0 +1,12 @@
+"""To be written."""
+
+from __future__ import annotations
+
+from stampbook import Plugin, PluginConfig
+
+
+class Abc(Plugin[PluginConfig]):
+    """To be written."""
+
+    Config = PluginConfig
+    alone = True

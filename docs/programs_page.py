@@ -224,6 +224,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "stored_value.bonus": _plugin("stored_value", "bonus"),
     "stored_value.bonus.bracket": _plugin("stored_value", "bonus", "bracket"),
     "stored_value.bonus.instalments": _plugin("stored_value", "bonus", "instalments"),
+    "stored_value.coupon": _plugin("stored_value", "coupon"),
     "stored_value.velocity": _plugin("stored_value", "velocity"),
     "stored_value.repeat": _plugin("stored_value", "repeat"),
     "stored_value.low": _plugin("stored_value", "low"),

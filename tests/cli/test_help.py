@@ -39,6 +39,21 @@ EXAMPLES = [
 ]
 
 
+MORE_PROGRAM = {
+    "transfer": '[[plugin]]\nuse = "transfers"\nasset = "points"\n',
+    "exchange": """
+[assets.CHF]
+[[plugin]]
+use = "stored_value"
+[[plugin.exchange]]
+from = "EUR"
+to = "CHF"
+rate = "0.94"
+""",
+}
+"""What the shop's program needs besides, for the examples of some commands."""
+
+
 @pytest.mark.parametrize("path", COMMANDS_OF_ALL, ids=" ".join)
 def test_every_command_teaches_with_examples_of_its_own(path: tuple[str, ...]) -> None:
     command = COMMANDS_OF_ALL[path]
@@ -61,12 +76,10 @@ def test_an_example_of_the_help_runs(path: tuple[str, ...], example: str, reques
         run("segments", "run", "--at", "2025-03-31")
     if path[0] == "hold" and path[1] != "authorise":
         run("hold", "authorise", "1001", "20.00", "--id", "table-7")
-    if path[0] == "transfer":
+    if path[0] in MORE_PROGRAM:
         program = Path("coffee_shop.toml").read_text(encoding="utf-8").partition("[[example]]")[0]
-        Path("transfers.toml").write_text(
-            f'{program}[[plugin]]\nuse = "transfers"\nasset = "points"\n', encoding="utf-8"
-        )
-        run("apply", "transfers.toml")
+        Path("more.toml").write_text(program + MORE_PROGRAM[path[0]], encoding="utf-8")
+        run("apply", "more.toml")
     run(*shlex.split(example))
 
 

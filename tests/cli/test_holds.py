@@ -66,6 +66,21 @@ def test_pieces_of_a_line_come_back_by_its_sku(shop: Path) -> None:
     assert "return of 7.80 EUR" in told
 
 
+def test_an_exchange_is_told_with_its_rate_and_refused_at_another(shop: Path) -> None:
+    program = (shop / "coffee_shop.toml").read_text(encoding="utf-8").partition("[[example]]")[0]
+    rate = (
+        '[assets.CHF]\n[[plugin]]\nuse = "stored_value"\n[[plugin.exchange]]\nfrom = "EUR"\nto = "CHF"\nrate = "0.94"\n'
+    )
+    (shop / "chf.toml").write_text(program + rate, encoding="utf-8")
+    run("apply", "chf.toml")
+    told = data("exchange", "1001", "50.00", "--to", "CHF", "--rate", "0.94")
+    assert told["available"]["CHF"] == "47.00"
+    assert told["remembered"] == {"rate": "0.94 CHF for 1 EUR, floor", "got": "47.00 CHF"}
+    said = run("exchange", "1001", "1.00", "--to", "CHF", "--rate", "0.95", code=2).stderr
+    assert said == "Refused: other_rate: the rate from EUR to CHF is 0.94, not 0.95 (plugin stored_value)\n"
+    assert "EUR is not changed into points" in run("exchange", "1001", "1.00", "--to", "points", code=2).stderr
+
+
 def test_a_transfer_needs_a_program_that_allows_it(shop: Path) -> None:
     assert "'transfer' is no kind of event" in one_line("transfer", "1001", "1002", "5", "--asset", "points")
 

@@ -25,6 +25,9 @@ COMMANDS = {
     "return": Known(
         "events:return_", "Take back a purchase: all that remains of it, some lines, or an amount.", "Events"
     ),
+    "exchange": Known(
+        "events:exchange", "Change one asset of an account into another, at the program's rate.", "Events"
+    ),
     "transfer": Known("events:transfer", "Give value of one account to another, with the terms of its lots.", "Events"),
     "post": Known("events:post", "Post an event of any kind.", "Events"),
     "tick": Known("upkeep:tick", "Post what time has brought: expiries, reviews of tiers.", "Events"),

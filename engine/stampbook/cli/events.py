@@ -1,4 +1,4 @@
-"""topup, spend, adjust, extend, return, transfer, and post for every other kind: events that an operator sends."""
+"""topup, spend, adjust, extend, return, transfer, exchange; post for every other kind: events of operators."""
 
 from __future__ import annotations
 
@@ -165,6 +165,33 @@ def transfer(run: Run, ref: str, to: str, amount: str, asset: str | None, reason
     The program says what may be given, how much and for which fee, in a table of the plugin "transfers".
     """
     send(run, "transfer", ref, to=to, amount=amount, asset=asset, reason=reason, operator=by, **sent)
+
+
+@command(
+    "exchange",
+    "exchange 1001 50.00 --asset EUR --to CHF --rate 0.94",
+    "exchange 1001 20.00 --to CHF --reason 'asked for it' --json",
+    takes_amount=True,
+)
+@REF
+@_AMOUNT
+@_ASSET
+@click.option("--to", metavar="ASSET", required=True, help="What comes for it.")
+@click.option(
+    "--rate", metavar="NUMBER", help="The rate that the customer was told; where it is another, it is refused."
+)
+@_REASON
+@_BY
+@event_options
+def exchange(
+    run: Run, ref: str, amount: str, asset: str | None, to: str, rate: str | None, reason: str, by: str, **sent: str
+) -> None:
+    """Change one asset of an account into another, at the program's rate.
+
+    What may be changed, at which rate and how it is rounded stands in [[plugin.exchange]] of the plugin "stored_value".
+    """
+    asset = asset or run.engine.registry().context.currency.code
+    send(run, "exchange", ref, amount=amount, asset=asset, to=to, rate=rate, reason=reason, operator=by, **sent)
 
 
 @command(

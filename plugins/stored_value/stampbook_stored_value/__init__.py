@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stampbook import Plugin, TopUp, hookimpl
 from stampbook_stored_value.bonuses import ReadyBonus
 from stampbook_stored_value.config import StoredValueConfig
+from stampbook_stored_value.coupons import Coupons
 from stampbook_stored_value.events import (
     BalanceLow,
     BalanceRecovered,
@@ -22,13 +23,13 @@ from stampbook_stored_value.topups import TopUps
 from stampbook_stored_value.velocity import Velocities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from stampbook import AccountView, Award, Due, Event, Fact, Objection, Transaction
 
 __all__ = ["StoredValue"]
 
-_Watcher = Releases | Level | Asking | Velocities
+_Watcher = Releases | Coupons | Level | Asking | Velocities
 
 
 class StoredValue(Plugin[StoredValueConfig]):
@@ -44,6 +45,8 @@ class StoredValue(Plugin[StoredValueConfig]):
         bonuses = [ReadyBonus(self.name, bonus, program) for bonus in config.bonuses]
         self._at_once = [ready for ready in bonuses if ready.bonus.instalments is None]
         self._topups = TopUps(config.topups, program)
+        self._coupons = Coupons(self.name, config.coupons, program)
+        self.wants = self._coupons.wants
         self._releases = Releases(self.name, bonuses, config.refund_books, program)
         self.stakes = tuple(ready.stake for ready in self._at_once)
         self._velocities = Velocities(self.name, config.velocities, config.repeat, program)
@@ -75,8 +78,19 @@ class StoredValue(Plugin[StoredValueConfig]):
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> Iterable[Fact]:
         """Remember what is still to be given, what was spent lately, and what was said of the balance."""
-        watchers: tuple[_Watcher, ...] = (self._releases, *self._levels, *self._asking, self._velocities)
+        watchers: tuple[_Watcher, ...] = (
+            self._releases,
+            self._coupons,
+            *self._levels,
+            *self._asking,
+            self._velocities,
+        )
         return [fact for each in watchers for fact in each.learned(event, account, at)]
+
+    @hookimpl
+    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> Iterable[Due]:
+        """Return what of the catalogue follows from a top-up."""
+        return self._coupons.following(facts, account, event)
 
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterable[Objection]:

@@ -146,6 +146,26 @@ class Bonus(PluginConfig):
         return self
 
 
+class Coupon(PluginConfig):
+    """What of the program's catalogue a top-up brings. All that fit are given, each once a top-up."""
+
+    reward: Annotated[
+        str, Field(min_length=1, description="a reward of the program's catalogue, which costs nothing here")
+    ]
+    start: Annotated[Decimal, Field(alias="from", description="for top-ups from this amount on")]
+    below: Annotated[Decimal | None, Field(description="and below this one; any where absent")] = None
+    currency: Annotated[str | None, Field(description="top-ups of this currency; the program's where absent")] = None
+    when: Annotated[OrderCondition | None, Field(description="condition; always where absent")] = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Coupon:
+        if self.below is not None and Fraction(self.below) <= Fraction(self.start):
+            refuse(f"below {self.below} leaves nothing from {self.start} on")
+        if self.when is not None:
+            check_reads([self.when], on=["topup"], per_line=False)
+        return self
+
+
 class Velocity(PluginConfig):
     """How much stored value may be spent within a time. Holds count when they are authorised, not when captured."""
 
@@ -241,6 +261,12 @@ class StoredValueConfig(PluginConfig):
 
     topups: Annotated[tuple[TopUpBounds, ...], Field(alias="topup", description="what a top-up may be")] = ()
     bonuses: Annotated[tuple[Bonus, ...], Field(alias="bonus", description="what is given for top-ups")] = ()
+    coupons: Annotated[
+        tuple[Coupon, ...],
+        Field(
+            alias="coupon", max_length=50, description="what of the catalogue top-ups bring: coupons, vouchers, goods"
+        ),
+    ] = ()
     velocities: Annotated[
         tuple[Velocity, ...], Field(alias="velocity", max_length=10, description="how much may be spent within a time")
     ] = ()
@@ -267,9 +293,10 @@ class StoredValueConfig(PluginConfig):
         pairs = [(exchange.source, exchange.target) for exchange in self.exchanges]
         for source, target in sorted({pair for pair in pairs if pairs.count(pair) > 1}):
             refuse(f"two exchanges are from {source} to {target}; which rate holds?")
-        tables: tuple[TopUpBounds | Bonus | Velocity | Low | Automatic, ...] = (
+        tables: tuple[TopUpBounds | Bonus | Coupon | Velocity | Low | Automatic, ...] = (
             *self.topups,
             *self.bonuses,
+            *self.coupons,
             *self.velocities,
             *self.lows,
             *self.automatic,

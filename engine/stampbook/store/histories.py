@@ -27,19 +27,6 @@ class SaleRow(NamedTuple):
     effects: str
 
 
-def sales(session: Session, until: int) -> Iterator[SaleRow]:
-    """Yield the accepted purchases and returns up to an instant, without holding them all."""
-    sql = (
-        "SELECT a.ref, replace(j.type, 'purchase.cancelled', 'return'), j.source, j.event_id, j.at, j.program_id, "
-        "j.payload, CASE WHEN j.type <> 'purchase' THEN j.effects ELSE '' END "
-        "FROM journal j JOIN account a ON a.id = j.account_id "
-        "WHERE j.type IN ('purchase', 'return', 'purchase.cancelled') AND j.accepted = 1 AND j.at <= ?"
-    )
-    programs = session.programs
-    for row in sql_session(session).stream(sql, [until]):
-        yield SaleRow._make((*row[:5], programs[row[5]], *row[6:]))
-
-
 def accounts(session: Session, until: int) -> Iterator[tuple[str, int]]:
     """Yield each account that was open by an instant, and since when."""
     sql = "SELECT ref, opened_at FROM account WHERE id > 0 AND opened_at <= ?"

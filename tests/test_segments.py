@@ -11,8 +11,8 @@ import pytest
 
 from stampbook import Plugin, PluginConfig, hookimpl
 from stampbook.errors import InputError, PeriodError, PluginError, StampbookError
+from stampbook.population import HISTORY_COLUMNS
 from stampbook.segments import (
-    HISTORY_COLUMNS,
     SegmentRun,
     check_result,
     definition,

@@ -304,7 +304,7 @@ class Hooks:
         Called by ``stampbook segments run`` for the whole population as of an instant. A scheme that names `accounts`
         answers for every account there; any other for every account that `history` has. Only the frames that some
         scheme names are read. Each has the column `account`, and instants with a time zone; money is in minor units of
-        the program's currency. See `stampbook.segments` for their columns:
+        the program's currency. See `stampbook.population` for their columns:
 
         * `history`: one row a purchase or return;
         * `lines`: one row a line of a purchase, or what of one came back;

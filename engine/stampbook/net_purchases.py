@@ -24,7 +24,7 @@ def net_purchases(history: nw.LazyFrame[Any], at: datetime, *, count_zero_amount
     that names no known purchase stands on its own at its own time: it lowers value and counts for nothing else.
 
     Args:
-        history: one row a purchase or return, with at least the columns of `stampbook.segments.HISTORY_COLUMNS`.
+        history: one row a purchase or return, with at least the columns of `stampbook.population.HISTORY_COLUMNS`.
         at: rows after this instant are not seen.
         count_zero_amounts: whether a purchase of amount zero, of which nothing came back, counts.
 

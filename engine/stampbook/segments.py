@@ -18,78 +18,16 @@ from time import perf_counter_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from stampbook.errors import InputError, PeriodError, PluginError, StampbookError, near
+from stampbook.errors import PeriodError, PluginError, StampbookError, near
+from stampbook.population import Frames, Population, frames_wanted, until
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    import narwhals as nw
     import polars as pl
 
     from stampbook.plugin import Plugin
-
-HISTORY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "account": "String",
-        "at": "Datetime",
-        "kind": "String",
-        "amount": "Int64",
-        "event": "String",
-        "about": "String",
-    }
-)
-"""The columns of a history and their types, one row a purchase or return.
-
-`at` bears a time zone; `kind` is "purchase" or "return"; `amount` is in minor units and never negative, that
-of a return being what it takes off; `event` is the id, unique within its account; `about` is the event id of
-the purchase that a return names, or null.
-"""
-
-OPTIONAL_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
-    {"discount": "Int64", "channel": "String", "store": "String"}
-)
-"""Further columns that a history may have: what was taken off the order in all, the sales channel and the store.
-
-Null where it is not known; a ledger's history has all of them.
-"""
-
-LINE_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "account": "String",
-        "at": "Datetime",
-        "kind": "String",
-        "event": "String",
-        "about": "String",
-        "sku": "String",
-        "category": "String",
-        "labels": "String",
-        "quantity": "Int64",
-        "amount": "Int64",
-    }
-)
-"""The columns of the lines of orders, and of what of them came back: `at`, `kind`, `event` and `about` as in a history.
-
-`labels` are joined by tabs; `quantity` is in millionths of a piece; `amount` is what the line cost after its share of
-the order's discount, or what came back for it, and never negative. A return by amount alone has no lines.
-"""
-
-ACCOUNT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
-    {"account": "String", "opened_at": "Datetime", "status": "String"}
-)
-"""The columns of accounts, besides which there is one of text for each attribute that the program declares.
-
-`status` is "open", "frozen" or "closed"; an attribute that is not known is null.
-"""
-
-MOVEMENT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
-    {"account": "String", "at": "Datetime", "kind": "String", "amount": "Int64"}
-)
-"""The columns of movements of stored value: `kind` is that of the event, `amount` is negative where value left."""
-
-ACTIVITY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
-    {"account": "String", "at": "Datetime", "kind": "String", "reason": "String"}
-)
-"""The columns of accepted events: `kind` is that of the event, such as "return" or one that the program declares."""
+    from stampbook.population import Frame
 
 RESULT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType({"account": "String", "segment": "String"})
 """The columns that every scheme returns; others are scores: numbers, texts, truth values, dates or times."""
@@ -120,35 +58,36 @@ class SegmentRun:
 
 def run_segments(
     plugins: Iterable[tuple[str, Plugin[Any]]],
-    history: pl.LazyFrame | nw.LazyFrame[Any],
+    frames: Frame | Frames,
     at: datetime,
     schemes: Collection[str] | None = None,
 ) -> list[SegmentRun]:
-    """Run the `segment` hooks over a history as of `at`, in the order of `plugins`.
+    """Run the `segment` hooks over a population as of `at`, in the order of `plugins`.
 
     Args:
         plugins: name and plugin; those without a `segment` hook are passed over.
-        history: `HISTORY_COLUMNS`, in any order; it is read twice, and once more for each further scheme.
+        frames: what they look at, or the history alone; rows may come in any order.
         at: an instant with a time zone; rows after it are hidden from the schemes.
         schemes: names of those to run; None runs all.
 
     Raises:
         PluginError: no scheme of a name, or a result that breaks the contract; the message names the plugin.
-        InputError: a history without the right columns.
+        InputError: a frame without the right columns, or one that a scheme needs and that is not there.
         PeriodError: `at` has no time zone.
     """
     chosen = _choose(plugins, schemes)
     if not chosen:
         return []
     moment = _utc(at)
-    rows = _rows_until(history, moment)
-    accounts, row_count = _population(rows)
+    _need_extra()
+    seen = Population(frames if isinstance(frames, Frames) else Frames(frames), moment)
     runs = []
     for scheme, plugin in chosen:
         start_ns = perf_counter_ns()
-        frame = check_result(scheme, _ask(scheme, plugin, rows, moment), accounts)
+        accounts = seen.population("accounts" if "accounts" in frames_wanted(plugin) else "history")
+        frame = check_result(scheme, _ask(scheme, plugin, seen, moment), accounts)
         took_ms = (perf_counter_ns() - start_ns) / 1e6
-        runs.append(SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, row_count, len(accounts)))
+        runs.append(SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, seen.rows, len(accounts)))
     return runs
 
 
@@ -207,7 +146,7 @@ def check_result(scheme: str, result: object, accounts: pl.Series) -> pl.DataFra
     return frame.select(*RESULT_COLUMNS, *scores).sort("account")
 
 
-def share_table(run: SegmentRun, history: pl.LazyFrame | nw.LazyFrame[Any]) -> pl.DataFrame:
+def share_table(run: SegmentRun, history: Frame) -> pl.DataFrame:
     """Return what each segment is worth, the best first.
 
     All of the history up to the run counts, whatever window the scheme looks at. One row a segment:
@@ -223,7 +162,7 @@ def share_table(run: SegmentRun, history: pl.LazyFrame | nw.LazyFrame[Any]) -> p
 
     bought = nw.col("kind") == "purchase"
     spent: pl.DataFrame = (
-        _rows_until(history, run.at)
+        until(history, run.at, "history")
         .with_columns(
             revenue=nw.when(bought).then(nw.col("amount")).otherwise(-nw.col("amount")),
             ordered=nw.when(bought).then(nw.col("amount")).otherwise(0),
@@ -279,36 +218,18 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-def _rows_until(history: pl.LazyFrame | nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+def _need_extra() -> None:
     if not (find_spec("narwhals") and find_spec("polars")):
         raise StampbookError("segments need the analytics extra: pip install 'stampbook[analytics]'")
-    import narwhals as nw
-
-    frame: nw.LazyFrame[Any] = nw.from_native(history).lazy()
-    schema = frame.collect_schema()
-    for column, expected in HISTORY_COLUMNS.items():
-        if column not in schema:
-            raise InputError(f"history: no column {column!r}{near(column, schema)}")
-        found = schema[column]
-        if type(found).__name__ != expected:
-            raise InputError(f"history: column {column!r} is {found}, not {expected}")
-        if isinstance(found, nw.Datetime) and found.time_zone is None:
-            raise InputError(f"history: column {column!r} has no time zone")
-    return frame.filter(nw.col("at") <= at)
 
 
-def _population(rows: nw.LazyFrame[Any]) -> tuple[pl.Series, int]:
-    import narwhals as nw
-
-    counted = rows.group_by("account").agg(rows=nw.len()).collect("polars").to_native()
-    return counted["account"], int(counted["rows"].sum())
-
-
-def _ask(scheme: str, plugin: Any, rows: nw.LazyFrame[Any], at: datetime) -> object:
-    arguments = {"history": rows, "at": at}
+def _ask(scheme: str, plugin: Any, seen: Population, at: datetime) -> object:
     wanted = signature(plugin.segment).parameters
+    arguments: dict[str, Any] = {name: seen.frame(name, scheme) for name in Frames._fields if name in wanted}
+    if "at" in wanted:
+        arguments["at"] = at
     try:
-        return plugin.segment(**{name: value for name, value in arguments.items() if name in wanted})
+        return plugin.segment(**arguments)
     except Exception as error:
         error.add_note(f"in the segment hook of plugin {scheme!r}")
         raise

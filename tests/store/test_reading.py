@@ -6,8 +6,9 @@ import orjson
 import pytest
 
 from stampbook import Engine, PluginError, StampbookError
+from stampbook.histories import read_frames
 from stampbook.periods import Calendar
-from stampbook.segmenting import history, segment
+from stampbook.segmenting import segment
 from stampbook.states import account_state
 from stampbook.store.reading import accounts_page, count_accounts, refs_like
 from stampbook.store.segment_runs import members, memberships_of, runs, sizes
@@ -87,9 +88,9 @@ def test_pages_follow_one_another(engine: Engine) -> None:
 
 
 def test_the_history_has_what_was_paid_and_what_came_back(engine: Engine) -> None:
-    past = history(engine, AT("2025-06-01"))
+    past = read_frames(engine, AT("2025-06-01"), {"history"})
     assert past.left_out == 1
-    rows = past.frame.collect().filter(account="a01").sort("event").to_dicts()
+    rows = past.frames.history.collect().filter(account="a01").sort("event").to_dicts()
     assert {(row["event"], row["kind"], row["amount"], row["about"]) for row in rows} == {
         ("p1-1", "purchase", 100, None),
         ("p1-2", "purchase", 100, None),
@@ -101,7 +102,7 @@ def test_the_history_has_what_was_paid_and_what_came_back(engine: Engine) -> Non
         ("web\tr2", "return", 1200, "taxed"),
         ("r3", "return", 50, None),
     }
-    assert len(history(engine, AT("2025-01-15")).frame.collect()) == 12
+    assert len(read_frames(engine, AT("2025-01-15"), ()).frames.history.collect()) == 12
 
 
 def test_a_run_is_kept_once_with_all_its_members(engine: Engine) -> None:

@@ -1,9 +1,9 @@
-"""Reading for people and reports: pages of accounts, and the history that segmentation looks at."""
+"""Reading for people and reports: pages of accounts, totals of books, facts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -17,22 +17,6 @@ if TYPE_CHECKING:
 
     from stampbook.account import Account
     from stampbook.store.database import Store
-
-
-class HistoryRow(NamedTuple):
-    """One accepted purchase or return as the journal has it; JSON is text."""
-
-    account_id: int
-    ref: str
-    seq: int
-    type: str
-    source: str
-    event_id: str
-    at: int
-    program: str
-    about: int | None
-    payload: str
-    effects: str
 
 
 def sql_session(session: Session) -> SqlSession:
@@ -83,20 +67,6 @@ def refs_like(store: Store, prefix: str, limit: int = 50) -> list[str]:
             [len(prefix), prefix, limit],
         )
         return [row[0] for row in rows]
-
-
-def history(session: Session, until: int) -> Iterator[HistoryRow]:
-    """Yield the accepted purchases and returns up to an instant, account by account, without holding them all."""
-    sql = (
-        "SELECT j.account_id, a.ref, j.seq, replace(j.type, 'purchase.cancelled', 'return'), "
-        "j.source, j.event_id, j.at, j.program_id, j.about, j.payload, "
-        "CASE WHEN j.type <> 'purchase' THEN j.effects ELSE '' END "
-        "FROM journal j JOIN account a ON a.id = j.account_id "
-        "WHERE j.type IN ('purchase', 'return', 'purchase.cancelled') AND j.accepted = 1 AND j.at <= ?"
-    )
-    programs = session.programs
-    for row in sql_session(session).stream(sql, [until]):
-        yield HistoryRow._make((*row[:7], programs[row[7]], *row[8:]))
 
 
 def book_totals(session: Session) -> list[tuple[str, str, str, int]]:

@@ -1,0 +1,166 @@
+"""What segmentation schemes look at: purchases and returns, their lines, accounts, stored value, and all that happened.
+
+Frames may be of Polars, or narwhals frames over any engine.
+"""
+
+from __future__ import annotations
+
+from inspect import signature
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from stampbook.errors import InputError, near
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import TypeAlias
+
+    import narwhals as nw
+    import polars as pl
+
+    Frame: TypeAlias = pl.LazyFrame | nw.LazyFrame[Any]
+
+HISTORY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "account": "String",
+        "at": "Datetime",
+        "kind": "String",
+        "amount": "Int64",
+        "event": "String",
+        "about": "String",
+    }
+)
+"""The columns of a history and their types, one row a purchase or return.
+
+`at` bears a time zone; `kind` is "purchase" or "return"; `amount` is in minor units and never negative, that
+of a return being what it takes off; `event` is the id, unique within its account; `about` is the event id of
+the purchase that a return names, or null.
+"""
+
+OPTIONAL_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"discount": "Int64", "channel": "String", "store": "String"}
+)
+"""Further columns that a history may have: what was taken off the order in all, the sales channel and the store.
+
+Null where it is not known; a ledger's history has all of them.
+"""
+
+LINE_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "account": "String",
+        "at": "Datetime",
+        "kind": "String",
+        "event": "String",
+        "about": "String",
+        "sku": "String",
+        "category": "String",
+        "labels": "String",
+        "quantity": "Int64",
+        "amount": "Int64",
+    }
+)
+"""The columns of the lines of orders, and of what of them came back: `at`, `kind`, `event` and `about` as in a history.
+
+`labels` are joined by tabs; `quantity` is in millionths of a piece; `amount` is what the line cost after its share of
+the order's discount, or what came back for it, and never negative. A return by amount alone has no lines.
+"""
+
+ACCOUNT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"account": "String", "opened_at": "Datetime", "status": "String"}
+)
+"""The columns of accounts, besides which there is one of text for each attribute that the program declares.
+
+`status` is "open", "frozen" or "closed"; an attribute that is not known is null.
+"""
+
+MOVEMENT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"account": "String", "at": "Datetime", "kind": "String", "amount": "Int64"}
+)
+"""The columns of movements of stored value: `kind` is that of the event, `amount` is negative where value left."""
+
+ACTIVITY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {"account": "String", "at": "Datetime", "kind": "String", "reason": "String"}
+)
+"""The columns of accepted events: `kind` is that of the event, such as "return" or one that the program declares."""
+
+_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "history": HISTORY_COLUMNS,
+        "lines": LINE_COLUMNS,
+        "accounts": ACCOUNT_COLUMNS,
+        "movements": MOVEMENT_COLUMNS,
+        "activity": ACTIVITY_COLUMNS,
+    }
+)
+
+
+class Frames(NamedTuple):
+    """What schemes look at: the history, and whichever of the other frames of the `segment` hook there are."""
+
+    history: Frame
+    lines: Frame | None = None
+    accounts: Frame | None = None
+    movements: Frame | None = None
+    activity: Frame | None = None
+
+
+def frames_wanted(plugin: Any) -> frozenset[str]:
+    """Return the frames that a scheme names in its `segment` hook; the history is read for every one."""
+    named = signature(plugin.segment).parameters
+    return frozenset(named).intersection(Frames._fields) | {"history"}
+
+
+def until(given: Frame, at: datetime, name: str) -> nw.LazyFrame[Any]:
+    """Return a frame without what came after an instant; an account came when it was opened."""
+    import narwhals as nw
+
+    frame: nw.LazyFrame[Any] = nw.from_native(given).lazy()
+    schema = frame.collect_schema()
+    known = dict(_COLUMNS[name])
+    if name == "history":
+        known |= {column: kind for column, kind in OPTIONAL_COLUMNS.items() if column in schema}
+    for column, expected in known.items():
+        if column not in schema:
+            raise InputError(f"{name}: no column {column!r}{near(column, schema)}")
+        found = schema[column]
+        if type(found).__name__ != expected:
+            raise InputError(f"{name}: column {column!r} is {found}, not {expected}")
+        if isinstance(found, nw.Datetime) and found.time_zone is None:
+            raise InputError(f"{name}: column {column!r} has no time zone")
+    return frame.filter(nw.col("opened_at" if name == "accounts" else "at") <= at)
+
+
+class Population:
+    """Frames up to an instant, each checked when a scheme asks for it, and whom they are about."""
+
+    def __init__(self, frames: Frames, at: datetime) -> None:
+        self._frames = frames
+        self._at = at
+        self._ready: dict[str, nw.LazyFrame[Any]] = {}
+        self._populations: dict[str, pl.Series] = {}
+        self.rows = 0
+
+    def frame(self, name: str, scheme: str) -> nw.LazyFrame[Any]:
+        """Return a frame without what came after the instant.
+
+        Raises:
+            InputError: it is not there, or its columns are not right.
+        """
+        if name not in self._ready:
+            given = getattr(self._frames, name)
+            if given is None:
+                raise InputError(f"scheme {scheme!r} looks at {name}, of which there are none here")
+            self._ready[name] = until(given, self._at, name)
+        return self._ready[name]
+
+    def population(self, name: str) -> pl.Series:
+        """Return the accounts of a frame, each once."""
+        import narwhals as nw
+
+        if name not in self._populations:
+            rows = self.frame(name, name).group_by("account").agg(rows=nw.len()).collect("polars").to_native()
+            self._populations[name] = rows["account"]
+            if name == "history":
+                self.rows = int(rows["rows"].sum())
+        return self._populations[name]

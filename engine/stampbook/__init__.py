@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
     from stampbook.choosing import Which as Which
+    from stampbook.classes import by_borders as by_borders
+    from stampbook.classes import standing as standing
+    from stampbook.classes import top_class as top_class
     from stampbook.earlier import Earlier as Earlier
     from stampbook.earlier import Happened as Happened
     from stampbook.engine import Engine as Engine
@@ -91,9 +94,11 @@ if TYPE_CHECKING:
     from stampbook.lots import Lot as Lot
     from stampbook.names import EventText as EventText
     from stampbook.narrowing import Choice as Choice
-    from stampbook.net_purchases import days_since as days_since
-    from stampbook.net_purchases import first_instant as first_instant
-    from stampbook.net_purchases import net_purchases as net_purchases
+    from stampbook.netting import days_since as days_since
+    from stampbook.netting import first_instant as first_instant
+    from stampbook.netting import from_on as from_on
+    from stampbook.netting import net_lines as net_lines
+    from stampbook.netting import net_purchases as net_purchases
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
@@ -151,8 +156,9 @@ _ROOMS = {
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
+    "classes": ("by_borders", "standing", "top_class"),
     "earlier": ("Earlier", "Happened"),
-    "net_purchases": ("days_since", "first_instant", "net_purchases"),
+    "netting": ("days_since", "first_instant", "from_on", "net_lines", "net_purchases"),
     "engine": ("Engine",),
     "errors": (
         "AmountError",

@@ -11,6 +11,9 @@ from stampbook.hookspecs import API_VERSION, Limit, Stake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import polars as pl
 
     from stampbook.names import EventText
     from stampbook.vocabulary import Context
@@ -71,6 +74,11 @@ class Plugin(Generic[ConfigT]):
     cautions: Sequence[tuple[tuple[str | int, ...], str]] = ()
     """What an operator should know though it is no mistake, each with the place in its table; `prepare` may set it, and
     `stampbook check` says it."""
+    looks_at: frozenset[str] = frozenset()
+    """Of the frames that its `segment` hook has a default for, those that these options need; `prepare` may set it."""
+    segment_names: tuple[str, ...] = ()
+    """All segments that its `segment` hook may name, where they are known; `prepare` may set it. Rules that name
+    another one are refused then."""
     idle: frozenset[str] = frozenset()
     """Hooks that these options leave nothing to do for; `prepare` may set it, and the engine does not call them."""
 
@@ -96,3 +104,19 @@ class Plugin(Generic[ConfigT]):
         Raises:
             PluginError: the options do not fit the program; the message names the key.
         """
+
+    def findings(self, result: pl.DataFrame, at: datetime) -> dict[str, Any]:  # noqa: ARG002 - for those that have some
+        """Return what a run of `segment` found out besides: cut points, parameters, tables; plain JSON.
+
+        Called with what `segment` has just returned, in the same process. It is kept with the run.
+        """
+        return {}
+
+    def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - the same
+        """Say in sentences for an operator why an account is where it is.
+
+        Args:
+            row: the account's row of the result, by column.
+            found: the findings of the same run.
+        """
+        return ()

@@ -106,9 +106,9 @@ class Frames(NamedTuple):
 
 
 def frames_wanted(plugin: Any) -> frozenset[str]:
-    """Return the frames that a scheme names in its `segment` hook; the history is read for every one."""
-    named = signature(plugin.segment).parameters
-    return frozenset(named).intersection(Frames._fields) | {"history"}
+    """Return the frames that a scheme needs: those that its `segment` hook names without a default, and `looks_at`."""
+    named = {name for name, each in signature(plugin.segment).parameters.items() if each.default is each.empty}
+    return frozenset(named | plugin.looks_at).intersection(Frames._fields) | {"history"}
 
 
 def until(given: Frame, at: datetime, name: str) -> nw.LazyFrame[Any]:

@@ -9,7 +9,7 @@ engine; results come back in Polars, sorted by account, so that the order of a h
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.util import find_spec
@@ -44,7 +44,8 @@ class SegmentRun:
         frame: one row an account, sorted by account: account, segment, then the scheme's scores.
         took_ms: milliseconds from the call of the hook to the checked result.
         rows: purchases and returns up to `at`.
-        accounts: accounts that have any.
+        accounts: how many it judged.
+        findings: what the scheme found out besides, as plain JSON.
     """
 
     scheme: str
@@ -54,6 +55,7 @@ class SegmentRun:
     took_ms: float
     rows: int
     accounts: int
+    findings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_segments(
@@ -87,7 +89,9 @@ def run_segments(
         accounts = seen.population("accounts" if "accounts" in frames_wanted(plugin) else "history")
         frame = check_result(scheme, _ask(scheme, plugin, seen, moment), accounts)
         took_ms = (perf_counter_ns() - start_ns) / 1e6
-        runs.append(SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, seen.rows, len(accounts)))
+        counts = seen.rows, len(accounts)
+        found = plugin.findings(frame, moment)
+        runs.append(SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, *counts, found))
     return runs
 
 
@@ -224,9 +228,9 @@ def _need_extra() -> None:
 
 
 def _ask(scheme: str, plugin: Any, seen: Population, at: datetime) -> object:
-    wanted = signature(plugin.segment).parameters
-    arguments: dict[str, Any] = {name: seen.frame(name, scheme) for name in Frames._fields if name in wanted}
-    if "at" in wanted:
+    named = signature(plugin.segment).parameters
+    arguments: dict[str, Any] = {name: seen.frame(name, scheme) for name in frames_wanted(plugin) if name in named}
+    if "at" in named:
         arguments["at"] = at
     try:
         return plugin.segment(**arguments)

@@ -65,6 +65,11 @@ def net_purchases(history: nw.LazyFrame[Any], at: datetime, *, count_zero_amount
     return nw.concat([bought, lonely])
 
 
+def from_on(rows: nw.LazyFrame[Any], since: datetime | None) -> nw.LazyFrame[Any]:
+    """Return the rows from an instant on; all of them where it is None."""
+    return rows if since is None else rows.filter(nw.col("at") >= since)
+
+
 def days_since(moment: nw.Expr, at: datetime, engine: nw.Implementation) -> nw.Expr:
     """Return whole days, of 86,400 s each, from instants of a frame to `at`; null where there is none.
 
@@ -87,3 +92,29 @@ def first_instant(window: Window, at: datetime, calendar: Calendar) -> datetime 
         return None
     first_day = window.first_day(calendar.day(calendar.instant(at)), calendar)
     return calendar.local(calendar.start_of(first_day)).astimezone(UTC)
+
+
+def net_lines(lines: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+    """Return the lines of purchases up to an instant, and what of them came back as lines below zero.
+
+    What came back stands at the instant of its purchase, so that it enters or leaves a window with it.
+
+    Args:
+        lines: one row a line, with the columns of `stampbook.population.LINE_COLUMNS`.
+        at: rows after this instant are not seen.
+
+    Returns:
+        `account`, `at`, `event` (the purchase), `sku`, `category`, `labels`, `quantity` (millionths of a piece) and
+        `amount` (minor units); the last two are negative for what came back.
+    """
+    rows = lines.filter(nw.col("at") <= at)
+    columns = ("account", "at", "event", "sku", "category", "labels", "quantity", "amount")
+    bought = rows.filter(nw.col("kind") == "purchase")
+    bought_at = bought.group_by("account", "event").agg(at=nw.col("at").min()).rename({"event": "about"})
+    back = (
+        rows.filter(nw.col("kind") == "return")
+        .drop("at")
+        .join(bought_at, on=["account", "about"], how="inner")
+        .with_columns(event=nw.col("about"), quantity=-nw.col("quantity"), amount=-nw.col("amount"))
+    )
+    return nw.concat([bought.select(*columns), back.select(*columns)])

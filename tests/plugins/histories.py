@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")
-HISTORY = {
+Schema = dict[str, pl.DataType | type[pl.DataType]]
+HISTORY: Schema = {
     "account": pl.String, "at": TIME, "kind": pl.String, "amount": pl.Int64, "event": pl.String, "about": pl.String,
     "discount": pl.Int64, "channel": pl.String, "store": pl.String,
 }  # fmt: skip
-LINES = {
+LINES: Schema = {
     "account": pl.String, "at": TIME, "kind": pl.String, "event": pl.String, "about": pl.String, "sku": pl.String,
     "category": pl.String, "labels": pl.String, "quantity": pl.Int64, "amount": pl.Int64,
 }  # fmt: skip
-MOVEMENTS = {"account": pl.String, "at": TIME, "kind": pl.String, "amount": pl.Int64}
-ACTIVITY = {"account": pl.String, "at": TIME, "kind": pl.String, "reason": pl.String}
+MOVEMENTS: Schema = {"account": pl.String, "at": TIME, "kind": pl.String, "amount": pl.Int64}
+ACTIVITY: Schema = {"account": pl.String, "at": TIME, "kind": pl.String, "reason": pl.String}
 PIECE = 1_000_000
 
 Row = dict[str, Any]
@@ -76,7 +77,7 @@ def activity(rows: Iterable[tuple[str, float, str]]) -> pl.LazyFrame:
 
 def accounts(rows: Iterable[Row], *attributes: str) -> pl.LazyFrame:
     """Return accounts, open since the start unless they say otherwise."""
-    schema = {"account": pl.String, "opened_at": TIME, "status": pl.String, **dict.fromkeys(attributes, pl.String)}
+    schema: Schema = {"account": pl.String, "opened_at": TIME, "status": pl.String, **dict.fromkeys(attributes, pl.String)}
     return pl.LazyFrame([{"opened_at": START, "status": "open", **row} for row in rows], schema=schema)
 
 

@@ -135,10 +135,8 @@ def test_classes_are_those_of_a_naive_list(values: list[int], crossing: str) -> 
     total, expected = sum(values), {0: "C"}
     for value, reached in zip(ordered, through, strict=True):
         counts_as = Fraction(reached - value * counts[value] if crossing == "in" else reached, total)
-        within = (
-            (lambda border, share=counts_as: share < border) if crossing == "in" else (lambda b, s=counts_as: s <= b)
-        )
-        expected[value] = "A" if within(Fraction(8, 10)) else "B" if within(Fraction(95, 100)) else "C"
+        within = [counts_as < border if crossing == "in" else counts_as <= border for border in BORDERS]
+        expected[value] = "A" if within[0] else "B" if within[1] else "C"
     assert found == "".join(expected[value] for value in values)
 
 

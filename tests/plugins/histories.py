@@ -77,7 +77,12 @@ def activity(rows: Iterable[tuple[str, float, str]]) -> pl.LazyFrame:
 
 def accounts(rows: Iterable[Row], *attributes: str) -> pl.LazyFrame:
     """Return accounts, open since the start unless they say otherwise."""
-    schema: Schema = {"account": pl.String, "opened_at": TIME, "status": pl.String, **dict.fromkeys(attributes, pl.String)}
+    schema: Schema = {
+        "account": pl.String,
+        "opened_at": TIME,
+        "status": pl.String,
+        **dict.fromkeys(attributes, pl.String),
+    }
     return pl.LazyFrame([{"opened_at": START, "status": "open", **row} for row in rows], schema=schema)
 
 

@@ -139,6 +139,7 @@ if TYPE_CHECKING:
     from stampbook.vocabulary import Money as Money
     from stampbook.vocabulary import OrderCondition as OrderCondition
     from stampbook.vocabulary import PeriodText as PeriodText
+    from stampbook.vocabulary import PopulationCondition as PopulationCondition
     from stampbook.vocabulary import ValidityText as ValidityText
     from stampbook.vocabulary import WindowText as WindowText
     from stampbook.vocabulary import check_reads as check_reads
@@ -242,6 +243,7 @@ _ROOMS = {
         "Money",
         "OrderCondition",
         "PeriodText",
+        "PopulationCondition",
         "ValidityText",
         "WindowText",
         "check_reads",

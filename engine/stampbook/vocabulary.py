@@ -13,6 +13,7 @@ from stampbook.expressions import Condition, Formula, Kind, Label, compile_condi
 from stampbook.expressions import Field as Name
 from stampbook.names import event_texts, since, vocabulary, with_declared
 from stampbook.periods import Calendar, Period, Window
+from stampbook.population_names import population_scope
 from stampbook.validity import Validity
 
 if TYPE_CHECKING:
@@ -235,6 +236,16 @@ _LABEL = {"type": "string", "description": "an expression that is a text, such a
 
 OrderCondition = Annotated[Condition, _Reads(_within(_ORDER_ROOTS, compile_condition), _CONDITION)]
 """A condition over event, order, account and metric; checked when the program is loaded."""
+PopulationCondition = Annotated[
+    Condition,
+    _Reads(
+        lambda text, context: compile_condition(
+            text, population_scope(context.currency.decimals, context.attributes), context.calendar
+        ),
+        _CONDITION,
+    ),
+]
+"""A condition of a segmentation scheme, over account and history; see `stampbook.population_names`."""
 LineCondition = Annotated[Condition, _Reads(_within(_LINE_ROOTS, compile_condition), _CONDITION)]
 """A condition that may also name the line."""
 LineFormula = Annotated[Formula, _Reads(_within(_LINE_ROOTS, compile_formula), _FORMULA)]

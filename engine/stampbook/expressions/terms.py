@@ -10,7 +10,7 @@ from typing import Protocol
 PARAMETERS = ("event", "order", "line", "account", "metric")
 """The positional parameters of every compiled function, in this order."""
 
-ROOTS = (*PARAMETERS, "balance")
+ROOTS = (*PARAMETERS, "balance", "history")
 """The roots that a scope may hold; what is read of one that is no parameter is read by the code of its fields."""
 
 

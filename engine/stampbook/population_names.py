@@ -1,0 +1,64 @@
+"""What conditions of segmentation schemes may read: an account as it was, and what its history comes to.
+
+A compiled condition is asked of a row, ``condition.test(None, None, None, row, None)``: a mapping whose keys are the
+last parts of the names that it reads; the account's ref stands under ``account``, the instant of the run under ``at``.
+Its values are whole numbers: money in minor units, instants in microseconds since 1970, shares in ten-thousandths
+rounded half up, so that a condition compares exact numbers; texts are never null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from stampbook.expressions import Field as Name
+from stampbook.expressions import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stampbook.expressions import Scope
+
+_SHARE_DECIMALS: Final = 4
+_STATUSES: Final = ("open", "frozen", "closed")
+
+
+def population_scope(decimals: int, attributes: Iterable[str]) -> Scope:
+    """Return the names: `account`, with the program's attributes as texts, `history`, and the instant as `event.at`.
+
+    Args:
+        decimals: of the program's currency.
+        attributes: that the program declares.
+    """
+
+    def number(name: str, about: str, places: int = 0) -> Name:
+        return Name(Kind.NUMBER, f"account[{name!r}]", places, about)
+
+    return {
+        "event": {"at": Name(Kind.INSTANT, "account['at']", about="the instant of the run")},
+        "account": {
+            **{name: Name(Kind.TEXT, f"account[{name!r}]", about="an attribute, or ''") for name in attributes},
+            "ref": Name(Kind.TEXT, "account['account']", about="the operator's name for the account"),
+            "status": Name(
+                Kind.TEXT,
+                "account['status']",
+                about="'open', 'frozen' or 'closed'",
+                values=("open", "frozen", "closed"),
+            ),
+            "opened_at": Name(Kind.INSTANT, "account['opened_at']", about="when it was opened"),
+            "stored_value": number("stored_value", "what it holds in the program's currency", decimals),
+        },
+        "history": {
+            "orders": number("orders", "purchases in the window of which something was kept"),
+            "net": number("net", "what was paid in the window, less what came back", decimals),
+            "mean_order": number("mean_order", "net over orders, rounded down; 0 without orders", decimals),
+            "days_since_last": number("days_since_last", "days since the last purchase that was kept; 99999 if none"),
+            "days_since_first": number("days_since_first", "days since the first one, ever; 99999 if none"),
+            "returns": number("returns", "returns in the window"),
+            "returned_share": number(
+                "returned_share", "share of the value bought in the window that came back", _SHARE_DECIMALS
+            ),
+            "discounted_share": number(
+                "discounted_share", "share of the orders in the window with a discount", _SHARE_DECIMALS
+            ),
+        },
+    }

@@ -48,7 +48,8 @@ def frames() -> Frames:
         buys("ann", AT - 5, 100), buys("ann", AT - 4, 100),
         buys("bob", AT - 5, 1000), buys("cid", AT - 5, 10),
         buys("eve", 10, 10), gives_back("eve", 11, 5, "eve@10"),
-        buys("fay", AT - 9, 10), gives_back("fay", AT - 8, 5, "fay@491"), buys("fay", AT - 9, 0, "zero"), buys("fay", AT - 7, 1),
+        buys("fay", AT - 9, 10), gives_back("fay", AT - 8, 5, "fay@491"), buys("fay", AT - 9, 0, "zero"),
+        buys("fay", AT - 7, 1),
     ]  # fmt: skip
     people = [
         {"account": "ann", "region": "north"}, {"account": "bob", "region": "south"}, {"account": "cid"},

@@ -44,9 +44,8 @@ class Custom(Plugin[CustomConfig]):
         self._reads = reads
         self.looks_at = frozenset({"movements"} if "account.stored_value" in reads else ())
         named = config.levels or config.rules
-        self.segment_names = tuple(dict.fromkeys(each.segment or config.otherwise for each in named)) + (
-            config.otherwise,
-        )
+        names = [each.segment for each in named if each.segment is not None]
+        self.segment_names = tuple(dict.fromkeys([*names, config.otherwise]))
 
     @hookimpl
     def segment(

@@ -6,6 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from stampbook.account import FROZEN_LOTS, MERGED_FROM
+from stampbook.amounts import read_units
 from stampbook.errors import PluginError
 from stampbook.fact_history import unbroken_since
 from stampbook.ledger import authorised_by
@@ -143,10 +144,7 @@ class AccountView:
         return any(hold.left for hold in self._account.holds.values())
 
     def losing_holds(self, lot: int) -> tuple[int, ...]:
-        """Return the journal positions of the events that set aside what goes with a lot whose time is over.
-
-        That is nothing where what is set aside is protected until its hold ends.
-        """
+        """Return where the events stand that set aside what goes with a lot whose time is over, unprotected."""
         there = self._account.lots.get(lot)
         if there is None or there.asset not in self._program.shrinking:
             return ()
@@ -196,8 +194,7 @@ class AccountView:
         """Choose what would be spent now, in the program's order.
 
         Args:
-            asset: what is spent.
-            amount: how much, in smallest units.
+            asset, amount: what is spent, and how much of it in smallest units.
             taken: what is taken already, by lot.
             opened: lots that are not the account's yet.
             place: where and on what it is spent; None where it only moves, and takes its restrictions along.
@@ -292,6 +289,10 @@ class AccountView:
         """Return the value of a fact, or an empty text where there is none."""
         fact = self.fact(name)
         return "" if fact is None else fact.value
+
+    def number(self, name: str) -> int:
+        """Return a fact that is decimal text in millionths; 0 where there is none."""
+        return read_units(self.text(name) or "0", 6)
 
     def since(self, name: str) -> int:
         """Return the instant since which a fact has had its value without a break; now, where it has none."""

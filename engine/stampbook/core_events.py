@@ -29,6 +29,7 @@ from stampbook.events import (
     PurchaseCancelled,
     PurchaseCompleted,
     Return,
+    SegmentChanged,
     Spend,
     TopUp,
 )
@@ -44,7 +45,7 @@ from stampbook.ledger import (
     emptied,
 )
 from stampbook.lots import DEBT, PAID
-from stampbook.maturing import completed, described
+from stampbook.maturing import completed, described, segment_changed
 from stampbook.paying import pay_for
 from stampbook.periods import NEVER
 from stampbook.returning import cancelled, returned
@@ -87,6 +88,10 @@ def _opened(draft: Draft, _: Past | None) -> None:
 
 def _described(draft: Draft, _: Past | None) -> None:
     described(draft)
+
+
+def _segment_changed(draft: Draft, _: Past | None) -> None:
+    segment_changed(draft)
 
 
 def _frozen(draft: Draft, _: Past | None) -> None:
@@ -193,6 +198,7 @@ HANDLERS: dict[type[Event], Any] = {
     PurchaseCancelled: cancelled,
     PurchaseCompleted: completed,
     AccountDescribed: _described,
+    SegmentChanged: _segment_changed,
     TopUp: _topup,
     Spend: _spend,
     Adjust: _adjust,

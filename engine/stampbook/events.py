@@ -40,6 +40,32 @@ class AccountDescribed(Event):
     attributes: Annotated[dict[Name, Attribute], Field(min_length=1)]
 
 
+class SegmentChanged(Event):
+    """A run of a segmentation scheme put the account into another segment, or gave it other scores.
+
+    `definition` is how the hash begins of what the scheme meant; `scores` are decimal numbers or texts.
+    """
+
+    of_known_account: ClassVar[bool] = True
+
+    type: Literal["segment.changed"] = "segment.changed"
+    scheme: Name
+    segment: Name
+    before: Annotated[str, Field(max_length=255)] = ""
+    scores: dict[Name, Annotated[str, Field(max_length=255)]] = Field(default_factory=dict)
+    definition: Annotated[str, Field(max_length=64)] = ""
+
+    @property
+    def while_frozen(self) -> bool:
+        """What an account is judged to be changes while it is frozen, too."""
+        return True
+
+    @property
+    def words(self) -> str:
+        """Into which segment of which scheme."""
+        return f"{self.scheme}: {self.before or 'none'} to {self.segment}"
+
+
 class AccountFrozen(Event):
     """Customers can no longer move value on the account; time and operators still can."""
 
@@ -245,6 +271,7 @@ class Expiry(Event):
 CORE_EVENTS: tuple[type[Event], ...] = (
     AccountOpened,
     AccountDescribed,
+    SegmentChanged,
     AccountFrozen,
     AccountUnfrozen,
     AccountClosed,
@@ -302,6 +329,7 @@ __all__ = [
     "PurchaseCompleted",
     "Return",
     "ReturnLine",
+    "SegmentChanged",
     "Spend",
     "Tender",
     "TopUp",

@@ -67,6 +67,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     if len(built) == len(tables):
         _check_wants(source, built)
     _check_kinds(source, context, built)
+    _check_schemes(source, built)
     if program is not None:
         check_awards(source, program, context, built)
     if source.mistakes:
@@ -218,6 +219,23 @@ def _not_offered(what: str, offers: Mapping[str, str]) -> str:
     kind, _, name = what.partition(" ")
     names = [other.removeprefix(f"{kind} ") for other in offers if other.startswith(f"{kind} ")]
     return f"there is no {kind} {name!r}" + (near(name, names) or f"; there are {', '.join(names) or 'none'}")
+
+
+def _check_schemes(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+    """Refuse [segments] tables of schemes that there are not, and segments that no run will ever name."""
+    schemes = {plugin.name: plugin for plugin in built.values() if callable(getattr(plugin, "segment", None))}
+    tables = source.data.get("segments")
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        if name not in schemes:
+            have = f"; the program has {', '.join(schemes)}" if schemes else "; the program has none"
+            source.mistake(("segments", name), f"no segmentation scheme {name!r}{near(name, schemes)}{have}")
+            continue
+        possible = schemes[name].segment_names
+        at_once = table.get("at_once") if isinstance(table, dict) else None
+        for each in at_once if isinstance(at_once, list) and possible else ():
+            if each not in possible:
+                hint = near(str(each), possible) or f"; there are {', '.join(possible)}"
+                source.mistake(("segments", name, "at_once"), f"{name} never names {each!r}{hint}")
 
 
 def _check_kinds(source: Source, context: Context, built: Mapping[int, Plugin[Any]]) -> None:

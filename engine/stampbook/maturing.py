@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook.events import AccountDescribed, AccountOpened, PurchaseCompleted
+from stampbook.events import AccountDescribed, AccountOpened, PurchaseCompleted, SegmentChanged
 from stampbook.expressions.functions import month_day
 from stampbook.ledger import Fact
 from stampbook.periods import NEVER
 from stampbook.refunding import is_completed, told_of_completion
 from stampbook.returns import line_values
+from stampbook.segment_tables import score_fact, segment_fact
 from stampbook.standing_in import StandIns
 
 if TYPE_CHECKING:
@@ -76,8 +77,27 @@ def described(draft: Draft) -> None:
         elif kind == "month and day" and value and month_day(value) is None:
             draft.object("bad_attribute", f"{name} is a month and a day such as '03-14', without a year, not {value!r}")
         else:
-            history = draft.account.facts.get(name, ())
-            until = min((fact.since for fact in history if fact.since > event.at), default=NEVER)
-            held = draft.account.fact(name, event.at)
-            if held is None or held.value != value:
-                draft.facts.append(Fact(name, value, event.at, until, "as was declared"))
+            _note(draft, name, value, "as was declared")
+
+
+def segment_changed(draft: Draft) -> None:
+    """Note in which segment an account is, and the scores that are told with it, as facts."""
+    event = draft.event
+    assert isinstance(event, SegmentChanged)  # noqa: S101 - narrows for the type checker
+    if event.scheme not in draft.registry.file.segments:
+        known = ", ".join(draft.registry.file.segments) or "none"
+        told = f"rules of this program are told of no scheme {event.scheme!r}; its [segments] has {known}"
+        draft.object("unknown_scheme", told)
+        return
+    _note(draft, segment_fact(event.scheme), event.segment, event.definition)
+    for name, value in event.scores.items():
+        _note(draft, score_fact(event.scheme, name), value, event.definition)
+
+
+def _note(draft: Draft, name: str, value: str, reason: str) -> None:
+    """Note what holds from an event on until the next that is known, unless it holds already."""
+    history = draft.account.facts.get(name, ())
+    until = min((fact.since for fact in history if fact.since > draft.event.at), default=NEVER)
+    held = draft.account.fact(name, draft.event.at)
+    if held is None or held.value != value:
+        draft.facts.append(Fact(name, value, draft.event.at, until, reason))

@@ -13,8 +13,16 @@ if TYPE_CHECKING:
 
     from stampbook.expressions import Scope
 
-WITHOUT_REASON = frozenset({"account.opened", "account.described", "purchase"})
+WITHOUT_REASON = frozenset({"account.opened", "account.described", "purchase", "segment.changed"})
 """The engine's own kinds of event that senders give no reason for."""
+
+
+ON_SEGMENT = frozenset({"segment.changed"})
+_OF_SEGMENT = {
+    "scheme": "the scheme by which an account's segment changed",
+    "segment": "the segment that it is in now",
+    "before": "the segment that it was in, or ''",
+}
 
 
 class EventText(NamedTuple):
@@ -55,6 +63,10 @@ def vocabulary(
             "amount": Name(
                 Kind.NUMBER, "account.amount_of(event)", finest, "the amount of a top-up, spend or adjustment"
             ),
+            **{
+                name: Name(Kind.TEXT, _text_of(name), about=about, only=ON_SEGMENT)
+                for name, about in _OF_SEGMENT.items()
+            },
             "reason": Name(Kind.TEXT, _text_of("reason"), about="why, as its sender says, or ''", never=WITHOUT_REASON),
         },
         "order": {

@@ -17,6 +17,7 @@ from stampbook.kinds import KIND_NAME, KindTable
 from stampbook.metric_tables import MetricTable
 from stampbook.names import vocabulary
 from stampbook.periods import Calendar, LeapDay, Window
+from stampbook.segment_tables import SegmentTable, segment_names
 from stampbook.vocabulary import (
     Context,
     WindowText,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _ATTRIBUTE = r"^[a-z][a-z0-9_]{0,39}$"
 _DECIMAL = r"^\d{1,15}(\.\d{1,9})?$"
+_SCHEME = r"^[a-z][a-z0-9_]{0,62}$"
 _IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_]{0,62}$"
 
 
@@ -185,6 +187,10 @@ class ProgramFile(_Table):
     ] = {}
     limits: dict[Annotated[str, Field(pattern=_IDENTIFIER)], LimitTable] = {}
     campaigns: dict[Annotated[str, Field(pattern=_IDENTIFIER)], CampaignTable] = {}
+    segments: Annotated[
+        dict[Annotated[str, Field(pattern=_SCHEME)], SegmentTable],
+        Field(description="what rules are told of segmentation schemes, by the names of their plugins"),
+    ] = {}
     stacking: Annotated[
         dict[str, Literal["sum", "best", "first", "exclusive", "multiplied"]],
         Field(
@@ -268,6 +274,7 @@ def _context(
         attributes=attributes,
     )
     context.name_texts(texts)
+    context.name_segments(segment_names(_table(data.get("segments"))))
     context.name_facts(facts, "the fact that a plugin keeps", "since when it has its value")
     several = {f"event.{name}" for name, count in Counter(text.name for text in texts).items() if count > 1}
     context.close_texts({name: values for name, values in closed.items() if name not in several})

@@ -1,22 +1,22 @@
-"""Segments of a ledger: its journal as a history, the schemes of its program run over it, what they said kept."""
+"""Segments of a ledger: the schemes of its program run over its journal, and what they said kept and told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC
 from importlib.util import find_spec
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stampbook.account import OPEN
 from stampbook.errors import PluginError, StampbookError, near
 from stampbook.histories import History, read_frames
+from stampbook.keeping import Move, Policy, keep
 from stampbook.periods import instant_of, moment_of
 from stampbook.population import frames_wanted
 from stampbook.segments import SegmentRun, definition, run_segments, share_table
-from stampbook.store.segment_runs import KeptRun, Membership, find_run, keep_run, members
+from stampbook.store.segment_runs import KeptRun, Membership, find_run, members, runs, scores_of
+from stampbook.telling_segments import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,21 +24,29 @@ if TYPE_CHECKING:
     import polars as pl
 
     from stampbook.engine import Engine
-
-_TOLD_AT_ONCE = 1_000
+    from stampbook.plugin import Plugin
+    from stampbook.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
     """A kept run of a scheme, with what each segment is worth (see `segments.share_table`).
 
-    `is_new` says whether the run was made now, or was kept before and is only shown again.
+    Attributes:
+        run: the run.
+        shares: what its segments are worth.
+        rows: purchases and returns up to its instant.
+        is_new: whether it was made now, or was kept before and is only shown again.
+        moves: the accounts that it moved, as the program's policy lets it.
+        told: how many accounts were told; None where the program's `[segments]` has no table of the scheme.
     """
 
     run: KeptRun
     shares: pl.DataFrame
     rows: int
     is_new: bool
+    moves: tuple[Move, ...] = ()
+    told: int | None = None
 
 
 def segment(
@@ -83,70 +91,102 @@ def segment(
     for name, plugin in asked:
         with engine.store.reader() as session:
             kept = find_run(session, name, until, definition(name, plugin))
-        if kept is not None:
-            shares = share_table(_kept_frame(engine, kept), past.frames.history)
-            found.append(Segmentation(kept, shares, past.rows, is_new=False))
-            continue
-        [run] = run_segments([(name, plugin)], past.frames, moment)
-        found.append(Segmentation(_keep(engine, run), share_table(run, past.frames.history), past.rows, is_new=True))
+        moves: list[Move] = []
+        is_new = kept is None
+        if kept is None:
+            [run] = run_segments([(name, plugin)], past.frames, moment)
+            kept, moves = _keep(engine, registry, plugin, run)
+        shares = share_table(_kept_frame(engine, kept), past.frames.history)
+        told = _tell(engine, registry, kept)
+        found.append(Segmentation(kept, shares, past.rows, is_new, tuple(moves), told))
     return found, past
 
 
-def declare(engine: Engine, run: KeptRun, attribute: str) -> int:
-    """Tell accounts in which segment a run put them, as an attribute that rules read; return how many were told.
+def trial(engine: Engine, registry: Registry, at: int, schemes: Collection[str] | None = None) -> list[SegmentRun]:
+    """Run the schemes of any program, a draft for example, over a ledger, and keep nothing.
 
-    The event `account.described` tells it, at the instant as of which the run was made, to open accounts of which
-    something else is known. So it stands in their journals, and doing it twice does nothing.
+    Args:
+        engine: the ledger.
+        registry: the program.
+        at: the instant as of which accounts are judged.
+        schemes: names of those to run; None runs all.
 
     Raises:
-        PluginError: the program declares no such attribute of text.
+        PluginError: the program has no such scheme, or a scheme breaks its contract.
     """
-    attributes = engine.registry(run.at).context.attributes
-    if attributes.get(attribute) != "text":
-        raise PluginError(f"no attribute {attribute!r} of text{near(attribute, attributes)}; declare it: [attributes]")
-    told = 0
-    found = members(engine.store, run.id)
-    while some := list(islice(found, _TOLD_AT_ONCE)):
-        with engine.store.reader() as session:
-            accounts = session.accounts([member.account for member in some])
-            session.fill(accounts.values(), None)
-        events = [
-            {
-                "type": "account.described",
-                "id": f"{run.at}:{run.definition[:8]}:{member.account}",
-                "source": f"segments:{run.scheme}",
-                "account": member.account,
-                "at": moment_of(run.at).isoformat(),
-                "attributes": {attribute: member.segment},
-            }
-            for member in some
-            if accounts[member.account].status == OPEN
-            and ((fact := accounts[member.account].fact(attribute, run.at)) is None or fact.value != member.segment)
-        ]
-        told += sum(outcome.accepted and not outcome.replayed for outcome in engine.process(events))
+    plugins = [(name, plugin) for name, plugin in registry.segmenters() if schemes is None or name in schemes]
+    wanted = frozenset[str]().union(*(frames_wanted(plugin) for _, plugin in plugins))
+    past = read_frames(engine, at, wanted)
+    return run_segments(registry.segmenters(), past.frames, moment_of(at), schemes)
+
+
+def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:
+    """Say in sentences, scheme by scheme, why the latest runs put an account where they did.
+
+    A scheme that has another definition by now, or is no longer in the program, says nothing.
+    """
+    schemes = dict(engine.registry().segmenters())
+    told: dict[str, tuple[str, ...]] = {}
+    for run, member in scores_of(engine.store, ref):
+        plugin = schemes.get(run.scheme)
+        if plugin is not None and definition(run.scheme, plugin) == run.definition:
+            row = {"account": ref, "segment": member.segment, **orjson.loads(member.scores)}
+            told[run.scheme] = tuple(plugin.reasons(row, orjson.loads(run.findings)))
     return told
 
 
-def _keep(engine: Engine, run: SegmentRun) -> KeptRun:
+def policy_of(registry: Registry, scheme: str) -> Policy:
+    """Return what holds accounts in their segments of a scheme, as the program's `[segments]` says."""
+    table = registry.file.segments.get(scheme)
+    if table is None:
+        return Policy()
+    stays = None if table.minimum_stay is None else table.minimum_stay.ends(registry.context.calendar)
+    return Policy(stays, table.confirm_runs, frozenset(table.at_once))
+
+
+def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentRun) -> tuple[KeptRun, list[Move]]:
+    counts = dict(run.frame.group_by("segment").len().sort("segment").iter_rows())
+    config = plugin.config.model_dump(mode="json")
     kept = KeptRun(
-        0, run.scheme, instant_of(run.at), run.definition, engine.clock(), len(run.frame), round(run.took_ms)
+        0,
+        run.scheme,
+        instant_of(run.at),
+        run.definition,
+        engine.clock(),
+        len(run.frame),
+        round(run.took_ms),
+        str(config.get("window", "lifetime")),
+        orjson.dumps(config).decode(),
+        orjson.dumps(counts).decode(),
+        orjson.dumps(dict(run.findings)).decode(),
     )
     scores = [column for column in run.frame.columns if column not in {"account", "segment"}]
     with engine.store.writer() as session:
-        return keep_run(
+        return keep(
             session,
             kept,
             (
                 Membership(row["account"], row["segment"], orjson.dumps({name: row[name] for name in scores}).decode())
                 for row in run.frame.iter_rows(named=True)
             ),
+            policy_of(registry, run.scheme),
         )
+
+
+def _tell(engine: Engine, registry: Registry, run: KeptRun) -> int | None:
+    """Tell accounts what a run found, if rules are to know of its scheme; a run that a later one overtook is silent."""
+    table = registry.file.segments.get(run.scheme)
+    if table is None:
+        return None
+    if runs(engine.store, scheme=run.scheme)[0].id != run.id:
+        return 0
+    return tell(engine, run, table.scores)
 
 
 def _kept_frame(engine: Engine, kept: KeptRun) -> SegmentRun:
     import polars as pl
 
-    rows = [(member.account, member.segment) for member in members(engine.store, kept.id)]
+    rows = [(member.account, member.segment) for member in members(engine.store, kept.scheme, kept.at)]
     frame = pl.DataFrame(rows, schema={"account": pl.String, "segment": pl.String}, orient="row")
     return SegmentRun(
         kept.scheme, moment_of(kept.at).astimezone(UTC), kept.definition, frame, kept.took_ms, 0, len(frame)

@@ -20,7 +20,7 @@ from stampbook.errors import UnknownAccountError
 from stampbook.lots import DEBT
 from stampbook.periods import NEVER
 from stampbook.replay import brought_up, entries_of, fold
-from stampbook.store.segment_runs import memberships_of
+from stampbook.store.segment_runs import KEPT, runs, scores_of, spells_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,11 +134,11 @@ class MetricState:
 
 @dataclass(frozen=True, slots=True)
 class SegmentState:
-    """In which segment the last run of a scheme put the account."""
+    """In which segment of a scheme the account is, since when, and what the latest run made of it."""
 
     scheme: str
     segment: str
-    at: datetime
+    since: datetime
     scores: Mapping[str, Any]
 
 
@@ -347,11 +347,17 @@ class Past:
         latest: dict[str, SegmentState] = {}
         if self.engine.store.in_memory:  # which keeps no runs
             return ()
-        for run, member in memberships_of(self.engine.store, self.ref):
-            known = self.known_at is None or run.recorded_at <= self.known_at
-            if run.at <= self.until and known and run.scheme not in latest:
-                at = self.calendar.local(run.at)
-                latest[run.scheme] = SegmentState(run.scheme, member.segment, at, orjson.loads(member.scores))
+        scores = {run.scheme: (run, member) for run, member in scores_of(self.engine.store, self.ref)}
+        known = runs(self.engine.store, until=self.until, known_at=self.known_at)
+        instants = {(run.scheme, run.at) for run in known}
+        for spell in spells_of(self.engine.store, self.ref):
+            if spell.line != KEPT or (spell.scheme, spell.since) not in instants:
+                continue
+            run, member = scores.get(spell.scheme, (None, None))
+            ours = run is not None and member is not None and (run.scheme, run.at) in instants
+            said = orjson.loads(member.scores) if ours and member is not None else {}
+            since = self.calendar.local(spell.since)
+            latest[spell.scheme] = SegmentState(spell.scheme, spell.segment, since, said)
         return tuple(latest.values())
 
     def _expiring(self) -> tuple[Expiring, ...]:

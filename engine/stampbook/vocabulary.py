@@ -88,8 +88,16 @@ class Context:
             self.scope = {**self.scope, "account": {**own, **self.scope["account"]}}
 
     def name_texts(self, texts: Iterable[EventText]) -> None:
-        """Let expressions read texts of the events that plugins bring."""
-        self.scope = {**self.scope, "event": {**self.scope["event"], **event_texts(texts)}}
+        """Let expressions read texts of the events that plugins bring; one of the engine's own name is read of both."""
+        names, event = event_texts(texts), self.scope["event"]
+        for name in names.keys() & event.keys():
+            if event[name].only and event[name].code == names[name].code:
+                names[name] = replace(names[name], only=names[name].only | event[name].only)
+        self.scope = {**self.scope, "event": {**event, **names}}
+
+    def name_segments(self, names: Mapping[str, Name]) -> None:
+        """Let expressions read segments and scores of an account, such as ``account.segment.rfm``."""
+        self.scope = {**self.scope, "account": {**self.scope["account"], **names}}
 
     def close_texts(self, values: Mapping[str, tuple[str, ...]]) -> None:
         """Say of facts and of texts of events, by name such as ``account.tier``, all that they may be besides ''."""

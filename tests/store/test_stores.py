@@ -230,7 +230,7 @@ def test_a_database_of_another_version_is_refused(
 def test_an_older_version_says_how_to_bring_it_up(any_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(any_db, create=True).close()
     monkeypatch.setattr("stampbook.store.schema.VERSION", "0099")
-    monkeypatch.setattr("stampbook.store.schema.KNOWN", ("0001", "0002", "0003", "0099"))
+    monkeypatch.setattr("stampbook.store.schema.KNOWN", ("0001", "0002", "0003", "0004", "0099"))
     with pytest.raises(SchemaVersionError, match="run: stampbook init"):
         open_store(any_db)
 

@@ -34,7 +34,7 @@ COMMANDS = {
     "account": Known("accounts:account", "Open, list, show, freeze, unfreeze and close accounts.", "Look up"),
     "statement": Known("statements:statement", "List what happened on an account, in words.", "Look up"),
     "explain": Known("statements:explain", "Say why a transaction, a refusal or an account is what it is.", "Look up"),
-    "segments": Known("segments:segments", "Put all accounts into segments, and look at them.", "Look up"),
+    "segments": Known("segment_commands:segments", "Put all accounts into segments, and look at them.", "Look up"),
     "verify": Known("upkeep:verify", "Derive every balance anew from the journal, and compare.", "Keep"),
     "export": Known("files:export", "Write the books for beancount, hledger, or a spreadsheet.", "Keep"),
     "plugins": Known("plugins:plugins", "Look at the plugins that are installed.", "Keep"),

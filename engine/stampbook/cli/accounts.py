@@ -190,7 +190,7 @@ def tell_state(state: AccountState) -> None:
             "known at": state.known_at,
             "events": f"{state.events}, the last on {moment(state.last_event_at)}",
             **{fact.name: f"{fact.value}, since {moment(fact.since)} ({fact.reason})" for fact in state.facts},
-            **{segment.scheme: f"{segment.segment}, as of {moment(segment.at)}" for segment in state.segments},
+            **{segment.scheme: f"{segment.segment}, since {moment(segment.since)}" for segment in state.segments},
         }
     )
     if state.holdings:

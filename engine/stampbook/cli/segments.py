@@ -30,18 +30,18 @@ def segments() -> None:
 )
 @click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
 @_SCHEME
-@click.option("--into", metavar="ATTRIBUTE", help="Tell the accounts, as this attribute of the program, for its rules.")
-def run_(run: Run, at: str | None, scheme: str | None, into: str | None) -> None:
+def run_(run: Run, at: str | None, scheme: str | None) -> None:
     """Put every account that ever bought something into a segment, and keep what was said.
 
     Each scheme of the program in force is run over the whole history up to then. A run that was made before, of the
     same scheme with the same options as of the same instant, is shown as it was kept and changes nothing.
 
-    Segments are for looking at, unless --into names a text of [attributes]: then each account of which something else
-    is known gets the event account.described, and rules can ask for it: account.segment == 'champions'.
+    Segments are for looking at, unless [segments.SCHEME] of the program says that rules are to know of them: then each
+    account that is elsewhere than it knows gets the event segment.changed, and rules can ask for its segment:
+    account.segment.rfm == 'champions'.
     """
     from stampbook.cli.printing import progress
-    from stampbook.segmenting import declare, segment
+    from stampbook.segmenting import segment
 
     with progress("reading the history") as show:
         found, history = segment(
@@ -52,10 +52,6 @@ def run_(run: Run, at: str | None, scheme: str | None, into: str | None) -> None
         )
     asset = run.engine.registry().context.currency
     data = [_share_data(run, each, asset) for each in found]
-    if into is not None:
-        if len(found) > 1:
-            fail("--into takes one scheme; name it with --scheme")
-        data[0]["told"] = declare(run.engine, found[0].run, into)
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
 
 
@@ -68,7 +64,14 @@ def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
         row["mean_recency_days"] = None if row["mean_recency_days"] is None else round(row["mean_recency_days"], 1)
         for key in ("accounts_percent", "revenue_percent"):
             row[key] = None if row[key] is None else round(row[key], 2)
-    return {**_run_data(run, made.run), "rows": made.rows, "new": made.is_new, "segments": rows}
+    return {
+        **_run_data(run, made.run),
+        "rows": made.rows,
+        "new": made.is_new,
+        "moved": len(made.moves),
+        "told": made.told,
+        "segments": rows,
+    }
 
 
 def _run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
@@ -79,6 +82,7 @@ def _run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
         "at": local(kept.at),
         "recorded_at": local(kept.recorded_at),
         "definition": kept.definition,
+        "window": kept.span,
         "accounts": kept.accounts,
         "took_ms": kept.took_ms,
     }
@@ -88,8 +92,6 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
     from stampbook.cli.printing import counted, moment, print_table
 
     for made in data:
-        if "told" in made:
-            click.echo(f"{counted(made['told'], 'account')} told of it.")
         again = "" if made["new"] else " (as kept before; nothing changed)"
         click.echo(
             f"{made['scheme']} as of {moment(made['at'])}: {counted(made['accounts'], 'account')}, "
@@ -115,6 +117,9 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
             right=columns,
         )
         click.echo()
+        moved = f"{counted(made['moved'], 'account')} moved" if made["new"] else "nobody moved"
+        told = "" if made["told"] is None else f"; {counted(made['told'], 'account')} told of it"
+        click.echo(f"{moved}{told}.\n")
     if left_out:
         click.echo(f"Left out: {counted(left_out, 'purchase or return', 'purchases and returns')} in other currencies.")
 
@@ -161,7 +166,7 @@ def _show_runs(run: Run, latest: list[KeptRun]) -> None:
     from stampbook.cli.printing import counted, moment, print_table
     from stampbook.store.segment_runs import sizes
 
-    data = [{**_run_data(run, kept), "segments": sizes(run.engine.store, kept.id)} for kept in latest]
+    data = [{**_run_data(run, kept), "segments": sizes(run.engine.store, kept.scheme, kept.at)} for kept in latest]
 
     def tell() -> None:
         for each in data:
@@ -181,14 +186,14 @@ def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> 
     from stampbook.store.segment_runs import members, sizes
 
     store = run.engine.store
-    counts = {kept.id: sizes(store, kept.id) for kept in latest}
+    counts = {kept.id: sizes(store, kept.scheme, kept.at) for kept in latest}
     chosen = next((kept for kept in latest if segment in counts[kept.id]), None)
     if chosen is None:
         names = sorted({name for named in counts.values() for name in named})
         fail(f"no account is in a segment {segment!r}{near(segment, names)}; there are {', '.join(names)}")
     found = [
         {"account": member.account, **orjson.loads(member.scores)}
-        for member in islice(members(store, chosen.id, segment=segment), limit)
+        for member in islice(members(store, chosen.scheme, chosen.at, segment=segment), limit)
     ]
     total = counts[chosen.id][segment]
     data = {**_run_data(run, chosen), "segment": segment, "members": total, "first": found}
@@ -202,19 +207,17 @@ def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> 
 
 
 def _show_account(run: Run, ref: str, scheme: str) -> None:
-    import orjson
-
     from stampbook.cli.printing import moment, print_table
     from stampbook.replay import entries_of
-    from stampbook.store.segment_runs import memberships_of
+    from stampbook.store.segment_runs import KEPT, spells_of
 
     entries_of(run.engine, ref)  # raises where there is no such account
     _check_scheme(run, scheme)
     local = run.calendar.local
-    data = [
-        {"scheme": kept.scheme, "at": local(kept.at), "segment": member.segment, "scores": orjson.loads(member.scores)}
-        for kept, member in memberships_of(run.engine.store, ref)
-        if scheme in {"", kept.scheme}
+    data: list[dict[str, Any]] = [
+        {"scheme": spell.scheme, "since": local(spell.since), "segment": spell.segment}
+        for spell in spells_of(run.engine.store, ref)
+        if scheme in {"", spell.scheme} and spell.line == KEPT
     ]
 
     def tell() -> None:
@@ -222,16 +225,7 @@ def _show_account(run: Run, ref: str, scheme: str) -> None:
             click.echo(f"No run has put account {ref} into a segment.")
             return
         print_table(
-            ["as of", "scheme", "segment", "scores"],
-            [
-                [
-                    moment(row["at"]),
-                    row["scheme"],
-                    row["segment"],
-                    ", ".join(f"{name} {value}" for name, value in row["scores"].items()),
-                ]
-                for row in data
-            ],
+            ["since", "scheme", "segment"], [[moment(row["since"]), row["scheme"], row["segment"]] for row in data]
         )
 
     run.answer(data, tell)

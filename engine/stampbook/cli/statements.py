@@ -314,6 +314,8 @@ def _tell_account(whole: AccountReason) -> None:
             click.echo(f"  {day.day}: {day.value}")
     for segment in state.segments:
         scores = ", ".join(f"{name} {value}" for name, value in segment.scores.items())
-        click.echo(f"\n{segment.scheme}: {segment.segment}, as of {moment(segment.at)} ({scores})")
+        click.echo(
+            f"\n{segment.scheme}: {segment.segment}, since {moment(segment.since)}{f' ({scores})' if scores else ''}"
+        )
     for expiring in state.expiring:
         click.echo(f"\n{expiring}.")

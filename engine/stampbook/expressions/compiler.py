@@ -140,12 +140,18 @@ class Compiler:
         self._tree.fail(node, f"no name {name!r}{hint or f'; only {_listed(known)} may be named'}")
 
     def _attribute(self, node: ast.Attribute) -> Value:
-        if not isinstance(node.value, ast.Name):
+        parts, home = [node.attr], node.value
+        while isinstance(home, ast.Attribute):
+            parts.insert(0, home.attr)
+            home = home.value
+        if not isinstance(home, ast.Name):
             self._tree.fail(node, "a name has exactly two parts, such as order.net")
-        root, name = node.value.id, node.attr
+        root, name = home.id, ".".join(parts)
         if root not in self._scope:
-            self._unknown_root(node.value)
+            self._unknown_root(home)
         fields = self._scope[root]
+        if len(parts) > 1 and not any("." in field for field in fields):
+            self._tree.fail(node, "a name has exactly two parts, such as order.net")
         if name not in fields:
             hint = near(name, fields) or f"; {root} has {_listed(list(fields))}"
             self._tree.fail(node, f"no field '{root}.{name}'{hint}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.errors import StoreBusyError, StoreError
 from stampbook.store.database import Store
-from stampbook.store.rows import CHANGING, COLUMNS, KEYS, Row
+from stampbook.store.rows import APPENDED, CHANGING, COLUMNS, KEYS, Row
 from stampbook.store.schema import check_version, upgrade
 from stampbook.store.session import Session, SqlSession
 
@@ -46,7 +46,7 @@ def _upsert(table: str) -> str:
     return f"{_from_arrays(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
 
 
-_INSERT = {table: _insert(table) for table in ("journal", "event_key")}
+_INSERT = {table: _insert(table) for table in APPENDED}
 _COPY = {table: f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN" for table in _INSERT}
 _UPSERT = {table: _upsert(table) for table in CHANGING}
 _ADDED = "DO UPDATE SET value = metric.value + excluded.value"

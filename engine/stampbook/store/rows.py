@@ -33,8 +33,13 @@ COLUMNS = {
     "hold": ("account_id", "number", "asset", "amount", "units", "captured", "voided", "lapsed", "lapses_at"),
     "metric": ("account_id", "metric", "day", "value"),
     "fact": ("account_id", "name", "since", "value", "until", "reason"),
+    "segment_spell": ("account_id", "scheme", "line", "since", "segment"),
+    "segment_score": ("account_id", "scheme", "run_id", "segment", "scores"),
 }  # fmt: skip
 """The columns in the order in which rows are read and written; a test holds them to the tables."""
+
+APPENDED = ("journal", "event_key", "segment_spell", "segment_score")
+"""The tables to which rows are appended in bulk."""
 
 CHANGING = {
     "account": ("status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),

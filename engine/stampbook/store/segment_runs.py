@@ -1,22 +1,32 @@
-"""Runs of segmentation schemes: what each said about every account, kept for ever."""
+"""Runs of segmentation schemes, and since when each account has been in which segment: changes only, kept for ever.
+
+A scheme has two lines of spells. `kept` is what holds: what rules are told and people see. `raw` is what runs said, and
+is there only where a policy of the program keeps the two apart.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from stampbook.store.database import Store
-    from stampbook.store.session import Session, SqlSession
+    from stampbook.store.session import Session
 
-_CHUNK = 10_000
+KEPT: Final = "kept"
+RAW: Final = "raw"
+_AT_ONCE: Final = 20_000
 
 
 class KeptRun(NamedTuple):
-    """One run of a scheme over the whole population as of an instant."""
+    """One run of a scheme over the whole population as of an instant.
+
+    `span` is the window that counted. JSON are `options`, those of the scheme, `segments`, how many accounts it put into
+    each, and `findings`, what it found out besides.
+    """
 
     id: int
     scheme: str
@@ -25,17 +35,30 @@ class KeptRun(NamedTuple):
     recorded_at: int
     accounts: int
     took_ms: int
+    span: str = "lifetime"
+    options: str = "{}"
+    segments: str = "{}"
+    findings: str = "{}"
 
 
 class Membership(NamedTuple):
-    """In which segment a run put an account; `scores` is JSON."""
+    """In which segment an account was; `scores` is the JSON of the latest run that judged it, or ``{}``."""
 
     account: str
     segment: str
-    scores: str
+    scores: str = "{}"
 
 
-_COLUMNS = "id, scheme, at, definition, recorded_at, accounts, took_ms"
+class Spell(NamedTuple):
+    """Since when an account was in a segment, on a line of a scheme: the instant of the run that put it there."""
+
+    scheme: str
+    line: str
+    since: int
+    segment: str
+
+
+_COLUMNS = ", ".join(KeptRun._fields)
 
 
 def find_run(session: Session, scheme: str, at: int, definition: str) -> KeptRun | None:
@@ -47,46 +70,104 @@ def find_run(session: Session, scheme: str, at: int, definition: str) -> KeptRun
     return KeptRun(*rows[0]) if rows else None
 
 
-def keep_run(session: Session, run: KeptRun, members: Iterable[Membership]) -> KeptRun:
-    """Keep a run and all its memberships; one that was made before is left as it is.
-
-    Args:
-        session: a writing transaction.
-        run: its id is given here.
-        members: each account once; accounts that are not in the books are left out.
-    """
-    before = find_run(session, run.scheme, run.at, run.definition)
-    if before is not None:
-        return before
+def add_run(session: Session, run: KeptRun) -> KeptRun:
+    """Keep a run under a new number."""
     sql = sql_session(session)
     last: int = sql.rows("SELECT coalesce(max(id), 0) FROM segment_run")[0][0]
     run = run._replace(id=last + 1)
-    sql.run(f"INSERT INTO segment_run ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", run)  # noqa: S608 - own columns
-    by_segment: dict[str, list[tuple[str, str]]] = {}
-    for member in members:
-        pairs = by_segment.setdefault(member.segment, [])
-        pairs.append((member.account, member.scores))
-        if len(pairs) == _CHUNK:
-            _insert(sql, run.id, member.segment, by_segment.pop(member.segment))
-    for segment, pairs in by_segment.items():
-        _insert(sql, run.id, segment, pairs)
+    marks = ", ".join("?" * len(run))
+    sql.run(f"INSERT INTO segment_run ({_COLUMNS}) VALUES ({marks})", run)  # noqa: S608 - own columns
     return run
 
 
-def _insert(session: SqlSession, run_id: int, segment: str, pairs: list[tuple[str, str]]) -> None:
-    table, parameters = session.pairs(pairs, ("text", "text"))
-    session.run(
-        "INSERT INTO segment_member (account_id, run_id, segment, scores) "  # noqa: S608 - no value is spliced in
-        f"SELECT a.id, CAST(? AS bigint), CAST(? AS text), p.b FROM {table} CROSS JOIN account a WHERE a.ref = p.a",
-        [run_id, segment, *parameters],
+def run_instants(session: Session, scheme: str) -> list[int]:
+    """Return the instants as of which a scheme was run, each once, in order."""
+    rows = sql_session(session).rows("SELECT DISTINCT at FROM segment_run WHERE scheme = ? ORDER BY at", [scheme])
+    return [row[0] for row in rows]
+
+
+def account_ids(session: Session) -> dict[str, int]:
+    """Return the ids of all accounts by their refs."""
+    return dict(sql_session(session).stream("SELECT ref, id FROM account WHERE id > 0"))
+
+
+def spells_at(session: Session, scheme: str, line: str, at: int) -> dict[int, tuple[int, str]]:
+    """Return by account id since when it was in which segment at an instant."""
+    rows = sql_session(session).stream(
+        "SELECT s.account_id, s.since, s.segment FROM segment_spell s WHERE s.scheme = ? AND s.line = ? "
+        "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
+        "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?)",
+        [scheme, line, at],
     )
+    return {account: (since, segment) for account, since, segment in rows}
+
+
+def spells_from(session: Session, scheme: str, line: str, at: int) -> dict[int, list[tuple[int, str]]]:
+    """Return by account id the spells that began at an instant or later, in order."""
+    found: dict[int, list[tuple[int, str]]] = {}
+    rows = sql_session(session).stream(
+        "SELECT account_id, since, segment FROM segment_spell WHERE scheme = ? AND line = ? AND since >= ? "
+        "ORDER BY account_id, since",
+        [scheme, line, at],
+    )
+    for account, since, segment in rows:
+        found.setdefault(account, []).append((since, segment))
+    return found
+
+
+def replace_spells(session: Session, scheme: str, line: str, at: int, spells: Iterable[tuple[int, int, str]]) -> None:
+    """Put spells in the place of all those that began at an instant or later, of every account.
+
+    Args:
+        session: a writing transaction.
+        scheme: whose.
+        line: `KEPT` or `RAW`.
+        at: the instant.
+        spells: account id, since and segment.
+    """
+    sql = sql_session(session)
+    sql.run("DELETE FROM segment_spell WHERE scheme = ? AND line = ? AND since >= ?", [scheme, line, at])
+    some = []
+    for account, since, segment in spells:
+        some.append((account, scheme, line, since, segment))
+        if len(some) == _AT_ONCE:
+            sql.insert("segment_spell", some)
+            some = []
+    if some:
+        sql.insert("segment_spell", some)
+
+
+def fact_values(session: Session, name: str, at: int) -> dict[str, str]:
+    """Return by account what a fact says at an instant."""
+    rows = sql_session(session).stream(
+        "SELECT a.ref, f.value FROM fact f JOIN account a ON a.id = f.account_id "
+        "WHERE f.name = ? AND f.since <= ? AND f.until > ?",
+        [name, at, at],
+    )
+    return dict(rows)
+
+
+def closed_accounts(session: Session) -> set[str]:
+    """Return the refs of accounts that are closed."""
+    return {row[0] for row in sql_session(session).stream("SELECT ref FROM account WHERE status = 'closed'")}
+
+
+def replace_scores(session: Session, run: KeptRun, rows: Sequence[tuple[int, str, str]]) -> None:
+    """Put what a run said of accounts (id, segment, scores) in the place of what the one before had said."""
+    sql = sql_session(session)
+    sql.run("DELETE FROM segment_score WHERE scheme = ?", [run.scheme])
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        sql.insert(
+            "segment_score", [(account, run.scheme, run.id, segment, scores) for account, segment, scores in some]
+        )
 
 
 def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: int | None = None) -> list[KeptRun]:
     """Return runs, the latest first: those of one scheme, as of an instant or before, known at another."""
     with store.reader() as reader:
         rows = sql_session(reader).rows(
-            f"SELECT {_COLUMNS} FROM segment_run WHERE (? = '' OR scheme = ?) ORDER BY at DESC, id DESC",  # noqa: S608 - table and column names of our own
+            f"SELECT {_COLUMNS} FROM segment_run WHERE (? = '' OR scheme = ?) ORDER BY at DESC, id DESC",  # noqa: S608 - own columns
             [scheme, scheme],
         )
     kept = [KeptRun(*row) for row in rows]
@@ -95,37 +176,52 @@ def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: 
     ]
 
 
-def members(store: Store, run_id: int, *, segment: str = "") -> Iterator[Membership]:
-    """Yield the memberships of a run in the order of the accounts' refs."""
+def members(store: Store, scheme: str, at: int, *, segment: str = "", line: str = KEPT) -> Iterator[Membership]:
+    """Yield who was in which segment of a scheme at an instant, in the order of the accounts' refs.
+
+    Scores are those of the scheme's latest run where that is as of the instant, and absent elsewhere.
+    """
     with store.reader() as reader:
-        yield from (
-            Membership(*row)
-            for row in sql_session(reader).stream(
-                "SELECT a.ref, m.segment, m.scores FROM segment_member m JOIN account a ON a.id = m.account_id "
-                "WHERE m.run_id = ? AND (? = '' OR m.segment = ?) ORDER BY a.ref",
-                [run_id, segment, segment],
-            )
+        rows = sql_session(reader).stream(
+            "SELECT a.ref, s.segment, coalesce(c.scores, '{}') FROM segment_spell s "
+            "JOIN account a ON a.id = s.account_id "
+            "LEFT JOIN (segment_score c JOIN segment_run r ON r.id = c.run_id AND r.at = ?) "
+            "ON c.account_id = s.account_id AND c.scheme = s.scheme "
+            "WHERE s.scheme = ? AND s.line = ? AND (? = '' OR s.segment = ?) "
+            "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
+            "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?) ORDER BY a.ref",
+            [at, scheme, line, segment, segment, at],
         )
+        yield from (Membership(*row) for row in rows)
 
 
-def memberships_of(store: Store, ref: str) -> list[tuple[KeptRun, Membership]]:
-    """Return all that runs ever said about one account, the latest first."""
+def spells_of(store: Store, ref: str) -> list[Spell]:
+    """Return all spells of one account, scheme by scheme, in order."""
     with store.reader() as reader:
         rows = sql_session(reader).rows(
-            f"SELECT {', '.join('r.' + name for name in _COLUMNS.split(', '))}, a.ref, m.segment, m.scores "  # noqa: S608 - table and column names of our own
-            "FROM account a JOIN segment_member m ON m.account_id = a.id JOIN segment_run r ON r.id = m.run_id "
-            "WHERE a.ref = ? ORDER BY r.at DESC, r.id DESC",
+            "SELECT s.scheme, s.line, s.since, s.segment FROM account a "
+            "JOIN segment_spell s ON s.account_id = a.id WHERE a.ref = ? ORDER BY s.scheme, s.line, s.since",
             [ref],
         )
-    return [(KeptRun(*row[:7]), Membership(*row[7:])) for row in rows]
+    return [Spell(*row) for row in rows]
 
 
-def sizes(store: Store, run_id: int) -> dict[str, int]:
-    """Return how many accounts a run put into each segment, the largest first."""
+def scores_of(store: Store, ref: str) -> list[tuple[KeptRun, Membership]]:
+    """Return what the latest run of each scheme said of one account."""
     with store.reader() as reader:
         rows = sql_session(reader).rows(
-            "SELECT segment, count(*) FROM segment_member WHERE run_id = ? GROUP BY segment "
-            "ORDER BY count(*) DESC, segment",
-            [run_id],
+            f"SELECT {', '.join('r.' + name for name in KeptRun._fields)}, a.ref, c.segment, c.scores "  # noqa: S608 - own columns
+            "FROM account a JOIN segment_score c ON c.account_id = a.id JOIN segment_run r ON r.id = c.run_id "
+            "WHERE a.ref = ? ORDER BY r.scheme",
+            [ref],
         )
-    return {row[0]: row[1] for row in rows}
+    width = len(KeptRun._fields)
+    return [(KeptRun(*row[:width]), Membership(*row[width:])) for row in rows]
+
+
+def sizes(store: Store, scheme: str, at: int) -> dict[str, int]:
+    """Return how many accounts were in each segment of a scheme at an instant, the largest first."""
+    counts: dict[str, int] = {}
+    for member in members(store, scheme, at):
+        counts[member.segment] = counts.get(member.segment, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -12,7 +12,7 @@ import orjson
 
 from stampbook.errors import StoreBusyError, StoreError
 from stampbook.store.database import Store
-from stampbook.store.rows import CHANGING, COLUMNS, KEYS, Row
+from stampbook.store.rows import APPENDED, CHANGING, COLUMNS, KEYS, Row
 from stampbook.store.schema import check_version, upgrade
 from stampbook.store.session import Session, SqlSession
 
@@ -48,7 +48,7 @@ def _upsert(table: str) -> str:
     return f"{_insert(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
 
 
-_INSERT = {table: _insert(table) for table in ("journal", "event_key")}
+_INSERT = {table: _insert(table) for table in APPENDED}
 _UPSERT = {table: _upsert(table) for table in CHANGING}
 _ADD = f"{_insert('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = value + excluded.value"
 

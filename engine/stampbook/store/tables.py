@@ -195,7 +195,7 @@ class Fact(SQLModel, table=True):
 
 
 class SegmentRun(SQLModel, table=True):
-    """One run of a segmentation scheme over the whole population."""
+    """One run of a segmentation scheme over the whole population; what it meant and found out is JSON."""
 
     __tablename__ = "segment_run"
     __table_args__ = _STRICT
@@ -206,15 +206,32 @@ class SegmentRun(SQLModel, table=True):
     recorded_at: int = _number()
     accounts: int = _number()
     took_ms: int = _number()
+    span: str = _text(server_default="lifetime")
+    options: str = _text(server_default="{}")
+    segments: str = _text(server_default="{}")
+    findings: str = _text(server_default="{}")
 
 
-class SegmentMember(SQLModel, table=True):
-    """In which segment a run put an account, with its scores as JSON."""
+class SegmentSpell(SQLModel, table=True):
+    """Since when an account is in a segment of a scheme, until its next spell: as a line says, `kept` or `raw`."""
 
-    __tablename__ = "segment_member"
+    __tablename__ = "segment_spell"
     __table_args__ = _CLUSTERED
     account_id: int = _number(key=True)
-    run_id: int = _number(key=True)
+    scheme: str = _text(key=True)
+    line: str = _text(key=True)
+    since: int = _number(key=True)
+    segment: str = _text()
+
+
+class SegmentScore(SQLModel, table=True):
+    """What the latest run of a scheme said of an account, with its scores as JSON."""
+
+    __tablename__ = "segment_score"
+    __table_args__ = _CLUSTERED
+    account_id: int = _number(key=True)
+    scheme: str = _text(key=True)
+    run_id: int = _number()
     segment: str = _text()
     scores: str = _text()
 

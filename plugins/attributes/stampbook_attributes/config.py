@@ -39,10 +39,10 @@ class Rule(PluginConfig):
 class AttributesConfig(PluginConfig):
     """Segments by one attribute, as it is, grouped or as an age; or by conditions on several."""
 
-    attribute: str | None = Field(default=None, description="The attribute, as [attributes] declares it.")
+    attribute: str | None = Field(default=None, description="As [attributes] declares it.")
     values: dict[Name, tuple[Value, ...]] = Field(
         default_factory=dict,
-        description="Groups of values, by the segment's name; where there are none, each value is a segment of its own.",
+        description="Groups of values, by the segment's name; without any, each value is a segment of its own.",
         examples=[{"north": ["Leeds", "York"], "south": ["London"]}],
     )
     ages: tuple[Band, ...] = Field(

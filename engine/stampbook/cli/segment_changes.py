@@ -1,0 +1,195 @@
+"""segments compare | flow | who: two schemes side by side, who went where, and who is where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stampbook.cli.running import Run, command, fail
+from stampbook.cli.segments import segments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_AT = click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
+_CSV = click.option("--csv", "file", type=click.File("w", encoding="utf-8"), help="Write all accounts to a CSV file.")
+_SHOWN = 20
+"""How many accounts are named on a terminal; JSON and CSV have them all."""
+
+
+@command("compare", "segments compare rfm rfm --at 2025-03-31", "segments compare rfm rfm --json", group=segments)
+@click.argument("left", metavar="SCHEME")
+@click.argument("right", metavar="OTHER")
+@click.option("--program", "path", type=click.Path(dir_okay=False), help="Take OTHER out of this draft of a program.")
+@_AT
+@_CSV
+def compare(run: Run, left: str, right: str, path: str | None, at: str | None, file: Any) -> None:
+    """Put two schemes side by side before one replaces the other: who would be where.
+
+    Both are run over the ledger as of one instant, and nothing is kept. OTHER may be the same scheme with other
+    options, in a draft of a program that is not in force yet.
+    """
+    from stampbook.cli.printing import counted, print_table
+    from stampbook.loading import load_file
+    from stampbook.segmenting import trial
+
+    until = run.instant(at, end_of_day=True) or run.engine.clock()
+    ours = run.engine.registry(until)
+    theirs = ours if path is None else load_file(path)
+    [one] = trial(run.engine, ours, until, [left])
+    [two] = trial(run.engine, theirs, until, [right])
+    before = dict(one.frame.select("account", "segment").iter_rows())
+    after = dict(two.frame.select("account", "segment").iter_rows())
+    pairs = [(ref, before.get(ref, ""), after.get(ref, "")) for ref in sorted({*before, *after})]
+    matrix = _matrix(pairs)
+    agree = sum(same == other for _, same, other in pairs)
+    data: dict[str, Any] = {
+        "left": left,
+        "right": right,
+        "program": path,
+        "at": run.calendar.local(until),
+        "accounts": len(pairs),
+        "agree": agree,
+        "matrix": matrix,
+        "differ": [{"account": ref, "left": one, "right": two} for ref, one, two in pairs if one != two],
+    }
+    _write(file, ("account", left, f"{right} (other)"), pairs)
+
+    def tell() -> None:
+        share = f" ({100 * agree / len(pairs):.1f} %)" if pairs else ""
+        click.echo(f"{counted(len(pairs), 'account')}, {agree:,} in segments of the same name{share}\n")
+        columns = list(dict.fromkeys(name for row in matrix.values() for name in row))
+        print_table(
+            [f"{left} \\ {right}", *columns],
+            [[name, *(f"{row.get(column, 0):,}" for column in columns)] for name, row in matrix.items()],
+            right=columns,
+        )
+        _name(data["differ"], "left", "right")
+
+    run.answer(data, tell)
+
+
+@command(
+    "flow",
+    "segments flow rfm --from 2025-03-31",
+    "segments flow rfm --from 2025-03-31 --to 2025-05-31 --json",
+    group=segments,
+)
+@click.argument("scheme")
+@click.option("--from", "start", metavar="TIME", required=True, help="Where accounts were then; a date means its end.")
+@click.option("--to", "end", metavar="TIME", help="And where they were then; now where absent.")
+@_CSV
+def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
+    """Show who went from which segment into which between two instants, by the runs that were kept."""
+    from stampbook.cli.printing import moment, print_table
+    from stampbook.store.segment_runs import members
+
+    first = run.instant(start, end_of_day=True)
+    last = run.instant(end, end_of_day=True) or run.engine.clock()
+    if first is None or first > last:
+        fail(f"--from {start} comes after --to {end or 'now'}")
+    store = run.engine.store
+    before = {member.account: member.segment for member in members(store, scheme, first)}
+    after = {member.account: member.segment for member in members(store, scheme, last)}
+    if not after:
+        _no_runs(run, scheme)
+    pairs = [(ref, before.get(ref, ""), segment) for ref, segment in after.items()]
+    matrix = _matrix(pairs)
+    local = run.calendar.local
+    data: dict[str, Any] = {
+        "scheme": scheme,
+        "from": local(first),
+        "to": local(last),
+        "accounts": len(pairs),
+        "moved": [{"account": ref, "before": was, "after": now} for ref, was, now in pairs if was != now],
+        "matrix": matrix,
+    }
+    _write(file, ("account", "before", "after"), pairs)
+
+    def tell() -> None:
+        click.echo(f"{scheme} from {moment(local(first))} to {moment(local(last))}: {len(data['moved']):,} moved\n")
+        columns = list(dict.fromkeys(name for row in matrix.values() for name in row))
+        rows = []
+        for name, row in matrix.items():
+            total = sum(row.values())
+            cells = [f"{row[c]:,} ({100 * row[c] / total:.0f} %)" if c in row else "" for c in columns]
+            rows.append([name or "(new)", *cells])
+        print_table(["from \\ to", *columns], rows, right=columns)
+        _name(data["moved"], "before", "after")
+
+    run.answer(data, tell)
+
+
+@command(
+    "who",
+    "segments who rfm loyal",
+    "segments who rfm loyal --at 2025-03-31 --csv loyal.csv",
+    group=segments,
+)
+@click.argument("scheme")
+@click.argument("segment")
+@_AT
+@_CSV
+def who(run: Run, scheme: str, segment: str, at: str | None, file: Any) -> None:
+    """List who was in a segment at an instant, by the runs that were kept."""
+    from stampbook.cli.printing import counted
+    from stampbook.errors import near
+    from stampbook.store.segment_runs import members, sizes
+
+    until = run.instant(at, end_of_day=True) or run.engine.clock()
+    store = run.engine.store
+    refs = [member.account for member in members(store, scheme, until, segment=segment)]
+    if not refs:
+        known = sizes(store, scheme, until)
+        if not known:
+            _no_runs(run, scheme)
+        if segment not in known:
+            fail(f"nobody was in {segment!r}{near(segment, known)}; there were {', '.join(known)}")
+    data = {"scheme": scheme, "segment": segment, "at": run.calendar.local(until), "accounts": refs}
+    _write(file, ("account",), [(ref,) for ref in refs])
+
+    def tell() -> None:
+        click.echo(f"{counted(len(refs), 'account')} in {segment}")
+        for ref in refs[:_SHOWN]:
+            click.echo(f"  {ref}")
+        _more(len(refs))
+
+    run.answer(data, tell)
+
+
+def _no_runs(run: Run, scheme: str) -> None:
+    from stampbook.errors import near
+    from stampbook.store.segment_runs import runs
+
+    known = sorted({kept.scheme for kept in runs(run.engine.store)})
+    fail(f"no segments of scheme {scheme} were made by then{near(scheme, known)}; run: stampbook segments run")
+
+
+def _matrix(pairs: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, int]]:
+    counts = Counter((one, two) for _, one, two in pairs)
+    matrix: dict[str, dict[str, int]] = {}
+    for (one, two), count in sorted(counts.items()):
+        matrix.setdefault(one, {})[two] = count
+    return matrix
+
+
+def _write(file: Any, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    import csv
+
+    if file is not None:
+        written = csv.writer(file, lineterminator="\n")
+        written.writerow(columns)
+        written.writerows(rows)
+
+
+def _name(moved: Sequence[Mapping[str, str]], one: str, two: str) -> None:
+    for row in moved[:_SHOWN]:
+        click.echo(f"  {row['account']}: {row[one] or '(new)'} -> {row[two] or '(none)'}")
+    _more(len(moved))
+
+
+def _more(count: int) -> None:
+    if count > _SHOWN:
+        click.echo(f"  and {count - _SHOWN:,} more; --json and --csv have all")

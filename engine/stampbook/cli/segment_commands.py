@@ -1,0 +1,8 @@
+"""The group `segments` with all its commands, which stand in modules of their own."""
+
+from __future__ import annotations
+
+from stampbook.cli import segment_changes, segment_reasons
+from stampbook.cli.segments import segments
+
+__all__ = ["segment_changes", "segment_reasons", "segments"]

@@ -1,0 +1,181 @@
+"""Segments that accounts are told of: rules read them as an attribute, and doing it twice does nothing."""
+
+from __future__ import annotations
+
+from configparser import ConfigParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stampbook import Engine, ProgramError
+from stampbook.loading import load
+from stampbook.replay import entries_of
+from stampbook.states import account_state
+from stampbook.verifying import verify
+from tests.cli.shop import data, one_line, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = """
+[program]
+name = "Segments"
+currency = "EUR"
+open_accounts = "on first event"
+[assets.points]
+[assets.offer]
+[segments.rfm]
+scores = ["r", "f"]
+[[plugin]]
+use = "rfm"
+[[plugin]]
+use = "points"
+[[plugin.rule]]
+name = "base"
+earn = "order.net"
+[[plugin.multiplier]]
+name = "champions"
+by = "3"
+when = "account.segment.rfm == 'champions' and account.score.rfm.r == 5"
+[[plugin]]
+use = "points"
+name = "offers"
+asset = "offer"
+[[plugin.rule]]
+name = "come-back"
+on = ["segment.changed"]
+when = "event.scheme == 'rfm' and event.segment == 'champions' and event.before == ''"
+earn = "1"
+"""
+
+
+@pytest.fixture
+def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STAMPBOOK_DB", raising=False)
+    with Engine.open("sqlite:///stampbook.db", create=True) as engine:
+        engine.put_text_in_force(PROGRAM)
+        for number in range(20):
+            for time in range(number // 4 + 1):
+                engine.post(
+                    {
+                        "type": "purchase",
+                        "id": f"{number}-{time}",
+                        "account": f"c{number:02d}",
+                        "at": f"2025-{1 + number // 4:02d}-{time + 1:02d}",
+                        "amount": f"{number + 1}.00",
+                    }
+                )
+        engine.post({"type": "account.frozen", "id": "f", "account": "c00", "at": "2025-05-06"})
+    return tmp_path
+
+
+def test_rules_ask_for_segments_and_scores_and_react_to_their_change(books: Path) -> None:
+    assert books.exists()
+    told = data("segments", "run", "--at", "2025-05-31")[0]
+    assert (told["told"], told["moved"]) == (20, 20)
+    assert data("segments", "run", "--at", "2025-05-31")[0]["told"] == 0
+    assert data("segments", "run", "--at", "2025-06-01")[0]["told"] < 20
+    with Engine.open("sqlite:///stampbook.db") as engine:
+        said = [entry for entry in entries_of(engine, "c19") if entry.type == "segment.changed"]
+        assert [(entry.source, entry.accepted) for entry in said] == [("segments:rfm", True)]
+        outcome = engine.post({"type": "purchase", "id": "n", "account": "c19", "at": "2025-06-02", "amount": "10.00"})
+        assert [posting.amount for posting in outcome.postings] == [30]
+        held = {holding.asset: holding.available.units for holding in account_state(engine, "c19").holdings}
+        assert held["offer"] == 1
+        assert verify(engine).findings == ()
+
+
+def test_a_run_for_an_earlier_instant_tells_nobody(books: Path) -> None:
+    assert books.exists()
+    data("segments", "run", "--at", "2025-05-31")
+    earlier = data("segments", "run", "--at", "2025-02-28")[0]
+    assert (earlier["new"], earlier["told"]) == (True, 0)
+
+
+def test_who_went_where_and_who_is_where(books: Path) -> None:
+    assert books.exists()
+    for at in ("2025-02-28", "2025-05-31"):
+        run("segments", "run", "--at", at)
+    flow = data("segments", "flow", "rfm", "--from", "2025-02-28", "--to", "2025-05-31")
+    assert flow["accounts"] == sum(sum(row.values()) for row in flow["matrix"].values()) == 20
+    assert {"account": "c19", "before": "", "after": "champions"} in flow["moved"]
+    told = run("segments", "flow", "rfm", "--from", "2025-02-28", "--to", "2025-05-31", "--csv", "flow.csv").stdout
+    assert "moved" in told
+    assert (books / "flow.csv").read_text(encoding="utf-8").splitlines()[0] == "account,before,after"
+    assert "c19" in data("segments", "who", "rfm", "champions", "--at", "2025-05-31")["accounts"]
+    assert "did you mean 'champions'" in one_line("segments", "who", "rfm", "champion", "--at", "2025-05-31")
+    assert "no segments of scheme rmf" in one_line("segments", "who", "rmf", "champions")
+    assert "comes after" in one_line("segments", "flow", "rfm", "--from", "2025-06-30", "--to", "2025-05-31")
+
+
+def test_a_draft_is_put_beside_what_is_in_force(books: Path) -> None:
+    draft = PROGRAM.replace('use = "rfm"', 'use = "rfm"\nscores = "ntile"')
+    (books / "draft.toml").write_text(draft, encoding="utf-8")
+    same = data("segments", "compare", "rfm", "rfm", "--at", "2025-05-31")
+    assert (same["accounts"], same["agree"], same["differ"]) == (20, 20, [])
+    other = data("segments", "compare", "rfm", "rfm", "--program", "draft.toml", "--at", "2025-05-31")
+    assert other["agree"] + len(other["differ"]) == 20
+    assert data("segments", "run", "--at", "2025-05-31")[0]["new"], "nothing was kept"
+    assert "20 accounts" in run("segments", "compare", "rfm", "rfm", "--at", "2025-05-31").stdout
+
+
+def test_an_account_is_told_since_when_it_is_where_it_is(books: Path) -> None:
+    run("segments", "run", "--at", "2025-05-31")
+    held = PROGRAM.replace("[segments.rfm]", '[segments.rfm]\nminimum_stay = "1 year"')
+    (books / "held.toml").write_text(held, encoding="utf-8")
+    run("apply", "held.toml")
+    with Engine.open("sqlite:///stampbook.db") as engine:
+        others = [
+            {
+                "type": "purchase",
+                "id": f"x{number}-{day}",
+                "account": f"c{number:02d}",
+                "at": f"2026-04-{day:02d}",
+                "amount": "50",
+            }
+            for number in range(1, 19)
+            for day in range(1, 10)
+        ]
+        assert all(outcome.accepted for outcome in engine.process(others))
+    run("segments", "run", "--at", "2026-05-01")
+    [row] = data("segments", "explain", "c19")
+    assert (row["segment"], row["held_by"]) == ("champions", "minimum_stay of 1 year")
+    assert row["said"] != "champions"
+    said = run("segments", "explain", "c19").stdout
+    assert "rfm: champions since 2025-05-31" in said
+    assert "held by minimum_stay of 1 year" in said
+
+
+def test_a_schedule_is_printed_for_cron_and_systemd(books: Path) -> None:
+    assert books.exists()
+    plan = data("segments", "schedule", "--every", "week")
+    assert plan["schemes"] == ["rfm"]
+    assert plan["crontab"].splitlines()[1].startswith("30 3 * * 1 ")
+    assert "segments run --db sqlite:///" in plan["service"]
+    timer = ConfigParser(interpolation=None)
+    timer.read_string(plan["timer"])
+    assert timer["Timer"]["OnCalendar"] == "Mon *-*-* 03:30:00 UTC"
+    assert "Persistent=true" in run("segments", "schedule").stdout
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("[segments.rmf]", "did you mean 'rfm'"),
+        ("[segments.rfm]\nconfirm_runs = 0", "confirm_runs"),
+        ('[segments.rfm]\nminimum_sty = "1 day"', "minimum_stay"),
+    ],
+)
+def test_what_a_program_says_of_segments_is_checked(wrong: str, said: str) -> None:
+    with pytest.raises(ProgramError, match=said):
+        load(
+            PROGRAM.replace("[segments.rfm]", wrong)
+            .replace("account.segment.rfm ==", "account.tier ==")
+            .replace("and account.score.rfm.r == 5", "")
+        )
+
+
+def test_a_scheme_that_rules_are_not_told_of_cannot_be_asked_for() -> None:
+    with pytest.raises(ProgramError, match=r"no field 'account\.segment\.abc'"):
+        load(PROGRAM.replace("account.segment.rfm", "account.segment.abc"))

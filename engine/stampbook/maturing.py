@@ -90,7 +90,7 @@ def segment_changed(draft: Draft) -> None:
         draft.object("unknown_scheme", told)
         return
     _note(draft, segment_fact(event.scheme), event.segment, event.definition)
-    for name, value in event.scores.items():
+    for name, value in sorted(event.scores.items()):
         _note(draft, score_fact(event.scheme, name), value, event.definition)
 
 

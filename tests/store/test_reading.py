@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
+import polars as pl
 import pytest
 
 from stampbook import Engine, PluginError, StampbookError
@@ -90,6 +91,7 @@ def test_pages_follow_one_another(engine: Engine) -> None:
 def test_the_history_has_what_was_paid_and_what_came_back(engine: Engine) -> None:
     past = read_frames(engine, AT("2025-06-01"), {"history"})
     assert past.left_out == 1
+    assert isinstance(past.frames.history, pl.LazyFrame)
     rows = past.frames.history.collect().filter(account="a01").sort("event").to_dicts()
     assert {(row["event"], row["kind"], row["amount"], row["about"]) for row in rows} == {
         ("p1-1", "purchase", 100, None),

@@ -153,12 +153,14 @@ def _hold(
     place = bisect_left(instants, run.at)
     spells: list[tuple[int, int, str]] = []
     now: dict[int, Held] = {}
-    for number in raw:
+    for number in {*raw, *following}:
         changes = dict(following.get(number, ()))
-        said, held = raw[number], was.get(number)
+        said, held = raw.get(number), was.get(number)
         for position in range(place, len(instants)):
             at = instants[position]
             said = (at, changes[at]) if at in changes else said
+            if said is None:
+                continue  # its first run comes later
             agreed = position - bisect_left(instants, said[0]) + 1
             if held is None or (held[1] != said[1] and _may_move(held, said[1], at, agreed, policy)):
                 held = (at, said[1])

@@ -121,7 +121,7 @@ class Context:
         self.close_texts(possible)
 
     def _is_of_segments(self, name: str) -> bool:
-        """Whether a name of events is of changes of segments only, not of an event of a plugin or of the program, too."""
+        """Whether a name of events is of changes of segments, and of no event of a plugin or the program."""
         return name in self.scope["event"] and self.scope["event"][name].only == ON_SEGMENT
 
     def declare(self, events: Mapping[str, EventTable], names: Mapping[str, Name], no_amount: frozenset[str]) -> None:

@@ -9,6 +9,18 @@ from stampbook.buying.beta_geometric import BgNbd, MbgNbd
 from stampbook.buying.fitting import Fit, fit
 from stampbook.buying.gamma_gamma import GammaGamma
 from stampbook.buying.pareto import ParetoNbd
-from stampbook.buying.visits import VISIT_COLUMNS, Visits, distinct, visits
+from stampbook.buying.visits import VISIT_COLUMNS, Visits, distinct, usual_gaps, visits
 
-__all__ = ["VISIT_COLUMNS", "BgNbd", "Fit", "GammaGamma", "MbgNbd", "ParetoNbd", "Visits", "distinct", "fit", "visits"]
+__all__ = [
+    "VISIT_COLUMNS",
+    "BgNbd",
+    "Fit",
+    "GammaGamma",
+    "MbgNbd",
+    "ParetoNbd",
+    "Visits",
+    "distinct",
+    "fit",
+    "usual_gaps",
+    "visits",
+]

@@ -21,7 +21,10 @@ _CLOSE: Final = 1e-3
 class Model(Protocol):
     """What can be fitted: positive parameters, and a log-likelihood with its gradient."""
 
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of its parameters."""
+        ...
 
     def starts(self) -> list[Sequence[float]]:
         """Return parameters to begin with."""

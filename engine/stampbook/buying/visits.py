@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+_ALMOST: Final = 1e-9
 VISIT_COLUMNS: Final = ("account", "x", "t_x", "T", "repeat_value")
 
 
@@ -74,3 +75,29 @@ def distinct(frame: pl.DataFrame, unit_days: float) -> tuple[pl.DataFrame, Visit
     found = frame.group_by("x", "t_x", "T").agg(count=pl.len()).sort("x", "t_x", "T")
     x, t_x, T, count = (found[name].to_numpy().astype(np.float64) for name in ("x", "t_x", "T", "count"))  # noqa: N806 - as in print
     return found, Visits(x, t_x / unit_days, T / unit_days, count)
+
+
+def usual_gaps(history: nw.LazyFrame[Any], at: datetime, share: float, least: int) -> tuple[pl.DataFrame, int | None]:
+    """Return account and gap: the shortest gap that at least a share of one's own gaps do not exceed, in days.
+
+    Args:
+        history: one row a purchase or return.
+        at: rows after this instant are not seen.
+        share: such as 0.8.
+        least: of how many gaps it is told; accounts with fewer are left out.
+
+    Returns:
+        the frame, and the same of all gaps of all accounts; None where nobody came again.
+    """
+    import polars as pl
+
+    kept = net_purchases(history, at).filter(nw.col("counted"))
+    days = kept.select("account", age=days_since(nw.col("at"), at, history.implementation)).unique()
+    ages: pl.DataFrame = days.collect("polars").to_native().sort("account", "age")
+    gaps = ages.select("account", gap=pl.col("age").shift(-1).over("account") - pl.col("age")).drop_nulls().sort("gap")
+    if gaps.is_empty():
+        return gaps, None
+    place = (pl.len() * share - _ALMOST).ceil().cast(pl.Int64) - 1
+    own = gaps.group_by("account").agg(gap=pl.col("gap").get(place), many=pl.len())
+    every = gaps.select(pl.col("gap").get(place)).item()
+    return own.filter(pl.col("many") >= least).select("account", "gap"), int(every)

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
+    from stampbook.buying import BgNbd as BgNbd
+    from stampbook.buying import Fit as Fit
+    from stampbook.buying import GammaGamma as GammaGamma
+    from stampbook.buying import MbgNbd as MbgNbd
+    from stampbook.buying import ParetoNbd as ParetoNbd
+    from stampbook.buying import Visits as Visits
+    from stampbook.buying import distinct as distinct
+    from stampbook.buying import fit as fit
+    from stampbook.buying import usual_gaps as usual_gaps
+    from stampbook.buying import visits as visits
     from stampbook.choosing import Which as Which
     from stampbook.classes import by_borders as by_borders
     from stampbook.classes import standing as standing
@@ -157,6 +167,18 @@ _ROOMS = {
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
+    "buying": (
+        "BgNbd",
+        "Fit",
+        "GammaGamma",
+        "MbgNbd",
+        "ParetoNbd",
+        "Visits",
+        "distinct",
+        "fit",
+        "usual_gaps",
+        "visits",
+    ),
     "classes": ("by_borders", "standing", "top_class"),
     "earlier": ("Earlier", "Happened"),
     "netting": ("days_since", "first_instant", "from_on", "net_lines", "net_purchases"),

@@ -1,0 +1,132 @@
+"""Who went from where to where between two dates, as bands between two columns of segments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import altair as alt
+
+from stampbook.segment_report.charts import NARROW, colours_of, ordered
+from stampbook.segment_report.look import fitting
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ABSENT: Final = "not there yet"
+"""How accounts are called that the earlier run did not know."""
+
+_HEIGHT: Final = 420
+_BETWEEN: Final = 13
+_THICK: Final = 12
+_STEPS: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+class _Node(NamedTuple):
+    name: str
+    accounts: int
+    top: float
+    height: float
+
+
+def alluvial(flow: pl.DataFrame, width: int) -> alt.LayerChart:
+    """Draw bands from the segments before, on the left, to those after, as thick as they have accounts.
+
+    Args:
+        flow: before, after, accounts; see `tables.flow`.
+        width: of the picture, in pixels.
+    """
+    rows = [(row["before"] or ABSENT, row["after"] or ABSENT, row["accounts"]) for row in flow.to_dicts()]
+    names = ordered(sorted({name for before, after, _ in rows for name in (before, after)}))
+    names.sort(key=lambda name: name == ABSENT)
+    sides = [_side([(row[side], row[2]) for row in rows], names) for side in (0, 1)]
+    room = 150 if width >= NARROW else 96
+    left, right = room, width - room
+    colours = colours_of(names)
+    return alt.layer(
+        _bands(rows, names, sides, (left + _THICK, right - _THICK), colours, width),
+        _blocks(sides, (left, right - _THICK), colours, width),
+        _labels(sides[0], left - 6, "right", room - 10, width),
+        _labels(sides[1], right + 6, "left", room - 10, width),
+    ).properties(width=width, height=_HEIGHT)
+
+
+def _side(parts: list[tuple[str, int]], names: list[str]) -> dict[str, _Node]:
+    sizes = dict.fromkeys(names, 0)
+    for name, accounts in parts:
+        sizes[name] += accounts
+    present = [name for name in names if sizes[name]]
+    free = _HEIGHT - _BETWEEN * (len(present) - 1)
+    total = sum(sizes.values()) or 1
+    nodes, top = {}, 0.0
+    for name in present:
+        height = free * sizes[name] / total
+        nodes[name] = _Node(name, sizes[name], top, height)
+        top += height + _BETWEEN
+    return nodes
+
+
+def _bands(
+    rows: list[tuple[str, str, int]],
+    names: list[str],
+    sides: list[dict[str, _Node]],
+    ends: tuple[float, float],
+    colours: dict[str, str],
+    width: int,
+) -> alt.Chart:
+    place = {name: number for number, name in enumerate(names)}
+    used = [dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)]
+    values: list[dict[str, Any]] = []
+    for number, (before, after, accounts) in enumerate(sorted(rows, key=lambda row: (place[row[0]], place[row[1]]))):
+        tops, heights = [], []
+        for side, name in enumerate((before, after)):
+            node = sides[side][name]
+            heights.append(node.height * accounts / node.accounts)
+            tops.append(node.top + used[side][name])
+            used[side][name] += heights[side]
+        for step in _STEPS:
+            part = step * step * (3 - 2 * step)
+            top = tops[0] + (tops[1] - tops[0]) * part
+            high = heights[0] + (heights[1] - heights[0]) * part
+            x = ends[0] + (ends[1] - ends[0]) * step
+            values.append({"band": number, "x": x, "y": top, "y2": top + high, "colour": colours[before]})
+    return (
+        alt.Chart(alt.Data(values=values))
+        .mark_area(interpolate="monotone", opacity=0.5)
+        .encode(
+            x=_x("x", width), y=_y("y"), y2="y2:Q", detail="band:N", color=alt.Color("colour:N", scale=None, legend=None)
+        )
+    )
+
+
+def _blocks(sides: list[dict[str, _Node]], ends: tuple[float, float], colours: dict[str, str], width: int) -> alt.Chart:
+    values = [
+        {"x": x, "x2": x + _THICK, "y": node.top, "y2": node.top + node.height, "colour": colours[node.name]}
+        for side, x in zip(sides, ends, strict=True)
+        for node in side.values()
+    ]
+    return (
+        alt.Chart(alt.Data(values=values))
+        .mark_rect()
+        .encode(x=_x("x", width), x2="x2:Q", y=_y("y"), y2="y2:Q", color=alt.Color("colour:N", scale=None, legend=None))
+    )
+
+
+def _labels(side: dict[str, _Node], x: float, align: Any, room: float, width: int) -> alt.Chart:
+    values = []
+    for node in side.values():
+        number = f"{node.accounts:,}"
+        name = fitting(node.name, room - 7 * (len(number) + 1))
+        values.append({"x": x, "y": node.top + node.height / 2, "text": f"{name} {number}"})
+    return (
+        alt.Chart(alt.Data(values=values))
+        .mark_text(align=align, baseline="middle", fill="currentColor")
+        .encode(x=_x("x", width), y=_y("y"), text="text:N")
+    )
+
+
+def _x(name: str, width: int) -> alt.X:
+    return alt.X(f"{name}:Q", axis=None, scale=alt.Scale(domain=[0, width], nice=False, zero=False))
+
+
+def _y(name: str) -> alt.Y:
+    return alt.Y(f"{name}:Q", axis=None, scale=alt.Scale(domain=[_HEIGHT, 0], nice=False, zero=False))

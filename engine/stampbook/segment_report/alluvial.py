@@ -93,7 +93,11 @@ def _bands(
         alt.Chart(alt.Data(values=values))
         .mark_area(interpolate="monotone", opacity=0.5)
         .encode(
-            x=_x("x", width), y=_y("y"), y2="y2:Q", detail="band:N", color=alt.Color("colour:N", scale=None, legend=None)
+            x=_x("x", width),
+            y=_y("y"),
+            y2="y2:Q",
+            detail="band:N",
+            color=alt.Color("colour:N", scale=None, legend=None),
         )
     )
 

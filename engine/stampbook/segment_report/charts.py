@@ -37,15 +37,26 @@ def heat_map(cells: pl.DataFrame, width: int) -> alt.LayerChart:
             lines.insert(0, fitting(cell["segment"], step - 8))
         lines = [line for line in lines if line and text_width(line) <= step]
         rows.append({"r": cell["r"], "f": cell["f"], "colour": colour, "ink": ink_on(colour), "lines": lines})
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("f:O", title="frequency, 5 or the highest is best", scale=alt.Scale(domain=list(scores["f"]), padding=0.04)),
-        y=alt.Y("r:O", title="recency", scale=alt.Scale(domain=list(reversed(scores["r"])), padding=0.04)),
-    )
-    boxes = base.mark_rect().encode(color=_AS_GIVEN).properties(width=width - 60, height=len(scores["r"]) * min(step, 62))
-    texts = base.mark_text(lineHeight=_LINE, baseline="middle", lineBreak="\n", dy=-_LINE / 2 * 1.2).encode(
-        text="lines:N", color=alt.Color("ink:N", scale=None, legend=None)
-    )
-    return alt.layer(boxes, texts).configure_axis(labelAngle=0)
+    level = alt.Axis(labelAngle=0)
+    across = alt.Scale(domain=list(scores["f"]), padding=0.04)
+    upwards = alt.Scale(domain=list(reversed(scores["r"])), padding=0.04)
+    size = {"width": width - 60, "height": len(scores["r"]) * min(step, 62)}
+
+    def base(some: list[dict[str, Any]]) -> alt.Chart:
+        return alt.Chart(alt.Data(values=some)).encode(
+            x=alt.X("f:O", title="frequency", scale=across, axis=level),
+            y=alt.Y("r:O", title="recency", scale=upwards, axis=level),
+        )
+
+    # The middle of a text is that of its first line, so texts of one, two and three lines are set apart.
+    texts = [
+        base(some)
+        .mark_text(lineHeight=_LINE, baseline="middle", dy=-_LINE * (count - 1) / 2)
+        .encode(text="lines:N", color=alt.Color("ink:N", scale=None, legend=None))
+        for count in (1, 2, 3)
+        if (some := [row for row in rows if len(row["lines"]) == count])
+    ]
+    return alt.layer(base(rows).mark_rect().encode(color=_AS_GIVEN), *texts).properties(**size)
 
 
 def tree_map(segments: pl.DataFrame, width: int) -> alt.LayerChart:
@@ -57,7 +68,9 @@ def tree_map(segments: pl.DataFrame, width: int) -> alt.LayerChart:
     for row, box in zip(rows, squarified([row["accounts"] for row in rows], Box(0, 0, width, height)), strict=True):
         share = row["revenue_percent"] or 0.0
         colour = shade(max(share, 0) / most)
-        lines = [fitting(row["segment"], box.width - 10), f"{row['accounts']:,}", f"{share:.1f} % of revenue"]
+        long, short = f"{share:.1f} % of revenue", f"{share:.1f} %"
+        part = long if text_width(long) <= box.width - 8 else short
+        lines = [fitting(row["segment"], box.width - 10), f"{row['accounts']:,}", part]
         lines = [line for line in lines if line and text_width(line) <= box.width - 8]
         drawn.append(
             {

@@ -22,7 +22,18 @@ DARK: Final = "#15181d"
 INK: Final = "#1c2128"
 """The colour of text in a picture that stands by itself, on white."""
 
-SERIES: Final = ("#2f7fc1", "#d05a00", "#0d8a68", "#b0529c", "#857d12", "#7a6fd0", "#a8603a", "#2a8a9c", "#c2496b", "#747d88")
+SERIES: Final = (
+    "#2f7fc1",
+    "#d05a00",
+    "#0d8a68",
+    "#b0529c",
+    "#857d12",
+    "#7a6fd0",
+    "#a8603a",
+    "#2a8a9c",
+    "#c2496b",
+    "#747d88",
+)
 """For things of different kind: first those that people with any colour vision tell apart, after Okabe and Ito (2008)."""
 
 _RAMP: Final = ("#e6f0f8", "#bcd7eb", "#85b5d9", "#4a8ec4", "#1f66a5", "#0b4079", "#08254a")
@@ -36,7 +47,6 @@ CONFIG: Final[dict[str, Any]] = {
     "background": "transparent",
     "font": FONT,
     "padding": 4,
-    "numberFormat": ",",
     "view": {"stroke": None},
     "text": {"fontSize": 12},
     "axis": {

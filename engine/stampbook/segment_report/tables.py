@@ -172,7 +172,9 @@ def classes(curve: pl.DataFrame, judged: Judged | None = None) -> pl.DataFrame:
 def thinned(curve: pl.DataFrame) -> pl.DataFrame:
     """Return so much of a Pareto curve that it looks the same: from the origin, denser where it is steep."""
     height = len(curve)
-    ranks = sorted({max(1, round(height * (k / CURVE_POINTS) ** 2)) for k in range(1, CURVE_POINTS + 1)} if height else ())
+    ranks = sorted(
+        {max(1, round(height * (k / CURVE_POINTS) ** 2)) for k in range(1, CURVE_POINTS + 1)} if height else ()
+    )
     start = pl.DataFrame({"accounts_percent": [0.0], "revenue_percent": [0.0]})
     drawn = curve.filter(pl.col("rank").is_in(ranks)).select("accounts_percent", "revenue_percent")
     return pl.concat([start, drawn])
@@ -207,7 +209,14 @@ def cohorts(history: pl.LazyFrame, at: datetime, zone: str) -> pl.DataFrame:
     return (
         every.join(active, on=["cohort", "months"], how="left")
         .with_columns(pl.col("active", "revenue").fill_null(0))
-        .select("cohort", "months", "accounts", "active", (100 * pl.col("active") / pl.col("accounts")).alias("percent"), "revenue")
+        .select(
+            "cohort",
+            "months",
+            "accounts",
+            "active",
+            (100 * pl.col("active") / pl.col("accounts")).alias("percent"),
+            "revenue",
+        )
         .sort("cohort", "months")
         .collect()
     )
@@ -227,4 +236,6 @@ def over_time(runs: Sequence[Judged]) -> pl.DataFrame:
         for judged in runs
     ]
     together = pl.concat([pl.DataFrame(schema=schema), *parts])
-    return together.with_columns(percent=100 * pl.col("accounts") / pl.col("accounts").sum().over("at")).sort("at", "segment")
+    return together.with_columns(percent=100 * pl.col("accounts") / pl.col("accounts").sum().over("at")).sort(
+        "at", "segment"
+    )

@@ -49,9 +49,7 @@ def _row(row: Sequence[float], room: Box) -> list[Box]:
     for area in row:
         long = area / thick
         upright = room.width >= room.height
-        boxes.append(
-            Box(room.x, room.y + at, thick, long) if upright else Box(room.x + at, room.y, long, thick)
-        )
+        boxes.append(Box(room.x, room.y + at, thick, long) if upright else Box(room.x + at, room.y, long, thick))
         at += long
     return boxes
 

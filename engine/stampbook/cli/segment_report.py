@@ -32,7 +32,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
 @click.option("--from", "since", metavar="TIME", help="Compare with this date. Three months before where absent.")
 @click.option("--scheme", metavar="NAME", default="", help="Whose segments are mapped, and whose moves are told.")
-def report(
+def report(  # noqa: PLR0913, PLR0917 - an argument an option
     run: Run,
     html: Path | None,
     pictures: Path | None,
@@ -45,9 +45,9 @@ def report(
 ) -> None:
     """Draw the segments: their revenue, who moved, who comes back, and how well models foretell it.
 
-    All schemes of the program in force are run as of --at, as of --from and, for stages of life, as of six dates a month
-    apart. Nothing is kept, so a database that may only be read will do. What the program has no scheme for is left out
-    of the report, with a line that says which plugin to add.
+    All schemes of the program in force are run as of --at, as of --from and, for stages of life, as of six dates a
+    month apart. Nothing is kept, so a database that may only be read will do. What the program has no scheme for is
+    left out of the report, with a line that says which plugin to add.
     """
     from stampbook.cli.printing import progress
     from stampbook.periods import instant_of

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import altair as alt
 
-from stampbook.segment_report.charts import NARROW, colours_of, ordered
-from stampbook.segment_report.look import fitting
+from stampbook.segment_report.charts import NARROW, colours_of
+from stampbook.segment_report.look import OTHER, fitting, inline
+from stampbook.segment_report.tables import ABSENT
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Sequence
 
-ABSENT: Final = "not there yet"
-"""How accounts are called that the earlier run did not know."""
+    import polars as pl
 
 _HEIGHT: Final = 420
 _BETWEEN: Final = 13
 _THICK: Final = 12
+_AS_GIVEN: Final = alt.Color("colour:N", scale=None, legend=None)
 _STEPS: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -28,20 +29,20 @@ class _Node(NamedTuple):
     height: float
 
 
-def alluvial(flow: pl.DataFrame, width: int) -> alt.LayerChart:
+def alluvial(flow: pl.DataFrame, order: Sequence[str], width: int) -> alt.TopLevelMixin:
     """Draw bands from the segments before, on the left, to those after, as thick as they have accounts.
 
     Args:
         flow: before, after, accounts; see `tables.flow`.
+        order: of the segments, from above.
         width: of the picture, in pixels.
     """
     rows = [(row["before"] or ABSENT, row["after"] or ABSENT, row["accounts"]) for row in flow.to_dicts()]
-    names = ordered(sorted({name for before, after, _ in rows for name in (before, after)}))
-    names.sort(key=lambda name: name == ABSENT)
+    names = [*order, ABSENT]
     sides = [_side([(row[side], row[2]) for row in rows], names) for side in (0, 1)]
     room = 150 if width >= NARROW else 96
     left, right = room, width - room
-    colours = colours_of(names)
+    colours = colours_of(order) | {ABSENT: OTHER}
     return alt.layer(
         _bands(rows, names, sides, (left + _THICK, right - _THICK), colours, width),
         _blocks(sides, (left, right - _THICK), colours, width),
@@ -55,9 +56,9 @@ def _side(parts: list[tuple[str, int]], names: list[str]) -> dict[str, _Node]:
     for name, accounts in parts:
         sizes[name] += accounts
     present = [name for name in names if sizes[name]]
-    free = _HEIGHT - _BETWEEN * (len(present) - 1)
+    free = _HEIGHT - _BETWEEN * len(present)
     total = sum(sizes.values()) or 1
-    nodes, top = {}, 0.0
+    nodes, top = {}, _BETWEEN / 2
     for name in present:
         height = free * sizes[name] / total
         nodes[name] = _Node(name, sizes[name], top, height)
@@ -89,17 +90,18 @@ def _bands(
             high = heights[0] + (heights[1] - heights[0]) * part
             x = ends[0] + (ends[1] - ends[0]) * step
             values.append({"band": number, "x": x, "y": top, "y2": top + high, "colour": colours[before]})
-    return (
-        alt.Chart(alt.Data(values=values))
+    chart: alt.Chart = (
+        alt.Chart(inline(values))
         .mark_area(interpolate="monotone", opacity=0.5)
         .encode(
             x=_x("x", width),
             y=_y("y"),
             y2="y2:Q",
             detail="band:N",
-            color=alt.Color("colour:N", scale=None, legend=None),
+            color=_AS_GIVEN,
         )
     )
+    return chart
 
 
 def _blocks(sides: list[dict[str, _Node]], ends: tuple[float, float], colours: dict[str, str], width: int) -> alt.Chart:
@@ -108,11 +110,10 @@ def _blocks(sides: list[dict[str, _Node]], ends: tuple[float, float], colours: d
         for side, x in zip(sides, ends, strict=True)
         for node in side.values()
     ]
-    return (
-        alt.Chart(alt.Data(values=values))
-        .mark_rect()
-        .encode(x=_x("x", width), x2="x2:Q", y=_y("y"), y2="y2:Q", color=alt.Color("colour:N", scale=None, legend=None))
+    chart: alt.Chart = (
+        alt.Chart(inline(values)).mark_rect().encode(x=_x("x", width), x2="x2:Q", y=_y("y"), y2="y2:Q", color=_AS_GIVEN)
     )
+    return chart
 
 
 def _labels(side: dict[str, _Node], x: float, align: Any, room: float, width: int) -> alt.Chart:
@@ -121,11 +122,12 @@ def _labels(side: dict[str, _Node], x: float, align: Any, room: float, width: in
         number = f"{node.accounts:,}"
         name = fitting(node.name, room - 7 * (len(number) + 1))
         values.append({"x": x, "y": node.top + node.height / 2, "text": f"{name} {number}"})
-    return (
-        alt.Chart(alt.Data(values=values))
+    chart: alt.Chart = (
+        alt.Chart(inline(values))
         .mark_text(align=align, baseline="middle", fill="currentColor")
         .encode(x=_x("x", width), y=_y("y"), text="text:N")
     )
+    return chart
 
 
 def _x(name: str, width: int) -> alt.X:

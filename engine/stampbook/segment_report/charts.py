@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 import polars as pl
 
-from stampbook.segment_report.look import SERIES, fitting, ink_on, shade, text_width
+from stampbook.segment_report.look import SERIES, fitting, ink_on, inline, shade, text_width
 from stampbook.segment_report.treemap import Box, squarified
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _SHARE: Final = alt.Scale(domain=[0, 1], nice=False)
 _AS_GIVEN: Final = alt.Color("colour:N", scale=None, legend=None)
 
 
-def heat_map(cells: pl.DataFrame, width: int) -> alt.LayerChart:
+def heat_map(cells: pl.DataFrame, width: int) -> alt.TopLevelMixin:
     """Draw recency upwards and frequency to the right, the darker the more revenue; see `tables.grid`."""
     scores = {letter: range(1, max(5, _largest(cells[letter])) + 1) for letter in "rf"}
     step = (width - 60) / len(scores["f"])
@@ -31,7 +32,7 @@ def heat_map(cells: pl.DataFrame, width: int) -> alt.LayerChart:
     rows = []
     for cell in cells.to_dicts():
         share = cell["revenue_percent"] or 0.0
-        colour = shade(max(share, 0) / most)
+        colour = shade(math.sqrt(max(share, 0) / most))  # the root sets small shares apart
         lines = [f"{cell['accounts']:,}", f"{share:.1f} %"]
         if width >= NARROW:
             lines.insert(0, fitting(cell["segment"], step - 8))
@@ -43,7 +44,7 @@ def heat_map(cells: pl.DataFrame, width: int) -> alt.LayerChart:
     size = {"width": width - 60, "height": len(scores["r"]) * min(step, 62)}
 
     def base(some: list[dict[str, Any]]) -> alt.Chart:
-        return alt.Chart(alt.Data(values=some)).encode(
+        return alt.Chart(inline(some)).encode(
             x=alt.X("f:O", title="frequency", scale=across, axis=level),
             y=alt.Y("r:O", title="recency", scale=upwards, axis=level),
         )
@@ -59,15 +60,15 @@ def heat_map(cells: pl.DataFrame, width: int) -> alt.LayerChart:
     return alt.layer(base(rows).mark_rect().encode(color=_AS_GIVEN), *texts).properties(**size)
 
 
-def tree_map(segments: pl.DataFrame, width: int) -> alt.LayerChart:
-    """Draw a box a segment, as large as its number of accounts, the darker the more revenue; see `tables.segment_table`."""
+def tree_map(segments: pl.DataFrame, width: int) -> alt.TopLevelMixin:
+    """Draw a box a segment, as large as its number of accounts, the darker the more revenue."""
     height = 320
     rows = sorted(segments.to_dicts(), key=lambda row: (-row["accounts"], row["segment"]))
     most = max([row["revenue_percent"] or 0 for row in rows], default=0) or 1
     drawn = []
     for row, box in zip(rows, squarified([row["accounts"] for row in rows], Box(0, 0, width, height)), strict=True):
         share = row["revenue_percent"] or 0.0
-        colour = shade(max(share, 0) / most)
+        colour = shade(math.sqrt(max(share, 0) / most))  # the root sets small shares apart
         long, short = f"{share:.1f} % of revenue", f"{share:.1f} %"
         part = long if text_width(long) <= box.width - 8 else short
         lines = [fitting(row["segment"], box.width - 10), f"{row['accounts']:,}", part]
@@ -80,7 +81,7 @@ def tree_map(segments: pl.DataFrame, width: int) -> alt.LayerChart:
                 "lines": lines[: max(0, int((box.height - 8) // _LINE))],
             }
         )
-    base = alt.Chart(alt.Data(values=drawn)).encode(x=_pixels("x", width), y=_pixels("y", height, turned=True))
+    base = alt.Chart(inline(drawn)).encode(x=_pixels("x", width), y=_pixels("y", height, turned=True))
     boxes = base.mark_rect(stroke="currentColor", strokeWidth=1).encode(x2="x2:Q", y2="y2:Q", color=_AS_GIVEN)
     texts = base.mark_text(align="left", baseline="top", dx=5, dy=6, lineHeight=_LINE).encode(
         text="lines:N", color=alt.Color("ink:N", scale=None, legend=None)
@@ -98,9 +99,9 @@ def _pixels(name: str, size: float, *, turned: bool = False) -> Any:
     return channel(f"{name}:Q", scale=alt.Scale(domain=domain, nice=False, zero=False), axis=None)
 
 
-def pareto_curve(curve: pl.DataFrame, classes: pl.DataFrame, width: int) -> alt.LayerChart:
+def pareto_curve(curve: pl.DataFrame, classes: pl.DataFrame, width: int) -> alt.TopLevelMixin:
     """Draw which share of revenue the best accounts bring, with the borders of classes; see `tables.pareto`."""
-    line = alt.Chart(alt.Data(values=curve.to_dicts())).encode(
+    line = alt.Chart(inline(curve.to_dicts())).encode(
         x=alt.X("accounts_percent:Q", title="accounts, the most valuable first, %", scale=_PERCENT),
         y=alt.Y("revenue_percent:Q", title="revenue, %", scale=_PERCENT),
     )
@@ -109,9 +110,9 @@ def pareto_curve(curve: pl.DataFrame, classes: pl.DataFrame, width: int) -> alt.
         middle, end = end + row["accounts_percent"] / 2, end + row["accounts_percent"]
         marks.append({"class": row["class"], "middle": middle, "end": end, "of": 96})
     place = alt.X("middle:Q", scale=_PERCENT)
-    marked = alt.Chart(alt.Data(values=marks))
+    marked = alt.Chart(inline(marks))
     borders = (
-        alt.Chart(alt.Data(values=marks[:-1]))
+        alt.Chart(inline(marks[:-1]))
         .mark_rule(strokeDash=[4, 3], stroke="currentColor")
         .encode(x=alt.X("end:Q", scale=_PERCENT))
     )
@@ -123,7 +124,7 @@ def pareto_curve(curve: pl.DataFrame, classes: pl.DataFrame, width: int) -> alt.
     ).properties(width=width - 60, height=min(300, width - 60))
 
 
-def cohort_triangle(cohorts: pl.DataFrame, width: int) -> alt.LayerChart:
+def cohort_triangle(cohorts: pl.DataFrame, width: int) -> alt.TopLevelMixin:
     """Draw a row a month of first purchase, the darker the more accounts bought again; see `tables.cohorts`."""
     last = 24 if width >= NARROW else 11
     newest = cohorts["cohort"].unique().sort().tail(last)
@@ -145,7 +146,7 @@ def cohort_triangle(cohorts: pl.DataFrame, width: int) -> alt.LayerChart:
                 "text": text if text_width(text, 11) <= step - 1 else "",
             }
         )
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         x=alt.X("months:O", title="months since the first purchase", axis=alt.Axis(orient="top", labelAngle=0)),
         y=alt.Y("cohort:O", title=None),
     )
@@ -154,7 +155,7 @@ def cohort_triangle(cohorts: pl.DataFrame, width: int) -> alt.LayerChart:
     return alt.layer(boxes, texts)
 
 
-def bars_over_time(parts: pl.DataFrame, zone: str, width: int) -> alt.LayerChart:
+def bars_over_time(parts: pl.DataFrame, zone: str, width: int) -> alt.TopLevelMixin:
     """Draw a bar an instant, divided by segment in percent of accounts; see `tables.over_time`."""
     names = ordered(parts["segment"].unique().to_list())
     colours = colours_of(names)
@@ -175,9 +176,7 @@ def bars_over_time(parts: pl.DataFrame, zone: str, width: int) -> alt.LayerChart
             low = high
     percent = alt.Scale(domain=[0, 100], nice=False)
     upright = width < NARROW
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("at:O", title=None, axis=alt.Axis(labelAngle=-60 if upright else 0))
-    )
+    base = alt.Chart(inline(rows)).encode(x=alt.X("at:O", title=None, axis=alt.Axis(labelAngle=-60 if upright else 0)))
     bars = base.mark_bar(stroke="currentColor", strokeWidth=0.5).encode(
         y=alt.Y("low:Q", title="accounts, %", scale=percent),
         y2="high:Q",
@@ -189,7 +188,7 @@ def bars_over_time(parts: pl.DataFrame, zone: str, width: int) -> alt.LayerChart
     return alt.layer(bars, texts).properties(width=width - 60, height=height)
 
 
-def predicted_and_actual(rows: pl.DataFrame, by: str, titles: tuple[str, str], width: int) -> alt.LayerChart:
+def predicted_and_actual(rows: pl.DataFrame, by: str, titles: tuple[str, str], width: int) -> alt.TopLevelMixin:
     """Draw what was foretold beside what came: two lines that differ in colour, dash and mark.
 
     Args:
@@ -205,7 +204,7 @@ def predicted_and_actual(rows: pl.DataFrame, by: str, titles: tuple[str, str], w
         if row[what] is not None
     ]
     names = ("actual", "predicted")
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = alt.Chart(inline(values)).encode(
         x=alt.X("at:O", title=titles[0], axis=alt.Axis(labelAngle=0)),
         y=alt.Y("value:Q", title=titles[1]),
         color=_by_name(names, dict(zip(names, SERIES, strict=False)), columns=2),
@@ -218,11 +217,11 @@ def predicted_and_actual(rows: pl.DataFrame, by: str, titles: tuple[str, str], w
     ).properties(width=width - 60, height=min(280, width - 60))
 
 
-def roc_curve(rates: pl.DataFrame, width: int) -> alt.LayerChart:
+def roc_curve(rates: pl.DataFrame, width: int) -> alt.TopLevelMixin:
     """Draw the share of buyers that a score finds against the share of others that it takes for buyers."""
     size = min(320, width - 60)
     line = (
-        alt.Chart(alt.Data(values=rates.to_dicts()))
+        alt.Chart(inline(rates.to_dicts()))
         .mark_line(color=SERIES[0], strokeWidth=2.5, interpolate="linear")
         .encode(
             x=alt.X("false_positive_rate:Q", title="of those who did not buy, taken for buyers", scale=_SHARE),
@@ -231,7 +230,7 @@ def roc_curve(rates: pl.DataFrame, width: int) -> alt.LayerChart:
         )
     )
     chance = (
-        alt.Chart(alt.Data(values=[{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
+        alt.Chart(inline([{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
         .mark_line(stroke="currentColor", strokeDash=[4, 3], strokeWidth=1)
         .encode(x=alt.X("a:Q", scale=_SHARE), y=alt.Y("b:Q", scale=_SHARE))
     )
@@ -239,7 +238,7 @@ def roc_curve(rates: pl.DataFrame, width: int) -> alt.LayerChart:
 
 
 def ordered(names: Sequence[str]) -> list[str]:
-    """Return segments in the order of a life, where they are those of one, and by name."""
+    """Return segments in the order of a life, and those that are no stage of one after them, by name."""
     places = {name: place for place, name in enumerate(_LIFECYCLE)}
     return sorted(names, key=lambda name: (places.get(name, len(places)), name))
 

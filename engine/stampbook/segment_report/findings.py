@@ -5,8 +5,8 @@ A run of customer lifetime value::
     {"parameters": {"r": 0.243, …},
      "holdout": [{"frequency": 0, "accounts": 1411, "predicted": 0.212, "actual": 0.233}, …]}
 
-where `frequency` counts repeat purchases up to the holdout, and `predicted` and `actual` are purchases an account in it.
-A run of churn, where each scorer was tried on a holdout and `calibration` and `roc` are those of the one that was chosen::
+where `frequency` counts repeat purchases up to the holdout, and `predicted` and `actual` are purchases an account in
+it. A run of churn, where scorers were tried on a holdout, and `calibration` and `roc` are those of the one chosen::
 
     {"backtest": {"scorers": [{"name": "p_buys", "auc": 0.747, "brier": 0.151}, …],
                   "calibration": [{"decile": 1, "accounts": 236, "predicted": 0.04, "actual": 0.03}, …],
@@ -50,7 +50,7 @@ def scorers(findings: Mapping[str, Any]) -> pl.DataFrame | None:
 
 
 def calibration(findings: Mapping[str, Any]) -> pl.DataFrame | None:
-    """Return, by tenths of the accounts, the share foretold to buy and that which did: decile, accounts, predicted, actual."""
+    """Return the share foretold to buy and that which did, by tenths: decile, accounts, predicted, actual."""
     columns = {"decile": _WHOLE, "accounts": _WHOLE, "predicted": _REAL, "actual": _REAL}
     found = _rows(_backtest(findings).get("calibration"), columns)
     return None if found is None else found.sort("decile")

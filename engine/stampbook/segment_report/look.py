@@ -1,8 +1,8 @@
 """How pictures look: colours that can be told apart on light and on dark, and a chart as SVG or PNG.
 
-Text and lines take the colour of the text around them (``currentColor``), so that one picture serves a light page, a dark
-one and paper. Colours of areas keep a contrast of 3:1 to both pages, as WCAG 2.2 asks of graphics (1.4.11); text upon
-an area is black or white, whichever stands out more, which is never less than 4.5:1 (1.4.3).
+Text and lines take the colour of the text around them (``currentColor``), so that one picture serves a light page, a
+dark one and paper. Colours of areas keep a contrast of 3:1 to both pages, as WCAG 2.2 asks of graphics (1.4.11); text
+upon an area is black or white, whichever stands out more, which is never less than 4.5:1 (1.4.3).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from stampbook.errors import StampbookError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import altair as alt
 
 LIGHT: Final = "#ffffff"
@@ -32,9 +34,12 @@ SERIES: Final = (
     "#a8603a",
     "#2a8a9c",
     "#c2496b",
-    "#747d88",
+    "#5b8a2c",
 )
-"""For things of different kind: first those that people with any colour vision tell apart, after Okabe and Ito (2008)."""
+"""For things of different kind. The first five are told apart with any colour vision, after Okabe and Ito (2008)."""
+
+OTHER: Final = "#747d88"
+"""For what is none of them."""
 
 _RAMP: Final = ("#e6f0f8", "#bcd7eb", "#85b5d9", "#4a8ec4", "#1f66a5", "#0b4079", "#08254a")
 """From little to much, by lightness alone."""
@@ -101,6 +106,14 @@ def _luminance(colour: str) -> float:
         for value in (channel / 255 for channel in _channels(colour))
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def inline(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
+    """Return rows as the data of a chart."""
+    import altair as alt
+
+    data: alt.Data = alt.Data(values=list(rows))  # type: ignore[no-untyped-call] # altair has no type for it
+    return data
 
 
 def svg(chart: alt.TopLevelMixin) -> str:

@@ -27,7 +27,7 @@ _DECILE_COLUMNS = (
 )
 
 
-def value_section(survey: Survey, value: Judged | None) -> Section:
+def value_section(value: Judged | None) -> Section:
     """Return the section on customer lifetime value: purchases predicted and made, by those made before."""
     title = "Lifetime value: predicted and actual"
     if value is None:
@@ -40,16 +40,15 @@ def value_section(survey: Survey, value: Judged | None) -> Section:
     if rows is not None:
         foretold, came = _total(rows, "predicted"), _total(rows, "actual")
         text = (
-            f"The scheme {value.scheme} was fitted to what was known before a holdout: it foretold {foretold:,.0f} purchases in "
-            f"it, and {came:,.0f} were made."
+            f"The scheme {value.scheme} was fitted to what was known before a holdout: it foretold {foretold:,.0f} "
+            f"purchases in it, and {came:,.0f} were made."
         )
+        titles = ("repeat purchases before", "purchases an account")
         picture = Picture(
             "value_holdout",
             "Purchases an account in the holdout, by how often it had bought again before.",
             f"Two lines, predicted and actual, over {len(rows)} frequencies. {text}",
-            partial(
-                charts.predicted_and_actual, rows, "frequency", ("repeat purchases before", "purchases an account")
-            ),
+            partial(charts.predicted_and_actual, rows, "frequency", titles),
         )
         pictures = (picture,)
         tables.append(Table("value_holdout", "Purchases in the holdout.", _HOLDOUT_COLUMNS, rows))
@@ -65,7 +64,7 @@ def _total(rows: pl.DataFrame, column: str) -> float:
 
 
 def churn_section(survey: Survey) -> Section:
-    """Return the section on churn: how well scores tell who will buy again, and whether their numbers can be believed."""
+    """Return the section on churn: how well scores tell who will buy again, and whether to believe them."""
     title = "Churn: how well it is foretold"
     run = next((run for run in survey.runs if "backtest" in run.findings), survey.made_by("churn"))
     if run is None:
@@ -84,16 +83,16 @@ def churn_section(survey: Survey) -> Section:
     if rates is not None:
         picture = Picture(
             "churn_roc",
-            "Buyers found against others taken for buyers, as the limit of the score is lowered. The dashed line is chance.",
+            "Buyers found against others taken for buyers, as the score's limit is lowered. The dashed line is chance.",
             f"Receiver operating characteristic of the chosen score of {run.scheme}, {len(rates)} points.",
             partial(charts.roc_curve, rates),
         )
         pictures.append(picture)
-        columns = (
+        points = (
             Column("false_positive_rate", "false positives", "number"),
             Column("true_positive_rate", "true positives", "number"),
         )
-        tables.append(Table("churn_roc", "The points of the curve.", columns, rates, shown=0))
+        tables.append(Table("churn_roc", "The points of the curve.", points, rates, shown=0))
     if deciles is not None:
         picture = Picture(
             "churn_calibration",

@@ -106,7 +106,7 @@ def _section(section: Section, currency: Asset) -> str:
 
 def _figure(picture: Picture) -> str:
     wide, phone = (
-        _described(svg(picture.draw(width)), f"{picture.name}-{width}", picture.alt) for width in (WIDE, PHONE)
+        _described(svg(picture.draw(width)), f"{picture.name}-{width}", picture.description) for width in (WIDE, PHONE)
     )
     return (
         f'<figure><div class="wide">{wide}</div><div class="phone">{phone}</div>\n'
@@ -127,18 +127,24 @@ def _table(table: Table, currency: Asset) -> str:
     )
     more = len(table.frame) - len(rows)
     caption = table.caption if not more else f"{table.caption} The first {len(rows):,} of {len(table.frame):,}."
-    head = "".join(f'<th scope="col"{_side(column)}>{escape(column.heading)}</th>' for column in table.columns)
+    head = "".join(f'<th scope="col"{_side(column)}>{_breakable(column.heading)}</th>' for column in table.columns)
     body = "\n".join(f"<tr>{''.join(_cells(values, table.columns, currency))}</tr>" for values in rows.iter_rows())
-    return (
+    whole = (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.caption)}"><table>\n'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+        f"<caption><span>{escape(caption)}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
+    return f"<details><summary>The numbers</summary>\n{whole}</details>" if table.folded else whole
 
 
 def _cells(values: Sequence[object], columns: Sequence[Column], currency: Asset) -> Iterator[str]:
     for place, (value, column) in enumerate(zip(values, columns, strict=True)):
-        text = escape(cell(value, column.kind, currency))
+        text = _breakable(cell(value, column.kind, currency))
         yield f'<th scope="row"{_side(column)}>{text}</th>' if not place else f"<td{_side(column)}>{text}</td>"
+
+
+def _breakable(text: str) -> str:
+    """Return a text that a narrow column may break after each line of a name."""
+    return escape(text).replace("_", "_<wbr>")
 
 
 def _side(column: Column) -> str:
@@ -155,7 +161,7 @@ def _definitions(survey: Survey) -> str:
 <h2 id="definitions-title">Definitions</h2>
 <p>Program <code>{escape(survey.program_hash)}</code>. A scheme whose options change gets another definition.</p>
 <div class="scroll" role="region" tabindex="0" aria-label="Schemes"><table>
-<caption>Schemes of the program, and the definitions by which they judged.</caption>
+<caption><span>Schemes of the program, and the definitions by which they judged.</span></caption>
 <thead><tr><th scope="col">scheme</th><th scope="col">plugin</th><th scope="col">definition</th>\
 <th scope="col" class="number">accounts</th></tr></thead>
 <tbody>

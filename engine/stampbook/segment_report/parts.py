@@ -45,6 +45,7 @@ class Table:
         columns: those that are shown and written, in this order.
         frame: its rows.
         shown: how many rows the page shows; None shows all.
+        folded: whether the page hides it until it is asked for, since a picture says the same.
     """
 
     name: str
@@ -52,16 +53,20 @@ class Table:
     columns: tuple[Column, ...]
     frame: pl.DataFrame
     shown: int | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture: `draw` makes a chart of a width in pixels; `alt` says what is to be seen, for those who cannot."""
+    """A picture: `draw` makes a chart of a width in pixels.
+
+    `description` says what is to be seen, for those who cannot see it.
+    """
 
     name: str
     caption: str
-    alt: str
-    draw: Callable[[int], alt.LayerChart]
+    description: str
+    draw: Callable[[int], alt.TopLevelMixin]
 
 
 @dataclass(frozen=True, slots=True)

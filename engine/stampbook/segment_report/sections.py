@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from stampbook.segment_report import charts, tables
-from stampbook.segment_report.alluvial import ABSENT, alluvial
+from stampbook.segment_report.alluvial import alluvial
 from stampbook.segment_report.models import churn_section, value_section
 from stampbook.segment_report.parts import Column, Picture, Section, Table
 
 if TYPE_CHECKING:
     from stampbook.segment_report.survey import Judged, Survey
 
-FIRST_MOVED: Final = 50
+FIRST_MOVED: Final = 20
 """How many of those who moved stand on the page; the file has all."""
 
 
@@ -27,11 +27,11 @@ def sections(survey: Survey) -> list[Section]:
     return [
         _grid(survey, revenue),
         _segments(survey, value),
-        _flow(survey),
+        _flow(survey, revenue),
         _pareto(survey, revenue),
         _cohorts(survey),
         _lifecycle(survey),
-        value_section(survey, value),
+        value_section(value),
         churn_section(survey),
     ]
 
@@ -47,8 +47,8 @@ def _grid(survey: Survey, revenue: pl.DataFrame) -> Section:
     said = f"recency {best['r']} and frequency {best['f']} ({best['segment']}) with {_percent(best['revenue_percent'])}"
     picture = Picture(
         "recency_frequency",
-        "Accounts by their scores for recency and frequency, the highest best: how many, and which share of revenue they "
-        "bring. The darker, the more revenue.",
+        "Accounts by their scores for recency and frequency, the highest best: how many, and which share of revenue "
+        "they bring. The darker, the more revenue.",
         f"Heat map of {len(cells)} cells. Most of the revenue comes from {said}, {best['accounts']:,} accounts.",
         partial(charts.heat_map, cells),
     )
@@ -58,7 +58,7 @@ def _grid(survey: Survey, revenue: pl.DataFrame) -> Section:
         Column("segment", "segment"),
         *_accounts_and_revenue(survey),
     )
-    table = Table("recency_frequency", "The cells of the picture that hold an account, the best first.", columns, cells)
+    table = Table("recency_frequency", "The cells that hold an account, the best first.", columns, cells, folded=True)
     return Section("grid", title, f"Scores of the scheme {run.scheme}.", (picture,), (table,))
 
 
@@ -105,50 +105,46 @@ def _segments(survey: Survey, value: Judged | None) -> Section:
     return Section("segments", title, text, (picture,), shown)
 
 
-def _flow(survey: Survey) -> Section:
+def _flow(survey: Survey, revenue: pl.DataFrame) -> Section:
     title = "Who moved"
     after = survey.leading()
     before = None if after is None else survey.earlier(after.scheme)
     if after is None or before is None or not len(before.run.frame):
         missing = "There were no accounts as of the earlier date: name a later one with --from."
         return Section("moves", title, missing=missing)
-    flow, moved = tables.flow(before, after), tables.moved(before, after)
+    flow, moved = tables.flow(before, after), tables.moved(before, after, revenue)
     stayed = flow.filter(pl.col("before") == pl.col("after"))["accounts"].sum()
     known = flow.filter(pl.col("before").is_not_null())["accounts"].sum()
     came = flow.filter(pl.col("before").is_null())["accounts"].sum()
-    text = f"Of {known:,} accounts that {after.scheme} knew then, {stayed:,} are in the segment they were in; {came:,} are new."
+    text = (
+        f"Of {known:,} accounts that {after.scheme} knew then, {stayed:,} are in the segment they were in; "
+        f"{came:,} have come since."
+    )
+    names = tables.by_revenue(flow, after, revenue)
+    counts = [Column(name, name, "count") for name in (*names, tables.ALL)]
     picture = Picture(
         "flow",
-        f"From the segments of {_day(survey, before)} on the left to those of {_day(survey, after)} on the right; the thicker "
-        "a band, the more accounts.",
+        f"From the segments of {_day(survey, before)} on the left to those of {_day(survey, after)} on the right; "
+        "the thicker a band, the more accounts.",
         f"Flow between segments. {text}",
-        partial(alluvial, flow),
+        partial(alluvial, flow, names),
     )
-    names = charts.ordered(sorted(set(flow["before"].drop_nulls()) | set(flow["after"].drop_nulls())))
-    by_name = (
-        pl.col("before").fill_null(ABSENT).replace_strict({name: place for place, name in enumerate([*names, ABSENT])})
-    )
-    matrix = (
-        flow.pivot("after", index="before", values="accounts", aggregate_function="sum")
-        .with_columns(
-            pl.lit(None, pl.Int64).alias(name) for name in names if name not in set(flow["after"].drop_nulls())
-        )
-        .with_columns(pl.sum_horizontal(pl.exclude("before")).alias("all"))
-        .sort(by_name)
-        .with_columns(pl.col("before").fill_null(ABSENT))
-    )
-    counts = [Column(name, name, "count") for name in names]
     shown = (
         Table(
             "flow_matrix",
             f"Accounts by their segment on {_day(survey, before)} (rows) and on {_day(survey, after)} (columns).",
-            (Column("before", "from \\ to"), *counts, Column("all", "all", "count")),
-            matrix,
+            (Column("before", "from, to"), *counts),
+            tables.transitions(flow, names),
         ),
         Table(
             "moved",
-            "Accounts whose segment changed, by account.",
-            (Column("account", "account"), Column("before", "before"), Column("after", "after")),
+            "Accounts whose segment changed, those of most revenue first.",
+            (
+                Column("account", "account"),
+                Column("before", "before"),
+                Column("after", "after"),
+                Column("revenue", f"revenue, {survey.currency.code}", "money"),
+            ),
             moved,
             shown=FIRST_MOVED,
         ),
@@ -218,10 +214,10 @@ def _cohorts(survey: Survey) -> Section:
     if not len(cohorts):
         return Section("cohorts", title, missing="Nothing was bought, or kept, up to this instant.")
     next_month = cohorts.filter(pl.col("months") == 1)
-    again = 100 * next_month["active"].sum() / max(1, next_month["accounts"].sum())
+    again = 100 * int(next_month["active"].sum()) / max(1, int(next_month["accounts"].sum()))
     picture = Picture(
         "cohorts",
-        "Of the accounts that first bought in a month, how many percent bought so many months later. The darker, the more.",
+        "Of the accounts that first bought in a month, how many percent bought so many months later.",
         f"Retention triangle of {cohorts['cohort'].n_unique()} months of first purchase. In the month after it, "
         f"{again:.1f} % bought again.",
         partial(charts.cohort_triangle, cohorts),
@@ -270,7 +266,7 @@ def _lifecycle(survey: Survey) -> Section:
         Column("accounts", "accounts", "count"),
         Column("percent", "%", "percent"),
     )
-    table = Table("lifecycle", "How many accounts were in each stage.", columns, dated)
+    table = Table("lifecycle", "How many accounts were in each stage.", columns, dated, folded=True)
     return Section("lifecycle", title, f"Stages of the scheme {survey.over_time[0].scheme}.", (picture,), (table,))
 
 

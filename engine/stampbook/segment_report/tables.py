@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 CUSTOMARY_BORDERS: Final = (("A", 80), ("B", 95))
 """Up to which share of revenue, in percent, accounts are A and B where no scheme says so; the rest is C."""
 
+ABSENT: Final = "not there yet"
+"""How accounts are called that the earlier run did not know."""
+
+ALL: Final = "all together"
+"""The heading of sums over all segments."""
+
 CURVE_POINTS: Final = 160
 """How many points of a Pareto curve are drawn; its table has all of them."""
 
@@ -98,9 +104,17 @@ def _percent(column: str) -> pl.Expr:
     return pl.when(total > 0).then(100 * pl.col(column) / total)
 
 
-def moved(before: Judged, after: Judged) -> pl.DataFrame:
-    """Return every account whose segment is another than before: account, before, after; null where it was not there."""
-    return _both(before, after).filter(pl.col("before").ne_missing(pl.col("after")))
+def moved(before: Judged, after: Judged, revenue: pl.DataFrame) -> pl.DataFrame:
+    """Return accounts whose segment is another than before, those of most revenue first.
+
+    Columns: account, before (null where the account was not there yet), after, revenue.
+    """
+    return (
+        _both(before, after)
+        .filter(pl.col("before").ne_missing(pl.col("after")))
+        .join(revenue, on="account", how="left")
+        .sort(["revenue", "account"], descending=[True, False], nulls_last=True)
+    )
 
 
 def flow(before: Judged, after: Judged) -> pl.DataFrame:
@@ -114,6 +128,29 @@ def flow(before: Judged, after: Judged) -> pl.DataFrame:
     )
 
 
+def by_revenue(flow: pl.DataFrame, after: Judged, revenue: pl.DataFrame) -> list[str]:
+    """Return the segments of a flow: those of most revenue first, then those that nobody is in any more."""
+    worth_of = (
+        after.run.frame.select("account", "segment")
+        .join(revenue, on="account", how="left")
+        .group_by("segment")
+        .agg(pl.col("revenue").sum())
+        .sort(["revenue", "segment"], descending=[True, False])
+    )
+    now = worth_of["segment"].to_list()
+    return [*now, *sorted(set(flow["before"].drop_nulls()) - set(now))]
+
+
+def transitions(flow: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Return a flow as a matrix: `before`, a column a name, and `ALL`; the last row is of those who came since."""
+    counts = {(row["before"], row["after"]): row["accounts"] for row in flow.to_dicts()}
+    rows = []
+    for before in (*names, None):
+        cells = {name: counts.get((before, name), 0) for name in names}
+        rows.append({"before": before or ABSENT} | cells | {ALL: sum(cells.values())})
+    return pl.DataFrame(rows, schema={"before": pl.String} | dict.fromkeys((*names, ALL), pl.Int64))
+
+
 def _both(before: Judged, after: Judged) -> pl.DataFrame:
     earlier = before.run.frame.select("account", before="segment")
     later = after.run.frame.select("account", after="segment")
@@ -123,9 +160,9 @@ def _both(before: Judged, after: Judged) -> pl.DataFrame:
 def pareto(revenue: pl.DataFrame) -> pl.DataFrame:
     """Return accounts from the most revenue to the least, with what the first so many bring together.
 
-    Columns: rank (1 is first), account, revenue, cumulative_revenue, accounts_percent, revenue_percent. An account whose
-    revenue is below zero counts as nothing here, so that the curve never falls. Equal accounts stand in the order of
-    their refs.
+    Columns: rank (1 is first), account, revenue, cumulative_revenue, accounts_percent, revenue_percent. An account
+    whose revenue is below zero counts as nothing here, so that the curve never falls. Equal accounts stand in the order
+    of their refs.
     """
     counted = pl.col("revenue").clip(lower_bound=0)
     return (
@@ -176,16 +213,17 @@ def thinned(curve: pl.DataFrame) -> pl.DataFrame:
         {max(1, round(height * (k / CURVE_POINTS) ** 2)) for k in range(1, CURVE_POINTS + 1)} if height else ()
     )
     start = pl.DataFrame({"accounts_percent": [0.0], "revenue_percent": [0.0]})
-    drawn = curve.filter(pl.col("rank").is_in(ranks)).select("accounts_percent", "revenue_percent")
+    drawn = curve.filter(pl.col("rank").is_in(sorted(ranks))).select("accounts_percent", "revenue_percent")
     return pl.concat([start, drawn])
 
 
 def cohorts(history: pl.LazyFrame, at: datetime, zone: str) -> pl.DataFrame:
     """Return how many accounts of each month of first purchase bought again so many months later.
 
-    Columns: cohort (the first day of the month), months (0 is the month of the first purchase), accounts (in the cohort),
-    active (with a purchase in that month), percent, and revenue. Purchases count of which something was kept; months are
-    those of the program's time zone. A month in which nobody of a cohort bought is there with 0; the last one may not be over.
+    Columns: cohort (the first day of the month), months (0 is the month of the first purchase), accounts (in the
+    cohort), active (with a purchase in that month), percent, and revenue. Purchases count of which something was kept;
+    months are those of the program's time zone. A month in which nobody of a cohort bought is there with 0; the last
+    one may not be over.
     """
     import narwhals as nw
 

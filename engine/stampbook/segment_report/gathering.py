@@ -1,4 +1,4 @@
-"""What a ledger has for a report: its history, and what the schemes of its program say at some instants.
+"""What a report needs, from a ledger or any other history: what the schemes of a program say of it at some instants.
 
 Schemes are run anew and nothing is kept, so that a report can be made of a ledger that may only be read.
 """
@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stampbook.errors import PluginError, near
 from stampbook.periods import instant_of, moment_of
 from stampbook.segment_report.look import needs_plots
 from stampbook.segment_report.survey import Judged, Survey
-from stampbook.segmenting import history
 from stampbook.segments import run_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     import polars as pl
 
@@ -51,45 +50,80 @@ def survey_of(
 
     Raises:
         PluginError: the program has no scheme, or none of that name, or one breaks its contract.
-        StampbookError: the analytics or plots extra is not installed.
+        StampbookError: the plots extra is not installed.
     """
     if not all(map(find_spec, ("polars", "narwhals", "altair", "vl_convert"))):
         raise needs_plots()
+    from stampbook.segmenting import history
+
     until = engine.clock() if at is None else at
     registry = engine.registry(until)
+    _check_scheme(registry, scheme)
+    past = history(engine, until, on_progress=on_progress)
+    return survey(registry, past.frame, until, since=since, scheme=scheme, left_out=past.left_out)
+
+
+def survey(
+    registry: Registry,
+    history: pl.LazyFrame,
+    at: int,
+    *,
+    since: int | None = None,
+    scheme: str = "",
+    left_out: int = 0,
+) -> Survey:
+    """Run the schemes of a program over a history, as of an instant and of earlier ones; see `survey_of`."""
+    _check_scheme(registry, scheme)
+    context = registry.context
+    earlier = months_before(at, MONTHS_BACK, context.calendar) if since is None else since
+    runs = _judge(registry, history, at)
+    told = tuple(Judged(run.run, run.plugin, _findings(registry, run, history)) for run in runs)
+    lives = [run.scheme for run in runs if run.plugin == "lifecycle"][:1]
+    dates = [months_before(at, months, context.calendar) for months in reversed(range(DATES))] if lives else []
+    return Survey(
+        program=context.name,
+        program_hash=registry.hash,
+        currency=context.currency,
+        zone=context.calendar.zone,
+        at=moment_of(at),
+        since=moment_of(earlier),
+        history=history,
+        runs=told,
+        before=_judge(registry, history, earlier),
+        over_time=tuple(run for date in dates for run in _judge(registry, history, date, lives)),
+        left_out=left_out,
+        main=scheme,
+    )
+
+
+def _check_scheme(registry: Registry, scheme: str) -> None:
     names = [name for name, _ in registry.segmenters()]
     if not names:
         raise PluginError(f"{registry.context.name} has no segmentation scheme; add [[plugin]] use = 'rfm' to it")
     if scheme and scheme not in names:
         raise PluginError(f"no segmentation scheme {scheme!r}{near(scheme, names)}; the program has {', '.join(names)}")
-    calendar = registry.context.calendar
-    earlier = months_before(until, MONTHS_BACK, calendar) if since is None else since
-    past = history(engine, until, on_progress=on_progress)
-    runs = _judge(registry, past.frame, until)
-    lives = [run.scheme for run in runs if run.plugin == "lifecycle"][:1]
-    dates = [months_before(until, months, calendar) for months in reversed(range(DATES))] if lives else []
-    return Survey(
-        program=registry.context.name,
-        program_hash=registry.hash,
-        currency=registry.context.currency,
-        zone=calendar.zone,
-        at=moment_of(until),
-        since=moment_of(earlier),
-        history=past.frame,
-        runs=runs,
-        before=_judge(registry, past.frame, earlier),
-        over_time=tuple(run for date in dates for run in _judge(registry, past.frame, date, lives)),
-        left_out=past.left_out,
-        main=scheme,
-    )
 
 
-def _judge(registry: Registry, frame: pl.LazyFrame, at: int, schemes: list[str] | None = None) -> tuple[Judged, ...]:
+def _judge(
+    registry: Registry, history: pl.LazyFrame, at: int, schemes: Collection[str] | None = None
+) -> tuple[Judged, ...]:
     plugins = dict(registry.segmenters())
     return tuple(
         Judged(run, type(plugins[run.scheme]).__module__.partition(".")[0].removeprefix("stampbook_"))
-        for run in run_segments(plugins.items(), frame, moment_of(at), schemes)
+        for run in run_segments(plugins.items(), history, moment_of(at), schemes)
     )
+
+
+def _findings(registry: Registry, judged: Judged, history: pl.LazyFrame) -> Mapping[str, Any]:
+    """Return what a plugin tells of its run besides segments, where it has a method `findings`."""
+    import narwhals as nw
+
+    tell = getattr(dict(registry.segmenters())[judged.scheme], "findings", None)
+    if tell is None:
+        return {}
+    at = judged.run.at
+    found: Mapping[str, Any] = tell(history=nw.from_native(history).filter(nw.col("at") <= at), at=at)
+    return found
 
 
 def months_before(instant: int, months: int, calendar: Calendar) -> int:

@@ -10,8 +10,9 @@ import json
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
@@ -32,6 +33,16 @@ _OPTIONS = (
     "--remote-debugging-pipe",
 )
 
+_AT_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for place, end in enumerate(ends, 3):
+    os.dup2(end, place)
+    os.close(end)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""The browser reads from 3 and writes to 4, whatever numbers the ends of the pipes have here."""
+
 
 class Browser:
     """A tab of a browser, and what was seen of the page in it.
@@ -41,11 +52,11 @@ class Browser:
         complaints: what the console said, and errors that nobody caught.
     """
 
-    def __init__(self, reads: int, writes: int) -> None:
+    def __init__(self, reads: BinaryIO, writes: BinaryIO) -> None:
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        self._from = os.fdopen(reads, "rb")
-        self._to = os.fdopen(writes, "wb")
+        self._from = reads
+        self._to = writes
         self._unread = b""
         self._count = 0
         self._session = ""
@@ -60,11 +71,7 @@ class Browser:
 
     def close(self) -> None:
         self._session = ""
-        with suppress(OSError):
-            self._to.write(b'{"id": 0, "method": "Browser.close"}\0')
-            self._to.flush()
-        self._to.close()
-        self._from.close()
+        self.ask("Browser.close")
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._count += 1
@@ -83,7 +90,7 @@ class Browser:
     def _next(self) -> dict[str, Any]:
         """Return the next message; each ends with a zero."""
         while b"\0" not in self._unread:
-            part = self._from.read1()
+            part = os.read(self._from.fileno(), 65_536)
             assert part, "the browser is gone"
             self._unread += part
         text, _, self._unread = self._unread.partition(b"\0")
@@ -137,10 +144,8 @@ def browser(folder: Path) -> Iterator[Browser]:
         pytest.skip("no browser is installed here: apt-get install chromium")
     asks, asked = os.pipe()
     answered, answers = os.pipe()
-    # the browser reads 3 and writes 4, whatever numbers the pipes have here
-    redirect = f'exec "$@" 3<&{asks} 4>&{answers}'
     process = subprocess.Popen(
-        ["/bin/sh", "-c", redirect, "sh", command, *_OPTIONS, f"--user-data-dir={folder}"],
+        [sys.executable, "-c", _AT_3_AND_4, str(asks), str(answers), command, *_OPTIONS, f"--user-data-dir={folder}"],
         pass_fds=(asks, answers),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -148,13 +153,12 @@ def browser(folder: Path) -> Iterator[Browser]:
     )
     os.close(asks)
     os.close(answers)
-    tab = None
     try:
-        tab = Browser(answered, asked)
-        yield tab
-    finally:
-        if tab is not None:
+        with os.fdopen(answered, "rb") as reads, os.fdopen(asked, "wb") as writes:
+            tab = Browser(reads, writes)
+            yield tab
             tab.close()
+    finally:
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from stampbook.segment_report.treemap import Box, squarified
 from stampbook.segments import share_table
 from tests.segment_survey import AT, CHINESE, CHURN_FINDINGS, SCHEMA, SCRIPT, VALUE_FINDINGS, full, judged, plain
 
+DOCS = Path(__file__).parents[1] / "docs"
 ACCOUNTS = st.sampled_from(["ann", "bob", "cid", "dan"])
 START = datetime(2025, 1, 30, 22, 30, tzinfo=UTC)
 """Half an hour before February in Vienna, and half a month's walk from others."""
@@ -113,21 +115,21 @@ def test_cohorts_count_who_bought_in_which_local_month(rows: list[tuple[Any, ...
 def test_a_flow_loses_nobody(places: dict[str, tuple[str, str | None]]) -> None:
     after = {account: now for account, (now, _) in places.items()}
     before = {account: then for account, (_, then) in places.items() if then is not None}
-    runs = [
-        judged("s", pl.DataFrame(list(some.items()), schema={"account": pl.String, "segment": pl.String}, orient="row"))
-        for some in (before, after)
-    ]
+    schema = {"account": pl.String, "segment": pl.String}
+    earlier, later = (
+        judged("s", pl.DataFrame(list(some.items()), schema=schema, orient="row")) for some in (before, after)
+    )
     revenue = pl.DataFrame(
         {"account": list(after), "revenue": range(len(after))}, schema={"account": pl.String, "revenue": pl.Int64}
     )
-    flow = tables.flow(*runs)
+    flow = tables.flow(earlier, later)
     counted = Counter((before.get(account), now) for account, now in after.items())
     assert {(row["before"], row["after"]): row["accounts"] for row in flow.to_dicts()} == dict(counted)
-    names = tables.by_revenue(flow, runs[1], revenue)
+    names = tables.by_revenue(flow, later, revenue)
     matrix = tables.transitions(flow, names)
     assert matrix[tables.ALL].sum() == len(after)
     assert {name: matrix[name].sum() for name in names if matrix[name].sum()} == dict(Counter(after.values()))
-    moved = tables.moved(*runs, revenue)
+    moved = tables.moved(earlier, later, revenue)
     assert set(moved["account"]) == {account for account, now in after.items() if before.get(account) != now}
     assert moved["revenue"].to_list() == sorted(moved["revenue"], reverse=True)
 
@@ -303,3 +305,11 @@ def test_nothing_bought_yet_makes_a_page_that_says_so() -> None:
     text = page(other, sections(other))
     assert Reader(text).marks["figure"] == 0
     assert "Nothing was bought" in text
+
+
+def test_the_docs_show_each_picture_that_they_name() -> None:
+    text = (DOCS / "segments.md").read_text(encoding="utf-8")
+    named = re.findall(r"!\[([^\]]+)\]\(pictures/(\w+\.svg)\)", text)
+    assert {name for _, name in named} == {path.name for path in (DOCS / "pictures").iterdir()}
+    assert all(len(alt) > 30 for alt, _ in named)
+    assert all(path.stat().st_size < 60_000 for path in (DOCS / "pictures").iterdir())

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from stampbook.amounts import Asset
     from stampbook.segment_report.survey import Survey
 
+MANY_COLUMNS = 10
+"""With more of them a table's headings are turned on paper, so that none is cut off."""
+
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -129,8 +132,10 @@ def _table(table: Table, currency: Asset) -> str:
     caption = table.caption if not more else f"{table.caption} The first {len(rows):,} of {len(table.frame):,}."
     head = "".join(f'<th scope="col"{_side(column)}>{_breakable(column.heading)}</th>' for column in table.columns)
     body = "\n".join(f"<tr>{''.join(_cells(values, table.columns, currency))}</tr>" for values in rows.iter_rows())
+    many = ' class="many"' if len(table.columns) > MANY_COLUMNS else ""
     whole = (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.caption)}"><table>\n'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.caption)}">'
+        f"<table{many}>\n"
         f"<caption><span>{escape(caption)}</span></caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
     return f"<details><summary>The numbers</summary>\n{whole}</details>" if table.folded else whole

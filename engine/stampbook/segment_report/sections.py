@@ -39,6 +39,8 @@ def sections(survey: Survey) -> list[Section]:
 def _grid(survey: Survey, revenue: pl.DataFrame) -> Section:
     title = "Recency and frequency"
     run = survey.grid()
+    if not len(revenue):
+        return Section("grid", title, missing="Nothing was bought up to this instant.")
     if run is None:
         missing = 'No scheme of this program scores recency and frequency: add [[plugin]] use = "rfm" to it.'
         return Section("grid", title, missing=missing)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
 
-from tests.cli.shop import data, one_line, run
+from tests.cli.shop import ROOT, data, one_line, run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+SHOP = ROOT / "examples" / "online_retail"
 ASKED = ("segments", "report", "--at", "2025-04-30", "--from", "2025-03-10")
 
 
@@ -71,3 +75,37 @@ def test_what_cannot_be_made_is_said_in_one_line(shop: Path) -> None:
     assert "file/x was not written" in one_line(*ASKED, "--tables", "file/x")
     assert "name what is to be written" in run(*ASKED, code=2).stderr
     assert not (shop / "r.html").exists()
+
+
+def test_a_real_shop_is_counted_as_its_invoices_say(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SHOP))
+    invoices = import_module("invoices")
+    some = invoices.read().filter(pl.col("CustomerID") % 8 == 0)
+    events = invoices.Invoices(redemptions=False).events(some)
+    (empty / "events.jsonl").write_text("".join(f"{json.dumps(event)}\n" for event in events), encoding="utf-8")
+    run("init")
+    run("apply", str(ROOT / "config" / "online_retail.toml"))
+    run("import", "events.jsonl")
+    run(
+        "segments",
+        "report",
+        "--at",
+        "2011-12-31",
+        "--html",
+        "report.html",
+        "--tables",
+        ".",
+        "--table-format",
+        "parquet",
+    )
+    segments = pl.read_parquet("segments_rfm.parquet")
+    bought = some.filter(~pl.col("InvoiceNo").str.starts_with("C"))
+    assert segments["accounts"].sum() == some["CustomerID"].n_unique()
+    assert segments["orders"].sum() == bought["InvoiceNo"].n_unique()
+    revenue = (some["Quantity"] * some["UnitPrice"]).sum()
+    assert segments["revenue_units"].sum() / 100 == pytest.approx(revenue, abs=1)  # each return is rounded by itself
+    assert pl.read_parquet("pareto.parquet")["revenue_units"].sum() == segments["revenue_units"].sum()
+    assert pl.read_parquet("recency_frequency.parquet")["accounts"].sum() == segments["accounts"].sum()
+    cohorts = pl.read_parquet("cohorts.parquet").filter(pl.col("months") == 0)
+    assert 0 < cohorts["accounts"].sum() <= bought["CustomerID"].n_unique()
+    assert "Segments of Online Retail Points" in (empty / "report.html").read_text(encoding="utf-8")

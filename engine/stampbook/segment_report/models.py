@@ -55,7 +55,7 @@ def value_section(value: Judged | None) -> Section:
     fitted = findings.parameters(value.findings)
     if fitted is not None:
         columns = (Column("parameter", "parameter"), Column("value", "value", "number"))
-        tables.append(Table("value_parameters", f"What {value.scheme} was fitted to.", columns, fitted))
+        tables.append(Table("value_parameters", f"Parameters that {value.scheme} found.", columns, fitted))
     return Section("value", title, text, pictures, tuple(tables))
 
 

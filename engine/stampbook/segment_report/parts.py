@@ -20,6 +20,9 @@ WIDE: Final = 720
 PHONE: Final = 340
 """How wide pictures are drawn, in pixels: for a page, and for a phone."""
 
+_LEAST: Final = 0.001
+"""Smaller numbers are written with two digits that count, others with three after the point."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -92,7 +95,10 @@ def cell(value: Any, kind: Kind, currency: Asset) -> str:
         whole, point, decimals = currency.text(round(value)).partition(".")
         sign = "−" if whole.startswith("-") else ""
         return f"{sign}{int(whole.lstrip('-')):,}{point}{decimals}"
-    formats = {"count": ",", "percent": ",.1f", "days": ",.0f", "number": ",.4g"}
+    if kind == "number":
+        small = 0 < abs(value) < _LEAST
+        return format(value, ".2g" if small else ",.3f").replace("-", "−")
+    formats = {"count": ",", "percent": ",.1f", "days": ",.0f"}
     if kind in formats:
         return format(value, formats[kind]).replace("-", "−")
     return str(value)

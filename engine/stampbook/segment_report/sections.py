@@ -235,7 +235,11 @@ def _cohorts(survey: Survey) -> Section:
     sizes = cohorts.filter(pl.col("months") == 0).select("cohort", "accounts", "revenue")
     shown = (
         Table(
-            "cohort_sizes", "How many accounts first bought in each month.", (columns[0], columns[2], columns[5]), sizes
+            "cohort_sizes",
+            "How many accounts first bought in each month, and for how much then.",
+            (columns[0], columns[2], columns[5]),
+            sizes,
+            folded=True,
         ),
         Table("cohorts", "Who bought how many months after the first purchase.", columns, cohorts, shown=0),
     )

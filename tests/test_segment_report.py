@@ -128,7 +128,8 @@ def test_a_flow_loses_nobody(places: dict[str, tuple[str, str | None]]) -> None:
     names = tables.by_revenue(flow, later, revenue)
     matrix = tables.transitions(flow, names)
     assert matrix[tables.ALL].sum() == len(after)
-    assert {name: matrix[name].sum() for name in names if matrix[name].sum()} == dict(Counter(after.values()))
+    sums = {name: matrix[tables.TO + name].sum() for name in names}
+    assert {name: count for name, count in sums.items() if count} == dict(Counter(after.values()))
     moved = tables.moved(earlier, later, revenue)
     assert set(moved["account"]) == {account for account, now in after.items() if before.get(account) != now}
     assert moved["revenue"].to_list() == sorted(moved["revenue"], reverse=True)
@@ -305,6 +306,24 @@ def test_nothing_bought_yet_makes_a_page_that_says_so() -> None:
     text = page(other, sections(other))
     assert Reader(text).marks["figure"] == 0
     assert "Nothing was bought" in text
+
+
+def test_segments_may_be_called_anything_and_be_many() -> None:
+    names = ["before", "after", "all together", "not there yet", "others", "to x", "a\tb", "=1+1", "x" * 80, "'\"&<>"]
+    names += [f"s{number:03d}" for number in range(120)]
+    then = pl.DataFrame({"account": [f"c{number}" for number in range(len(names))], "segment": names})
+    now = then.with_columns(segment=pl.col("segment").reverse())
+    survey = plain()
+    fields = {name: getattr(survey, name) for name in survey.__slots__}
+    runs = {"runs": (judged("any/../scheme", now),), "before": (judged("any/../scheme", then),), "over_time": ()}
+    other = type(survey)(**fields | runs)
+    found = sections(other)
+    text = page(other, found)
+    assert "&quot;&amp;&lt;&gt;" in text
+    assert len(text) < 2_000_000
+    written = {table.name: table.frame for section in found for table in section.tables}
+    assert written["flow_matrix"][tables.ALL].sum() == len(names)
+    assert all(re.fullmatch(r"\w+", name) for name in written)
 
 
 def test_the_docs_show_each_picture_that_they_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import altair as alt
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+OTHERS: Final = "others"
+"""What segments are together for which a picture has no room."""
+
+_MOST: Final = 16
 _HEIGHT: Final = 420
 _BETWEEN: Final = 13
 _THICK: Final = 12
@@ -37,18 +42,27 @@ def alluvial(flow: pl.DataFrame, order: Sequence[str], width: int) -> alt.TopLev
         order: of the segments, from above.
         width: of the picture, in pixels.
     """
-    rows = [(row["before"] or ABSENT, row["after"] or ABSENT, row["accounts"]) for row in flow.to_dicts()]
-    names = [*order, ABSENT]
+    sizes: Counter[tuple[str, str]] = Counter()
+    for before, after, accounts in flow.select("before", "after", "accounts").iter_rows():
+        sizes[_name(before, order), _name(after, order)] += accounts
+    rows = [(before, after, accounts) for (before, after), accounts in sizes.items()]
+    names = list(dict.fromkeys([*order[:_MOST], OTHERS, ABSENT]))
     sides = [_side([(row[side], row[2]) for row in rows], names) for side in (0, 1)]
     room = 150 if width >= NARROW else 96
     left, right = room, width - room
-    colours = colours_of(order) | {ABSENT: OTHER}
+    colours = colours_of(order[:_MOST]) | {OTHERS: OTHER, ABSENT: OTHER}
     return alt.layer(
         _bands(rows, names, sides, (left + _THICK, right - _THICK), colours, width),
         _blocks(sides, (left, right - _THICK), colours, width),
         _labels(sides[0], left - 6, "right", room - 10, width),
         _labels(sides[1], right + 6, "left", room - 10, width),
     ).properties(width=width, height=_HEIGHT)
+
+
+def _name(segment: str | None, order: Sequence[str]) -> str:
+    if segment is None:
+        return ABSENT
+    return segment if segment in order[:_MOST] else OTHERS
 
 
 def _side(parts: list[tuple[str, int]], names: list[str]) -> dict[str, _Node]:

@@ -16,6 +16,9 @@ from stampbook.segment_report.parts import Column, Picture, Section, Table
 if TYPE_CHECKING:
     from stampbook.segment_report.survey import Judged, Survey
 
+LARGEST_MATRIX: Final = 25
+"""Of how many segments a matrix is still shown; the file has any."""
+
 FIRST_MOVED: Final = 20
 """How many of those who moved stand on the page; the file has all."""
 
@@ -123,7 +126,7 @@ def _flow(survey: Survey, revenue: pl.DataFrame) -> Section:
         f"{came:,} have come since."
     )
     names = tables.by_revenue(flow, after, revenue)
-    counts = [Column(name, name, "count") for name in (*names, tables.ALL)]
+    counts = [Column(tables.TO + name, name, "count") for name in names]
     picture = Picture(
         "flow",
         f"From the segments of {_day(survey, before)} on the left to those of {_day(survey, after)} on the right; "
@@ -135,8 +138,9 @@ def _flow(survey: Survey, revenue: pl.DataFrame) -> Section:
         Table(
             "flow_matrix",
             f"Accounts by their segment on {_day(survey, before)} (rows) and on {_day(survey, after)} (columns).",
-            (Column("before", "from, to"), *counts),
+            (Column("before", "from, to"), *counts, Column(tables.ALL, tables.ALL, "count")),
             tables.transitions(flow, names),
+            shown=None if len(names) <= LARGEST_MATRIX else 0,
         ),
         Table(
             "moved",

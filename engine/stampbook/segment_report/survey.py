@@ -70,7 +70,7 @@ class Survey:
 
     def grid(self) -> Judged | None:
         """Return the first run with scores for recency and frequency."""
-        return next((run for run in self.runs if {"r", "f"} <= set(run.run.frame.columns)), None)
+        return next((run for run in self.runs if _has_grid(run.run.frame)), None)
 
     def made_by(self, plugin: str) -> Judged | None:
         """Return the first run that a plugin made."""
@@ -84,3 +84,7 @@ class Survey:
     def earlier(self, scheme: str) -> Judged | None:
         """Return what a scheme said as of `since`."""
         return next((run for run in self.before if run.scheme == scheme), None)
+
+
+def _has_grid(frame: pl.DataFrame) -> bool:
+    return all(name in frame.columns and frame.schema[name].is_integer() for name in ("r", "f"))

@@ -25,6 +25,9 @@ CUSTOMARY_BORDERS: Final = (("A", 80), ("B", 95))
 ABSENT: Final = "not there yet"
 """How accounts are called that the earlier run did not know."""
 
+TO: Final = "to "
+"""How the columns of a matrix begin, before the name of a segment."""
+
 ALL: Final = "all together"
 """The heading of sums over all segments."""
 
@@ -142,13 +145,18 @@ def by_revenue(flow: pl.DataFrame, after: Judged, revenue: pl.DataFrame) -> list
 
 
 def transitions(flow: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Return a flow as a matrix: `before`, a column a name, and `ALL`; the last row is of those who came since."""
+    """Return a flow as a matrix, whose last row is of those who came since.
+
+    Columns: `before`, one for each name, which begins with `TO` since a segment may be called anything, and `ALL`.
+    """
     counts = {(row["before"], row["after"]): row["accounts"] for row in flow.to_dicts()}
     rows = []
     for before in (*names, None):
-        cells = {name: counts.get((before, name), 0) for name in names}
+        cells = {TO + name: counts.get((before, name), 0) for name in names}
         rows.append({"before": before or ABSENT} | cells | {ALL: sum(cells.values())})
-    return pl.DataFrame(rows, schema={"before": pl.String} | dict.fromkeys((*names, ALL), pl.Int64))
+    return pl.DataFrame(
+        rows, schema={"before": pl.String} | dict.fromkeys((*(TO + name for name in names), ALL), pl.Int64)
+    )
 
 
 def _both(before: Judged, after: Judged) -> pl.DataFrame:

@@ -47,7 +47,10 @@ def alluvial(flow: pl.DataFrame, order: Sequence[str], width: int) -> alt.TopLev
         sizes[_name(before, order), _name(after, order)] += accounts
     rows = [(before, after, accounts) for (before, after), accounts in sizes.items()]
     names = list(dict.fromkeys([*order[:_MOST], OTHERS, ABSENT]))
-    sides = [_side([(row[side], row[2]) for row in rows], names) for side in (0, 1)]
+    sides = [
+        _side([(before, accounts) for before, _, accounts in rows], names),
+        _side([(after, accounts) for _, after, accounts in rows], names),
+    ]
     room = 150 if width >= NARROW else 96
     left, right = room, width - room
     colours = colours_of(order[:_MOST]) | {OTHERS: OTHER, ABSENT: OTHER}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -67,7 +69,7 @@ def test_pictures_are_written_as_svg_and_png(shop: Path) -> None:
 
 def test_what_cannot_be_made_is_said_in_one_line(shop: Path) -> None:
     assert "did you mean 'rfm'?" in one_line(*ASKED, "--html", "r.html", "--scheme", "rmf")
-    assert "2025-05-01 comes after 2025-04-30" in one_line(
+    assert "comes after 2025-04-30T23:59:59" in one_line(
         "segments", "report", "--html", "r.html", "--at", "2025-04-30", "--from", "2025-05-01"
     )
     assert "there is no such folder" in one_line(*ASKED, "--html", "nowhere/r.html")
@@ -75,6 +77,18 @@ def test_what_cannot_be_made_is_said_in_one_line(shop: Path) -> None:
     assert "file/x was not written" in one_line(*ASKED, "--tables", "file/x")
     assert "name what is to be written" in run(*ASKED, code=2).stderr
     assert not (shop / "r.html").exists()
+
+
+def test_without_the_extra_it_says_which(shop: Path) -> None:
+    code = (
+        "import sys; sys.modules['altair'] = None\n"
+        f"sys.argv = ['stampbook', *{ASKED!r}, '--html', 'r.html']\n"
+        "from stampbook.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=shop, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: pictures need the plots extra: pip install 'stampbook[plots]'\n"
 
 
 def test_a_real_shop_is_counted_as_its_invoices_say(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:

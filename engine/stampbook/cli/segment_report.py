@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from stampbook.cli.running import Run, command, fail
+from stampbook.cli.running import Run, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,24 +51,22 @@ def report(  # noqa: PLR0913, PLR0917 - an argument an option
     """
     from stampbook.cli.printing import progress
     from stampbook.periods import instant_of
-    from stampbook.segment_report.files import write_page, write_pictures, write_tables
     from stampbook.segment_report.gathering import survey_of
-    from stampbook.segment_report.sections import sections
 
     if html is None and pictures is None and tables is None:
         raise click.UsageError("name what is to be written: --html FILE, --pictures DIR or --tables DIR")
-    until = run.instant(at, end_of_day=True)
-    earlier = run.instant(since, end_of_day=True)
-    if until is not None and earlier is not None and earlier > until:
-        fail(f"--from and --at: {since} comes after {at}, so there is nothing to compare")
     with progress("reading the history") as show:
         survey = survey_of(
             run.engine,
-            at=until,
-            since=earlier,
+            at=run.instant(at, end_of_day=True),
+            since=run.instant(since, end_of_day=True),
             scheme=scheme,
             on_progress=lambda rows: show(rows, None),
         )
+    # these need the extra that `survey_of` looks for
+    from stampbook.segment_report.files import write_page, write_pictures, write_tables
+    from stampbook.segment_report.sections import sections
+
     found = sections(survey)
     local = run.calendar.local
     data: dict[str, Any] = {"at": local(instant_of(survey.at)), "from": local(instant_of(survey.since))}

@@ -9,7 +9,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from stampbook.errors import PluginError, near
+from stampbook.errors import InputError, PluginError, near
 from stampbook.periods import instant_of, moment_of
 from stampbook.segment_report.look import needs_plots
 from stampbook.segment_report.survey import Judged, Survey
@@ -50,6 +50,7 @@ def survey_of(
 
     Raises:
         PluginError: the program has no scheme, or none of that name, or one breaks its contract.
+        InputError: `since` comes after `at`.
         StampbookError: the plots extra is not installed.
     """
     if not all(map(find_spec, ("polars", "narwhals", "altair", "vl_convert"))):
@@ -72,10 +73,19 @@ def survey(
     scheme: str = "",
     left_out: int = 0,
 ) -> Survey:
-    """Run the schemes of a program over a history, as of an instant and of earlier ones; see `survey_of`."""
+    """Run the schemes of a program over a history, as of an instant and of earlier ones; see `survey_of`.
+
+    Raises:
+        PluginError: the program has no scheme, or none of that name, or one breaks its contract.
+        InputError: `since` comes after `at`.
+    """
     _check_scheme(registry, scheme)
     context = registry.context
     earlier = months_before(at, MONTHS_BACK, context.calendar) if since is None else since
+    if earlier > at:
+        raise InputError(
+            f"{context.calendar.iso(earlier)} comes after {context.calendar.iso(at)}: compare with a date before"
+        )
     runs = _judge(registry, history, at)
     told = tuple(Judged(run.run, run.plugin, _findings(registry, run, history)) for run in runs)
     lives = [run.scheme for run in runs if run.plugin == "lifecycle"][:1]

@@ -83,6 +83,7 @@ def _facts(survey: Survey) -> Iterator[str]:
         "Accounts": f"{accounts:,}",
         "Purchases and returns": f"{rows:,}",
         "Currency": survey.currency.code,
+        "Schemes and their definitions": ", ".join(f"{run.scheme} {run.run.definition[:12]}" for run in survey.runs),
     }
     if survey.left_out:
         facts["Left out, in other currencies"] = f"{survey.left_out:,}"

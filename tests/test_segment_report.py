@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook.periods import Calendar
@@ -279,11 +279,9 @@ def test_names_from_data_are_text(whole: str) -> None:
     assert CHINESE in whole
 
 
-@settings(max_examples=3, deadline=None)
-@given(st.integers(0, 2**16))
-def test_the_order_of_rows_never_shows(seed: int) -> None:
+def test_the_order_of_rows_never_shows() -> None:
     survey = plain()
-    shuffled = survey.history.collect().sample(fraction=1, shuffle=True, seed=seed).lazy()
+    shuffled = survey.history.collect().sample(fraction=1, shuffle=True, seed=7).lazy()
     other = replace(survey, history=shuffled)
     assert page(other, sections(other)) == page(survey, sections(survey))
 

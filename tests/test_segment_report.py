@@ -11,19 +11,33 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import narwhals as nw
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stampbook.periods import Calendar
+from stampbook import Plugin, PluginConfig, hookimpl
+from stampbook.loading import load
+from stampbook.periods import Calendar, instant_of
 from stampbook.segment_report import findings, look, tables
-from stampbook.segment_report.gathering import months_before
+from stampbook.segment_report.gathering import months_before, survey
 from stampbook.segment_report.page import page
 from stampbook.segment_report.sections import sections
 from stampbook.segment_report.treemap import Box, squarified
 from stampbook.segments import share_table
-from tests.segment_survey import AT, CHINESE, CHURN_FINDINGS, SCHEMA, SCRIPT, VALUE_FINDINGS, full, judged, plain
+from tests.segment_survey import (
+    AT,
+    CHINESE,
+    CHURN_FINDINGS,
+    SCHEMA,
+    SCRIPT,
+    VALUE_FINDINGS,
+    full,
+    history,
+    judged,
+    plain,
+)
 
 DOCS = Path(__file__).parents[1] / "docs"
 ACCOUNTS = st.sampled_from(["ann", "bob", "cid", "dan"])
@@ -137,19 +151,19 @@ def test_a_flow_loses_nobody(places: dict[str, tuple[str, str | None]]) -> None:
 
 
 def test_cells_and_segments_add_up_to_the_whole() -> None:
-    survey = full()
-    run = survey.runs[0]
-    revenue = tables.worth(survey.history, survey.at)
+    made = full()
+    run = made.runs[0]
+    revenue = tables.worth(made.history, made.at)
     cells = tables.grid(run, revenue)
     assert cells["accounts"].sum() == len(run.run.frame)
     assert cells["revenue"].sum() == revenue["revenue"].sum()
     assert sum(cells["revenue_percent"]) == pytest.approx(100)
     assert set(cells.filter(r=5, f=5)["segment"]) == {SCRIPT}
-    shares = share_table(run.run, survey.history)
-    assert tables.segment_table(run, survey.history).equals(shares)
-    valued = tables.segment_table(run, survey.history, survey.runs[3])
+    shares = share_table(run.run, made.history)
+    assert tables.segment_table(run, made.history).equals(shares)
+    valued = tables.segment_table(run, made.history, made.runs[3])
     assert valued.drop("mean_expected_value").equals(shares)
-    values = survey.runs[3].run.frame.join(run.run.frame.select("account", name="segment"), on="account")
+    values = made.runs[3].run.frame.join(run.run.frame.select("account", name="segment"), on="account")
     for row in valued.to_dicts():
         assert row["mean_expected_value"] == pytest.approx(values.filter(name=row["segment"])["expected_value"].mean())
 
@@ -226,6 +240,25 @@ def test_findings_of_another_shape_are_left_out(broken: dict[str, Any]) -> None:
         assert read(broken) is None
 
 
+class Told(Plugin[PluginConfig]):
+    """A scheme that tells what it found out besides."""
+
+    @hookimpl
+    def segment(self, history: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        return history.select("account").unique().with_columns(segment=nw.lit("all"))
+
+    def findings(self, result: pl.DataFrame, at: datetime) -> dict[str, Any]:
+        return CHURN_FINDINGS if len(result) and at == AT else {}
+
+
+def test_a_plugin_tells_what_it_found_out_besides() -> None:
+    program = "[program]\nname = 'x'\ncurrency = 'EUR'\n[[plugin]]\nuse = 'told'\n"
+    found = sections(survey(load(program, plugins={"told": Told}), history(30), instant_of(AT)))
+    churn = next(section for section in found if section.id == "churn")
+    assert [picture.name for picture in churn.pictures] == ["churn_roc", "churn_calibration"]
+    assert churn.text == "Scores of the scheme told."
+
+
 class Reader(HTMLParser):
     """What a page is made of: its marks, their attributes, and what is said of missing parts."""
 
@@ -242,8 +275,8 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def whole() -> str:
-    survey = full()
-    return page(survey, sections(survey))
+    made = full()
+    return page(made, sections(made))
 
 
 def test_the_page_is_well_made(whole: str) -> None:
@@ -280,26 +313,26 @@ def test_names_from_data_are_text(whole: str) -> None:
 
 
 def test_the_order_of_rows_never_shows() -> None:
-    survey = plain()
-    shuffled = survey.history.collect().sample(fraction=1, shuffle=True, seed=7).lazy()
-    other = replace(survey, history=shuffled)
-    assert page(other, sections(other)) == page(survey, sections(survey))
+    made = plain()
+    shuffled = made.history.collect().sample(fraction=1, shuffle=True, seed=7).lazy()
+    other = replace(made, history=shuffled)
+    assert page(other, sections(other)) == page(made, sections(made))
 
 
 def test_what_a_program_has_no_scheme_for_is_named_with_what_to_add() -> None:
-    survey = plain()
-    text = page(survey, sections(survey))
+    made = plain()
+    text = page(made, sections(made))
     for plugin in ("abc", "clv", "churn", "lifecycle"):
         assert f"add [[plugin]] use = &quot;{plugin}&quot;" in text
     assert Reader(text).marks["figure"] == 5
 
 
 def test_nothing_bought_yet_makes_a_page_that_says_so() -> None:
-    survey = plain()
+    made = plain()
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-    empty = survey.runs[0].run.frame.clear()
+    empty = made.runs[0].run.frame.clear()
     runs = (judged("rfm", empty, long_ago),)
-    other = replace(survey, at=long_ago, runs=runs, before=runs)
+    other = replace(made, at=long_ago, runs=runs, before=runs)
     text = page(other, sections(other))
     assert Reader(text).marks["figure"] == 0
     assert "Nothing was bought" in text
@@ -310,8 +343,8 @@ def test_segments_may_be_called_anything_and_be_many() -> None:
     names += [f"s{number:03d}" for number in range(120)]
     then = pl.DataFrame({"account": [f"c{number}" for number in range(len(names))], "segment": names})
     now = then.with_columns(segment=pl.col("segment").reverse())
-    survey = plain()
-    other = replace(survey, runs=(judged("any/../scheme", now),), before=(judged("any/../scheme", then),))
+    made = plain()
+    other = replace(made, runs=(judged("any/../scheme", now),), before=(judged("any/../scheme", then),))
     found = sections(other)
     text = page(other, found)
     assert "&quot;&amp;&lt;&gt;" in text

@@ -87,7 +87,7 @@ def survey(
             f"{context.calendar.iso(earlier)} comes after {context.calendar.iso(at)}: compare with a date before"
         )
     runs = _judge(registry, history, at)
-    told = tuple(Judged(run.run, run.plugin, _findings(registry, run, history)) for run in runs)
+    told = tuple(Judged(run.run, run.plugin, _findings(registry, run)) for run in runs)
     lives = [run.scheme for run in runs if run.plugin == "lifecycle"][:1]
     dates = [months_before(at, months, context.calendar) for months in reversed(range(DATES))] if lives else []
     return Survey(
@@ -124,15 +124,10 @@ def _judge(
     )
 
 
-def _findings(registry: Registry, judged: Judged, history: pl.LazyFrame) -> Mapping[str, Any]:
+def _findings(registry: Registry, judged: Judged) -> Mapping[str, Any]:
     """Return what a plugin tells of its run besides segments, where it has a method `findings`."""
-    import narwhals as nw
-
     tell = getattr(dict(registry.segmenters())[judged.scheme], "findings", None)
-    if tell is None:
-        return {}
-    at = judged.run.at
-    found: Mapping[str, Any] = tell(history=nw.from_native(history).filter(nw.col("at") <= at), at=at)
+    found: Mapping[str, Any] = tell(judged.run.frame, judged.run.at) if tell is not None else {}
     return found
 
 

@@ -108,7 +108,7 @@ def pareto_curve(curve: pl.DataFrame, classes: pl.DataFrame, width: int) -> alt.
     end, marks = 0.0, []
     for row in classes.to_dicts():
         middle, end = end + row["accounts_percent"] / 2, end + row["accounts_percent"]
-        marks.append({"class": row["class"], "middle": middle, "end": end, "of": 96})
+        marks.append({"class": row["class"], "middle": middle, "end": end, "of": 5})
     place = alt.X("middle:Q", scale=_PERCENT)
     marked = alt.Chart(inline(marks))
     borders = (

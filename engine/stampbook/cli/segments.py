@@ -1,4 +1,4 @@
-"""segments run | show."""
+"""segments run | show | report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from stampbook.cli.lazy import Tree
 from stampbook.cli.running import Run, command, complete_ref, fail
+from stampbook.cli.segment_report import report
 
 if TYPE_CHECKING:
     from stampbook.segmenting import Segmentation
@@ -229,3 +230,6 @@ def _show_account(run: Run, ref: str, scheme: str) -> None:
         )
 
     run.answer(data, tell)
+
+
+segments.add_command(report)

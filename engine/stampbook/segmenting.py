@@ -14,16 +14,18 @@ from stampbook.account import OPEN
 from stampbook.errors import PluginError, StampbookError, near
 from stampbook.histories import History, read_frames
 from stampbook.periods import instant_of, moment_of
-from stampbook.population import frames_wanted
+from stampbook.population import frames_wanted, until
 from stampbook.segments import SegmentRun, definition, run_segments, share_table
 from stampbook.store.segment_runs import KeptRun, Membership, find_run, keep_run, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import datetime
 
     import polars as pl
 
     from stampbook.engine import Engine
+    from stampbook.population import Frames
 
 _TOLD_AT_ONCE = 1_000
 
@@ -47,6 +49,7 @@ def segment(
     at: int | None = None,
     schemes: Collection[str] | None = None,
     on_progress: Callable[[int], None] | None = None,
+    source: Callable[[frozenset[str]], Frames] | None = None,
 ) -> tuple[list[Segmentation], History]:
     """Run the segmentation schemes of the program in force and keep what they say.
 
@@ -57,6 +60,7 @@ def segment(
         at: the instant as of which accounts are judged, now where absent.
         schemes: names of those to run; None runs all.
         on_progress: called with how many purchases and returns have been read.
+        source: where frames come from that are not the ledger's own, given the names of those that are wanted.
 
     Raises:
         PluginError: the program has no such scheme, or a scheme breaks its contract.
@@ -64,8 +68,8 @@ def segment(
     """
     if not (find_spec("narwhals") and find_spec("polars")):
         raise StampbookError("segments need the analytics extra: pip install 'stampbook[analytics]'")
-    until = engine.clock() if at is None else at
-    registry = engine.registry(until)
+    instant = engine.clock() if at is None else at
+    registry = engine.registry(instant)
     plugins = registry.segmenters()
     if not plugins:
         raise PluginError(f"{registry.context.name} has no segmentation scheme; add [[plugin]] use = 'rfm' to it")
@@ -75,14 +79,18 @@ def segment(
             raise PluginError(
                 f"no segmentation scheme {scheme!r}{near(scheme, names)}; the program has {', '.join(names)}"
             )
-    moment = moment_of(until)
+    moment = moment_of(instant)
     asked = [(name, plugin) for name, plugin in plugins if schemes is None or name in schemes]
     wanted = frozenset[str]().union(*(frames_wanted(plugin) for _, plugin in asked))
-    past = read_frames(engine, until, wanted, on_progress=on_progress)
+    past = (
+        read_frames(engine, instant, wanted, on_progress=on_progress)
+        if source is None
+        else _counted(source(wanted), moment.astimezone(UTC))
+    )
     found: list[Segmentation] = []
     for name, plugin in asked:
         with engine.store.reader() as session:
-            kept = find_run(session, name, until, definition(name, plugin))
+            kept = find_run(session, name, instant, definition(name, plugin))
         if kept is not None:
             shares = share_table(_kept_frame(engine, kept), past.frames.history)
             found.append(Segmentation(kept, shares, past.rows, is_new=False))
@@ -90,6 +98,13 @@ def segment(
         [run] = run_segments([(name, plugin)], past.frames, moment)
         found.append(Segmentation(_keep(engine, run), share_table(run, past.frames.history), past.rows, is_new=True))
     return found, past
+
+
+def _counted(frames: Frames, at: datetime) -> History:
+    import narwhals as nw
+
+    rows = until(frames.history, at, "history").select(rows=nw.len()).collect("polars")
+    return History(frames, int(rows.item()), 0)
 
 
 def declare(engine: Engine, run: KeptRun, attribute: str) -> int:

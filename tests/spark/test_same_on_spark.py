@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -11,16 +10,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 from polars.testing import assert_frame_equal
 
 from stampbook import Engine
 from stampbook.archives import scanned
-from stampbook.cli import main
 from stampbook.loading import load
 from stampbook.periods import Calendar
 from stampbook.segments import run_segments, share_table
 from stampbook.testing.histories import PROGRAM, Market, events, write_parquet
+from tests.cli.shop import data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,9 +87,7 @@ def test_frames_of_this_machine_are_handed_over(places: dict[str, str], session:
 
 
 def answered(*arguments: str) -> Any:
-    result = CliRunner().invoke(main, ["segments", "run", "--json", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    [made] = json.loads(result.stdout)
+    [made] = data("segments", "run", *arguments)
     return made
 
 

@@ -174,7 +174,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure segments of a large market.")
     parser.add_argument("--orders", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", help="a Python that has DuckDB and the other packages")
+    parser.add_argument("--peers", default="", help="a Python that has DuckDB and the other packages")
     parser.add_argument("--dir", help="folder for the history; the system's temporary folder by default")
     parser.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
     parser.add_argument("--place", help=argparse.SUPPRESS)
@@ -187,7 +187,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stampbook-bench-", dir=options.dir) as folder:
         market = Market(accounts=max(int(options.orders / ORDERS_AN_ACCOUNT), 1))
         place = str(write_parquet(market, Path(folder), names=["history"])["history"] / "*.parquet")
-        tasks = {"ours": sys.executable, "polars": sys.executable}
+        tasks: dict[str, str] = {"ours": sys.executable, "polars": sys.executable}
         if options.peers:
             tasks |= dict.fromkeys((task for task in TASKS if task not in tasks), options.peers)
         rounds = [

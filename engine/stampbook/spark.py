@@ -65,8 +65,8 @@ def spark(master: str) -> Iterator[Spark]:
     """
     if not find_spec("pyspark"):
         raise StampbookError("the engine spark needs the spark extra: pip install 'stampbook[spark]'")
-    from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
+    from pyspark.errors import PySparkException  # pyright: ignore[reportMissingImports] - an environment of its own
+    from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports] - the same
 
     building = SparkSession.builder.master(master).appName("stampbook segments")
     # Days and hours of instants are those of UTC, as on one machine; an error in arithmetic is one.

@@ -187,9 +187,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stampbook-bench-", dir=options.dir) as folder:
         market = Market(accounts=max(int(options.orders / ORDERS_AN_ACCOUNT), 1))
         place = str(write_parquet(market, Path(folder), names=["history"])["history"] / "*.parquet")
-        tasks: dict[str, str] = {"ours": sys.executable, "polars": sys.executable}
+        tasks = {"ours": sys.executable, "polars": sys.executable}
         if options.peers:
-            tasks |= dict.fromkeys((task for task in TASKS if task not in tasks), options.peers)
+            tasks |= dict.fromkeys((task for task in TASKS if task not in tasks), str(options.peers))
         rounds = [
             {task: measured(python, task, place) for task, python in tasks.items()} for _ in range(options.rounds)
         ]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from stampbook.errors import InputError, PluginError, near
 from stampbook.periods import instant_of, moment_of
+from stampbook.population import Frames, frames_wanted
 from stampbook.segment_report.look import needs_plots
 from stampbook.segment_report.survey import Judged, Survey
-from stampbook.population import Frames, frames_wanted
 from stampbook.segments import run_segments
 
 if TYPE_CHECKING:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
     from stampbook.choosing import Which as Which
+    from stampbook.classes import cut_class as cut_class
+    from stampbook.classes import ntile_class as ntile_class
+    from stampbook.classes import percent_class as percent_class
+    from stampbook.classes import quantile_class as quantile_class
     from stampbook.earlier import Earlier as Earlier
     from stampbook.earlier import Happened as Happened
     from stampbook.engine import Engine as Engine
@@ -148,6 +152,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "account_view": ("AccountView",),
     "choosing": ("Which",),
+    "classes": ("cut_class", "ntile_class", "percent_class", "quantile_class"),
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),

@@ -95,9 +95,9 @@ if TYPE_CHECKING:
     from stampbook.lots import Lot as Lot
     from stampbook.names import EventText as EventText
     from stampbook.narrowing import Choice as Choice
-    from stampbook.net_purchases import days_since as days_since
-    from stampbook.net_purchases import first_instant as first_instant
-    from stampbook.net_purchases import net_purchases as net_purchases
+    from stampbook.netting import days_since as days_since
+    from stampbook.netting import first_instant as first_instant
+    from stampbook.netting import net_purchases as net_purchases
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
@@ -157,7 +157,7 @@ _ROOMS = {
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
     "earlier": ("Earlier", "Happened"),
-    "net_purchases": ("days_since", "first_instant", "net_purchases"),
+    "netting": ("days_since", "first_instant", "net_purchases"),
     "engine": ("Engine",),
     "errors": (
         "AmountError",

@@ -1,4 +1,4 @@
-"""RFM: how lately, how often and for how much an account bought, scored 1 to 5 and named by a grid.
+"""RFM: how lately, how often and for how much an account bought, scored in classes and named by a table.
 
 A program asks for it with::
 
@@ -7,12 +7,12 @@ A program asks for it with::
     window = "12 months"
     grid = { 55 = "regulars", 54 = "regulars" }
 
-The options stand in `stampbook_rfm.config`, the definitions and formulas in `stampbook_rfm.rules`.
+The options stand in `stampbook_rfm.config`, the tables in `stampbook_rfm.tables`, the formulas in
+`stampbook_rfm.rules`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stampbook import Plugin, PluginError, hookimpl
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import narwhals as nw
+
+    from stampbook_rfm import rules
 
 __all__ = ["Rfm", "RfmConfig"]
 
@@ -37,7 +39,7 @@ class Rfm(Plugin[RfmConfig]):
 
     @hookimpl
     def segment(self, history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
-        """Return account, segment, recency_days, frequency, monetary (minor units, net), r, f and m.
+        """Return the columns of `rules.RESULT_COLUMNS`: names, measures (money in minor units, net) and scores.
 
         Raises:
             PluginError: the analytics extra is not installed.
@@ -47,20 +49,25 @@ class Rfm(Plugin[RfmConfig]):
         except ModuleNotFoundError as error:
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
+        config = self.config
         return rules.segment(
             history,
             at,
-            grid=self.config.grid,
-            scores=self.config.scores,
+            names=config.names,
+            scoring=self.scoring(),
             since=self.since(at),
-            count_zero_amounts=self.config.count_zero_amounts,
+            count_zero_amounts=config.count_zero_amounts,
         )
+
+    def scoring(self) -> rules.Scoring:
+        """Return how the options turn measures into scores."""
+        from stampbook_rfm import rules
+
+        config = self.config
+        return rules.Scoring(config.class_count, config.scores, config.fixed, config.rounding, config.weights.by_letter)
 
     def since(self, at: datetime) -> datetime | None:
         """Return the first instant of the window that ends with `at`, in UTC; None for a lifetime."""
-        window = self.config.window
-        if window.is_lifetime:
-            return None
-        calendar = self.program.calendar
-        first_day = window.first_day(calendar.day(calendar.instant(at)), calendar)
-        return calendar.local(calendar.start_of(first_day)).astimezone(UTC)
+        from stampbook import first_instant
+
+        return None if self.config.window.is_lifetime else first_instant(self.config.window, at, self.program.calendar)

@@ -82,7 +82,7 @@ def of_lines(
 ) -> nw.LazyFrame[Any]:
     """Return account and value, one row an account of the history: millionths of pieces, or margin in minor units.
 
-    Lines that came back count against it, with the purchase that they name; margin is rounded towards zero once an account.
+    Lines that came back count against it, with the purchase that they name; margin is rounded towards zero, once.
     """
     seen = lines.filter(nw.col("at") <= at)
     bought_at = (

@@ -56,14 +56,17 @@ def frame(rows: list[Row]) -> pl.LazyFrame:
     return pl.LazyFrame(data, schema=SCHEMA, orient="row")
 
 
-def segmented(options: str, history: list[Row] | pl.LazyFrame, at: datetime = END, **frames: pl.LazyFrame) -> Any:
+def segmented(
+    options: str, history: list[Row] | pl.LazyFrame, at: datetime = END, **frames: pl.LazyFrame
+) -> pl.DataFrame:
     native = frame(history) if isinstance(history, list) else history
     given = {name: nw.from_native(other) for name, other in frames.items()}
-    return scheme(options).segment(nw.from_native(native), at, **given).collect("polars").to_native().sort("account")
+    result: pl.DataFrame = scheme(options).segment(nw.from_native(native), at, **given).collect("polars").to_native()
+    return result.sort("account")
 
 
 def named(options: str, history: list[Row] | pl.LazyFrame, **frames: pl.LazyFrame) -> dict[str, str]:
-    return dict(segmented(options, history, **frames).select("account", "segment").rows())
+    return dict(segmented(options, history, END, **frames).select("account", "segment").rows())
 
 
 def worth(**amounts: int) -> list[Row]:

@@ -134,7 +134,7 @@ def lines() -> pl.LazyFrame:
 )
 def test_what_accounts_are_worth(options: str, values: list[int]) -> None:
     frames = {"lines": lines()} if "quantity" in options or "margin" in options else {}
-    assert segmented(ABC + options, BOUGHT, **frames)["value"].to_list() == values
+    assert segmented(ABC + options, BOUGHT, END, **frames)["value"].to_list() == values
 
 
 def test_lines_are_read_for_metrics_of_lines_only() -> None:

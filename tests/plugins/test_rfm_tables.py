@@ -133,7 +133,7 @@ def test_weights_make_the_total_and_levels_name_it() -> None:
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from(["half_up", "floor", "half_even"]))
-def test_the_mean_of_f_and_m_is_rounded_by_name_alike_in_tables_and_frames(f: int, m: int, rounding: str) -> None:
+def test_the_mean_of_f_and_m_is_rounded_by_name_alike_in_tables_and_frames(f: int, m: int, rounding: Any) -> None:
     config = RfmConfig(classes=9, levels={"all": 3}, fm_rounding=rounding)
     scored = pl.LazyFrame({"r": [1], "f": [f], "m": [m]}, schema=dict.fromkeys("rfm", pl.Int8))
     how = rules.Scoring(9, fm_rounding=config.rounding)
@@ -210,7 +210,7 @@ def test_a_table_is_taken_exactly_where_it_is_complete_and_disjoint(table: dict[
     dealt = [cell for cells in table.values() for cell in cells]
     fine = len(dealt) == len(set(dealt)) == 9
     try:
-        RfmConfig(classes=3, segments=table)
+        RfmConfig(classes=3, segments={name: tuple(cells) for name, cells in table.items()})
     except ValueError:
         assert not fine
     else:

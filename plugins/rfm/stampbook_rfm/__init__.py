@@ -64,7 +64,7 @@ class Rfm(Plugin[RfmConfig]):
         from stampbook_rfm import rules
 
         config = self.config
-        return rules.Scoring(config.class_count, config.scores, config.fixed, config.rounding, config.weights.by_letter)
+        return rules.Scoring(config.class_count, config.scores, config.fixed, config.rounding, config.weighing)
 
     def since(self, at: datetime) -> datetime | None:
         """Return the first instant of the window that ends with `at`, in UTC; None for a lifetime."""

@@ -114,7 +114,7 @@ class RfmConfig(PluginConfig):
         "'[4-5][12]*' (R, F, M), or conditions such as 'r in 4-5 and fm in 1,2'. Every combination of scores needs "
         "exactly one name.",
     )
-    weights: Weights = Field(default=Weights(), description="What each score weighs in the total; 1 where absent.")
+    weights: Weights | None = Field(default=None, description="What each score weighs in the total; 1 where absent.")
     levels: dict[Name, Annotated[int, Field(ge=0)]] = Field(
         default={},
         description="Names by the weighted total instead of the preset: for each the total at which it starts, such "
@@ -132,6 +132,11 @@ class RfmConfig(PluginConfig):
         return Rounding(self.fm_rounding)
 
     @property
+    def weighing(self) -> tuple[int, int, int]:
+        """What r, f and m weigh in the total."""
+        return (self.weights or Weights()).by_letter
+
+    @property
     def fixed(self) -> dict[str, tuple[int, ...]]:
         """Fixed cut points by score, from that of score 2 to that of the best; those of the preset included."""
         cuts = self.cuts or Cuts()
@@ -145,7 +150,7 @@ class RfmConfig(PluginConfig):
         if self.segments:
             return tables.of_conditions(self.segments, self.class_count, self.rounding)
         if self.levels:
-            return tables.of_totals(self.levels, self.weights.by_letter, self.class_count)
+            return tables.of_totals(self.levels, self.weighing, self.class_count)
         return _of_grid(self.grid, self.preset, self.class_count, self.rounding)
 
     @property
@@ -181,7 +186,7 @@ class RfmConfig(PluginConfig):
     @classmethod
     def _levels_can_all_be_reached(cls, levels: dict[str, int], info: ValidationInfo) -> dict[str, int]:
         if levels and (classes := _class_count(info.data)) and "weights" in info.data:
-            tables.of_totals(levels, info.data["weights"].by_letter, classes)
+            tables.of_totals(levels, (info.data["weights"] or Weights()).by_letter, classes)
         return levels
 
     @model_validator(mode="after")

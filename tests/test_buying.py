@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 
-from stampbook.buying import BgNbd, Fit, GammaGamma, MbgNbd, ParetoNbd, Visits, distinct, fit
+from stampbook.buying import BgNbd, Fit, GammaGamma, MbgNbd, ParetoNbd, Visits, distinct_visits, fit
 
 SAMPLE = Path(__file__).parent / "data" / "cdnow_sample.parquet"
 WEEK = 7
@@ -35,7 +35,7 @@ def summary() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def ways() -> Visits:
-    return distinct(summary(), WEEK)[1]
+    return distinct_visits(summary(), WEEK)[1]
 
 
 @pytest.fixture(scope="module")

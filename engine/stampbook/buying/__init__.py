@@ -9,7 +9,7 @@ from stampbook.buying.beta_geometric import BgNbd, MbgNbd
 from stampbook.buying.fitting import Fit, fit
 from stampbook.buying.gamma_gamma import GammaGamma
 from stampbook.buying.pareto import ParetoNbd
-from stampbook.buying.visits import VISIT_COLUMNS, Visits, distinct, usual_gaps, visits
+from stampbook.buying.visits import VISIT_COLUMNS, Visits, distinct_visits, usual_gaps, visits
 
 __all__ = [
     "VISIT_COLUMNS",
@@ -19,7 +19,7 @@ __all__ = [
     "MbgNbd",
     "ParetoNbd",
     "Visits",
-    "distinct",
+    "distinct_visits",
     "fit",
     "usual_gaps",
     "visits",

@@ -68,7 +68,7 @@ def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None =
     )
 
 
-def distinct(frame: pl.DataFrame, unit_days: float) -> tuple[pl.DataFrame, Visits]:
+def distinct_visits(frame: pl.DataFrame, unit_days: float) -> tuple[pl.DataFrame, Visits]:
     """Return the different (x, t_x, T) of accounts, sorted, as a frame and as arrays in units of so many days."""
     import polars as pl
 

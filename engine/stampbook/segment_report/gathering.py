@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from stampbook.engine import Engine
     from stampbook.periods import Calendar
+    from stampbook.population import Frame
     from stampbook.registry import Registry
 
 MONTHS_BACK: Final = 3
@@ -98,7 +99,7 @@ def survey(
         zone=context.calendar.zone,
         at=moment_of(at),
         since=moment_of(earlier),
-        history=frames.history if isinstance(frames, Frames) else frames,
+        history=_of_polars(frames.history if isinstance(frames, Frames) else frames),
         runs=runs,
         before=_judge(registry, frames, earlier),
         over_time=tuple(run for date in dates for run in _judge(registry, frames, date, lives)),
@@ -135,3 +136,9 @@ def months_before(instant: int, months: int, calendar: Calendar) -> int:
         return calendar.start_of(calendar.add_months(day + 1, -months)) - 1
     start = calendar.local(calendar.start_of(calendar.add_months(day, -months)))
     return instant_of(datetime.combine(start.date(), calendar.local(instant).timetz()))
+
+
+def _of_polars(frame: Frame) -> pl.LazyFrame:
+    import polars as pl
+
+    return frame if isinstance(frame, pl.LazyFrame) else frame.collect("polars").to_native().lazy()

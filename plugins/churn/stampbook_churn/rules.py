@@ -20,7 +20,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from stampbook import BgNbd, MbgNbd, ParetoNbd, distinct, fit, usual_gaps, visits
+from stampbook import BgNbd, MbgNbd, ParetoNbd, distinct_visits, fit, usual_gaps, visits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ def _modelled(frame: pl.DataFrame, config: ChurnConfig) -> tuple[dict[str, Array
     again = int((frame["x"] > 0).sum())
     if len(frame) < _LEAST_ACCOUNTS or again < _LEAST_AGAIN:
         return {}, [f"{len(frame)} accounts, {again} of which came again, are too few to fit a model to"]
-    ways, seen = distinct(frame, config.unit_days)
+    ways, seen = distinct_visits(frame, config.unit_days)
     model = _MODELS[config.model](seen)
     fitted = fit(model)
     if fitted.warnings:

@@ -29,7 +29,7 @@ from stampbook import (
     ParetoNbd,
     PluginError,
     by_borders,
-    distinct,
+    distinct_visits,
     fit,
     standing,
     top_class,
@@ -106,7 +106,7 @@ class _Expectation:
     def __init__(self, seen: pl.DataFrame, config: ClvConfig) -> None:
         self._seen, self._config = seen, config
         self.found: dict[str, Any] = {"model": config.model, "accounts": len(seen), "warnings": []}
-        self._ways, ways = distinct(seen, config.unit_days)
+        self._ways, ways = distinct_visits(seen, config.unit_days)
         self._said = self._buying(ways)
         self._value = self._worth()
         self._scale = 1.0

@@ -6,6 +6,7 @@ ARGS ?=
 
 VENV := .venv
 COMPILED := .venv-compiled
+SPARK := .venv-spark
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock 2>/dev/null)
@@ -27,7 +28,7 @@ ifneq ($(shell $(PY) -c 'print(open("$(READY)").read())' 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compiled demo test test-compiled check lint format types contracts docs-check house docs bench explore faults scale wheel lock clean
+.PHONY: help setup compiled demo test test-compiled test-spark check lint format types contracts docs-check house docs bench explore faults scale wheel lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -99,6 +100,14 @@ test-compiled: $(COMPILED)/.ready ## the tests of the core and the plugins, on t
 	$(COMPILED)/bin/python -m pytest -n auto --dist worksteal -p no:cacheprovider tests/plugins tests/properties/test_core.py \
 	  tests/test_changing_programs.py tests/test_pipeline.py tests/test_verifying.py $(ARGS)
 
+# Its own environment, since PySpark is large; it needs a Java of 17 or later, and without one its tests are skipped.
+$(SPARK)/.ready: $(READY)
+	UV_PROJECT_ENVIRONMENT=$(SPARK) $(PY) -m uv sync --locked --group spark --python $(PY)
+	@touch $@
+
+test-spark: $(SPARK)/.ready ## segments on a local Spark: every scheme says what it says on one machine
+	$(SPARK)/bin/python -m pytest -p no:cacheprovider tests/spark $(ARGS)
+
 bench: $(COMPILED)/.ready ## speed and memory, with medians and ratios, of the compiled build (ARGS=--quick)
 	$(COMPILED)/bin/python bench/run.py $(ARGS)
 
@@ -121,5 +130,5 @@ lock: ## bring uv.lock up to date with pyproject.toml (ARGS=--upgrade for newer 
 	$(PY) -m uv lock --python $(PY) --default-index https://pypi.org/simple $(ARGS)
 
 clean: ## remove .venv, caches and builds
-	rm -rf $(VENV) $(COMPILED) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(COMPILED) $(SPARK) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

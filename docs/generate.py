@@ -3,7 +3,7 @@
     python docs/generate.py            write them
     python docs/generate.py --check    exit with 1, naming those that are stale
 
-A new page is a function that returns its text, named in `PAGES`.
+A new page is a function that returns its text, named in `PAGES`; pictures stand in docs/pictures.py.
 """
 
 from __future__ import annotations
@@ -185,15 +185,22 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+def drawn_pictures() -> dict[str, Callable[[], str]]:
+    """Return what draws each picture of `docs/pictures`, by its path."""
+    drawn = runpy.run_path(str(DOCS / "pictures.py"))["pictures"]()
+    return {f"pictures/{name}": draw for name, draw in drawn.items()}
+
+
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` compare them; return the exit code."""
     stale = []
-    for name, page in PAGES.items():
+    for name, page in (PAGES | drawn_pictures()).items():
         path, text = DOCS / name, page()
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(name)
         if arguments != ["--check"]:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     for name in stale:
         print(f"docs/{name} {'is stale; run: make docs' if arguments == ['--check'] else 'written'}")

@@ -251,6 +251,10 @@ _PARTS: dict[str, Callable[[], str]] = {
     "event": lambda: _keys(EventTable),
     "event.field": lambda: _keys(FieldTable),
     "rfm": _plugin("rfm"),
+    "rfm.cuts": _plugin("rfm", "cuts"),
+    "rfm.weights": _plugin("rfm", "weights"),
+    "abc": _plugin("abc"),
+    "spending": _plugin("spending"),
 }
 
 

@@ -21,6 +21,7 @@ WRITTEN = [
     "programs.md",
     "architecture.md",
     "liability.md",
+    "segments.md",
     "writing-a-plugin.md",
     "refunds.md",
     "zh/refunds.md",

@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     from stampbook.amounts import divide as divide
     from stampbook.amounts import portion as portion
     from stampbook.amounts import split as split
+    from stampbook.buying import BgNbd as BgNbd
+    from stampbook.buying import Fit as Fit
+    from stampbook.buying import GammaGamma as GammaGamma
+    from stampbook.buying import MbgNbd as MbgNbd
+    from stampbook.buying import ParetoNbd as ParetoNbd
+    from stampbook.buying import Visits as Visits
+    from stampbook.buying import distinct_visits as distinct_visits
+    from stampbook.buying import fit as fit
+    from stampbook.buying import usual_gaps as usual_gaps
+    from stampbook.buying import visits as visits
     from stampbook.choosing import Which as Which
     from stampbook.classes import by_borders as by_borders
+    from stampbook.classes import cut_class as cut_class
+    from stampbook.classes import ntile_class as ntile_class
+    from stampbook.classes import quantile_class as quantile_class
     from stampbook.classes import standing as standing
     from stampbook.classes import top_class as top_class
     from stampbook.earlier import Earlier as Earlier
@@ -154,10 +167,22 @@ __version__ = "0.1.0"
 _ROOMS = {
     "account_view": ("AccountView",),
     "choosing": ("Which",),
+    "classes": ("by_borders", "cut_class", "ntile_class", "quantile_class", "standing", "top_class"),
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
-    "classes": ("by_borders", "standing", "top_class"),
+    "buying": (
+        "BgNbd",
+        "Fit",
+        "GammaGamma",
+        "MbgNbd",
+        "ParetoNbd",
+        "Visits",
+        "distinct_visits",
+        "fit",
+        "usual_gaps",
+        "visits",
+    ),
     "earlier": ("Earlier", "Happened"),
     "netting": ("days_since", "first_instant", "from_on", "net_lines", "net_purchases"),
     "engine": ("Engine",),

@@ -290,8 +290,6 @@ class Entry(NamedTuple):
 _SHA256 = sha256()
 """Copied for each hash: to make a new one costs as much as all the hashing."""
 
-_HEAD = "%s\x00%d\x00%s\x00%s\x00%s\x00%d\x00%d\x00%s\x00%d\x00%d\x00"
-
 
 def canonical(value: object) -> bytes:
     """Return the one JSON text of plain data: sorted keys, no spaces, UTF-8; decimals as text."""
@@ -333,7 +331,8 @@ def digest_of(  # noqa: PLR0913, PLR0917 - every field of an entry
 
     Fields are joined by NUL, which no field contains: names and refs refuse it and JSON escapes it.
     """
-    head = _HEAD % (ref, seq, type, source, id, at, recorded_at, program, accepted, about or 0)
+    names = f"{ref}\x00{seq}\x00{type}\x00{source}\x00{id}\x00{at}\x00{recorded_at}"
+    head = f"{names}\x00{program}\x00{1 if accepted else 0}\x00{about or 0}\x00"
     hashed = _SHA256.copy()
     hashed.update(b"\x00".join((previous, head.encode(), payload, effects, trace, postings_text(postings))))
     return hashed.digest()

@@ -9,6 +9,7 @@ import orjson
 from stampbook.errors import DuplicateEventError
 from stampbook.event_reading import first_difference
 from stampbook.journal import earlier_of, happened_of
+from stampbook.store.reading import accepted_entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ def history_of(batch: Batch, account: Account) -> tuple[Happened, ...]:
     """Return all accepted events of an account, those of this batch included that are not written yet."""
     if not account.id:  # nobody's: what names no account is refused, whatever was before
         return ()
-    kept = batch.session.journal(account.ref) if batch.positions.get(account.id) else []
+    kept = accepted_entries(batch.session, account.ref) if batch.positions.get(account.id) else []
     written = [entry for of, entry in batch.changes.entries if of.id == account.id]
     return happened_of([*kept, *written], batch.programs.judge_of)
 

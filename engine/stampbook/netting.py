@@ -52,14 +52,14 @@ def net_purchases(history: nw.LazyFrame[Any], at: datetime, *, count_zero_amount
     columns = ("account", "event", "at", "amount", "net", "counted", *extra)
     bought = (
         purchases.join(returned, on=["account", "event"], how="left")
-        .with_columns(net=amount - taken_back, counted=counted)
+        .with_columns(net=(amount - taken_back).cast(nw.Int64), counted=counted)
         .select(*columns)
     )
     keys = purchases.select("account", about=nw.col("event"))
     lonely = (
         returns.join(keys, on=["account", "about"], how="anti")
-        .with_columns(net=-amount, counted=nw.lit(value=False))
-        .with_columns(amount=amount * 0)
+        .with_columns(net=(-amount).cast(nw.Int64), counted=nw.lit(value=False))
+        .with_columns(amount=(amount * 0).cast(nw.Int64))
         .select(*columns)
     )
     return nw.concat([bought, lonely])

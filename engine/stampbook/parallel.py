@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
+from collections.abc import Mapping  # noqa: TC003 - mypyc reads the fields of named tuples when it runs
 from itertools import islice
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +25,7 @@ from stampbook.waiting import Waiting
 from stampbook.worker import Done, Place, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 
 class Tagged(NamedTuple):

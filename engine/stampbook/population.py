@@ -131,6 +131,17 @@ def until(given: Frame, at: datetime, name: str) -> nw.LazyFrame[Any]:
     return frame.filter(nw.col("opened_at" if name == "accounts" else "at") <= at)
 
 
+def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
+    """Return a frame of any engine in Polars, in no particular order; Polars itself goes through it in small pieces."""
+    import polars as pl
+
+    native = frame.to_native()
+    if isinstance(native, pl.LazyFrame):
+        return native.collect(engine="streaming")
+    found: pl.DataFrame = frame.collect("polars").to_native()
+    return found
+
+
 class Population:
     """Frames up to an instant, each checked when a scheme asks for it, and whom they are about."""
 
@@ -159,7 +170,7 @@ class Population:
         import narwhals as nw
 
         if name not in self._populations:
-            rows = self.frame(name, name).group_by("account").agg(rows=nw.len()).collect("polars").to_native()
+            rows = collected(self.frame(name, name).group_by("account").agg(rows=nw.len()))
             self._populations[name] = rows["account"]
             if name == "history":
                 self.rows = int(rows["rows"].sum())

@@ -13,18 +13,20 @@ from stampbook.errors import PluginError, StampbookError, near
 from stampbook.histories import History, read_frames
 from stampbook.keeping import Move, Policy, keep
 from stampbook.periods import instant_of, moment_of
-from stampbook.population import frames_wanted
+from stampbook.population import frames_wanted, until
 from stampbook.segments import SegmentRun, definition, run_segments, share_table
 from stampbook.store.segment_runs import KeptRun, Membership, find_run, members, runs, scores_of
 from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import datetime
 
     import polars as pl
 
     from stampbook.engine import Engine
     from stampbook.plugin import Plugin
+    from stampbook.population import Frames
     from stampbook.registry import Registry
 
 
@@ -55,6 +57,7 @@ def segment(
     at: int | None = None,
     schemes: Collection[str] | None = None,
     on_progress: Callable[[int], None] | None = None,
+    source: Callable[[frozenset[str]], Frames] | None = None,
 ) -> tuple[list[Segmentation], History]:
     """Run the segmentation schemes of the program in force and keep what they say.
 
@@ -65,6 +68,7 @@ def segment(
         at: the instant as of which accounts are judged, now where absent.
         schemes: names of those to run; None runs all.
         on_progress: called with how many purchases and returns have been read.
+        source: where frames come from that are not the ledger's own, given the names of those that are wanted.
 
     Raises:
         PluginError: the program has no such scheme, or a scheme breaks its contract.
@@ -72,8 +76,8 @@ def segment(
     """
     if not (find_spec("narwhals") and find_spec("polars")):
         raise StampbookError("segments need the analytics extra: pip install 'stampbook[analytics]'")
-    until = engine.clock() if at is None else at
-    registry = engine.registry(until)
+    instant = engine.clock() if at is None else at
+    registry = engine.registry(instant)
     plugins = registry.segmenters()
     if not plugins:
         raise PluginError(f"{registry.context.name} has no segmentation scheme; add [[plugin]] use = 'rfm' to it")
@@ -83,14 +87,18 @@ def segment(
             raise PluginError(
                 f"no segmentation scheme {scheme!r}{near(scheme, names)}; the program has {', '.join(names)}"
             )
-    moment = moment_of(until)
+    moment = moment_of(instant)
     asked = [(name, plugin) for name, plugin in plugins if schemes is None or name in schemes]
     wanted = frozenset[str]().union(*(frames_wanted(plugin) for _, plugin in asked))
-    past = read_frames(engine, until, wanted, on_progress=on_progress)
+    past = (
+        read_frames(engine, instant, wanted, on_progress=on_progress)
+        if source is None
+        else _counted(source(wanted), moment.astimezone(UTC))
+    )
     found: list[Segmentation] = []
     for name, plugin in asked:
         with engine.store.reader() as session:
-            kept = find_run(session, name, until, definition(name, plugin))
+            kept = find_run(session, name, instant, definition(name, plugin))
         moves: list[Move] = []
         is_new = kept is None
         if kept is None:
@@ -101,6 +109,13 @@ def segment(
         told = _tell(engine, registry, kept)
         found.append(Segmentation(kept, shares, past.rows, is_new, tuple(moves), told))
     return found, past
+
+
+def _counted(frames: Frames, at: datetime) -> History:
+    import narwhals as nw
+
+    rows = until(frames.history, at, "history").select(rows=nw.len()).collect("polars")
+    return History(frames, int(rows.item()), 0)
 
 
 def trial(engine: Engine, registry: Registry, at: int, schemes: Collection[str] | None = None) -> list[SegmentRun]:

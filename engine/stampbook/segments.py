@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from stampbook.errors import PeriodError, PluginError, StampbookError, near
-from stampbook.population import Frames, Population, frames_wanted, until
+from stampbook.population import Frames, Population, collected, frames_wanted, until
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -139,7 +139,7 @@ def check_result(scheme: str, result: object, accounts: pl.Series) -> pl.DataFra
         )
         raise PluginError(f"plugin {scheme!r}: segment returned {given}, not a narwhals LazyFrame")
     try:
-        frame: pl.DataFrame = result.collect("polars").to_native()
+        frame = collected(result)
     except (NarwhalsError, pl.exceptions.PolarsError) as error:
         line = str(error).strip().partition("\n")[0]
         raise PluginError(f"plugin {scheme!r}: segment failed with {type(error).__name__}: {line}") from error

@@ -77,6 +77,7 @@ def main(folder: Path, no_redemptions: bool, customer: str) -> None:  # noqa: FB
     steps.run("import", str(events), "--refused", str(folder / "refused.jsonl"))
     steps.run("tick", "--at", END)
     steps.run("segments", "run", "--at", END)
+    steps.run("segments", "report", "--html", str(folder / "report.html"), "--at", END)
     summary(steps.db)
     steps.run("statement", customer, "--as-of", END, head=16, tail=12)
     steps.run("explain", first_return(events, customer))

@@ -164,6 +164,7 @@ def test_a_schedule_is_printed_for_cron_and_systemd(books: Path) -> None:
     ("wrong", "said"),
     [
         ("[segments.rmf]", "did you mean 'rfm'"),
+        ('[segments.rfm]\nat_once = ["champion"]', "did you mean 'champions'"),
         ("[segments.rfm]\nconfirm_runs = 0", "confirm_runs"),
         ('[segments.rfm]\nminimum_sty = "1 day"', "minimum_stay"),
     ],

@@ -21,7 +21,7 @@ import stampbook_rfm
 from stampbook import PluginError
 from stampbook.periods import Calendar
 from stampbook_rfm import Rfm, RfmConfig, rules
-from stampbook_rfm.config import STANDARD_GRID
+from stampbook_rfm.tables import STANDARD_GRID
 
 if TYPE_CHECKING:
     import random
@@ -170,6 +170,9 @@ def test_outside_the_window_the_last_order_is_still_known_and_scores_nothing() -
         "r": 1,
         "f": 1,
         "m": 1,
+        "fm": 1,
+        "rfm": "111",
+        "total": 3,
     }
     assert result["r"].to_list() == [1, 2, 3, 4, 1], "only the four in the window are each other's peers"
 
@@ -221,7 +224,7 @@ def test_ntile_tears_equal_customers_apart_by_their_refs() -> None:
 def test_types_and_columns_are_as_promised() -> None:
     result = segmented([buys("ann", 0, 100)], day(1))
     assert tuple(result.columns) == rules.RESULT_COLUMNS
-    assert result.dtypes == [pl.String, pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Int8, pl.Int8, pl.Int8]
+    assert result.dtypes == [pl.String, pl.String, *[pl.Int64] * 3, *[pl.Int8] * 4, pl.String, pl.Int64]
 
 
 # ---- against a model that knows no frames -------------------------------------------------------
@@ -309,7 +312,7 @@ def test_the_frames_agree_with_the_naive_model(
         count_zero_amounts=count_zeros,
         scores="ntile" if ntile else "tie_safe",
     )
-    assert {row[0]: row[2:] for row in result.rows()} == {who: measured[who] + scores[who] for who in measured}
+    assert {row[0]: row[2:8] for row in result.rows()} == {who: measured[who] + scores[who] for who in measured}
     assert all(row["segment"] == STANDARD_GRID[f"{row['r']}{row['f']}"] for row in result.to_dicts())
 
 
@@ -465,11 +468,11 @@ def test_cdnow_cut_points() -> None:
 
 
 def test_the_standard_grid_is_whole_and_an_operator_renames_single_cells() -> None:
-    cells = {f"{r}{f}" for r in range(1, 6) for f in range(1, 6)}
-    assert set(RfmConfig().grid) == cells
+    scores = range(1, 6)
+    cells = {(r, f, m): STANDARD_GRID[f"{r}{f}"] for r in scores for f in scores for m in scores}
+    assert RfmConfig().names == cells
     renamed = RfmConfig(grid={"55": " 老顾客 ", "51": "welcome"})
-    assert renamed.grid == STANDARD_GRID | {"55": "老顾客", "51": "welcome"}
-    assert RfmConfig().grid == STANDARD_GRID
+    assert renamed.names == cells | {(5, 5, m): "老顾客" for m in scores} | {(5, 1, m): "welcome" for m in scores}
     history = [buys(name, n, 10, f"{name}{k}") for n, name in enumerate("abcde", 1) for k in range(n)]
     assert segmented(history, day(9), grid={"55": "老顾客"})["segment"].to_list()[-1] == "老顾客"
 
@@ -482,7 +485,8 @@ def test_one_name_may_fill_the_whole_grid() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"grid": {"61": "x"}}, "should match pattern"),
+        ({"grid": {"61": "x"}}, "61 is no cell of R x F with 5 classes"),
+        ({"grid": {"05": "x"}}, "should match pattern"),
         ({"grid": {"55": " "}}, "at least 1 character"),
         ({"grid": ["55"]}, "valid dictionary"),
         ({"window": "a year or so"}, "not a window"),

@@ -1,15 +1,20 @@
-"""segments run | show."""
+"""segments run | show | report."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stampbook.cli.lazy import Tree
 from stampbook.cli.running import Run, command, complete_ref, fail
+from stampbook.cli.segment_report import report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stampbook.population import Frames
     from stampbook.segmenting import Segmentation
     from stampbook.store.segment_runs import KeptRun
 
@@ -30,11 +35,24 @@ def segments() -> None:
 )
 @click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
 @_SCHEME
-def run_(run: Run, at: str | None, scheme: str | None) -> None:
+@click.option("--history", "place", metavar="PATH", help="Look at this Parquet file or folder, not at the ledger.")
+@click.option(
+    "--engine",
+    "where",
+    type=click.Choice(["polars", "spark"]),
+    default="polars",
+    show_default=True,
+    help="What the schemes run on: this machine, or a Spark cluster.",
+)
+@click.option("--master", metavar="URL", default="local[*]", show_default=True, help="Where Spark runs.")
+def run_(run: Run, at: str | None, scheme: str | None, place: str | None, where: str, master: str) -> None:
     """Put every account that ever bought something into a segment, and keep what was said.
 
     Each scheme of the program in force is run over the whole history up to then. A run that was made before, of the
     same scheme with the same options as of the same instant, is shown as it was kept and changes nothing.
+
+    Purchases and returns come out of the ledger, or out of Parquet that --history names. With --engine spark the same
+    schemes run on a Spark cluster and say the same.
 
     Segments are for looking at, unless [segments.SCHEME] of the program says that rules are to know of them: then each
     account that is elsewhere than it knows gets the event segment.changed, and rules can ask for its segment:
@@ -43,16 +61,40 @@ def run_(run: Run, at: str | None, scheme: str | None) -> None:
     from stampbook.cli.printing import progress
     from stampbook.segmenting import segment
 
-    with progress("reading the history") as show:
+    instant = run.instant(at, end_of_day=True)
+    with progress("reading the history") as show, _source(run, instant, place, where, master) as source:
         found, history = segment(
             run.engine,
-            at=run.instant(at, end_of_day=True),
+            at=instant,
             schemes=None if scheme is None else [scheme],
             on_progress=lambda rows: show(rows, None),
+            source=source,
         )
     asset = run.engine.registry().context.currency
     data = [_share_data(run, each, asset) for each in found]
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
+
+
+@contextmanager
+def _source(
+    run: Run, at: int | None, place: str | None, where: str, master: str
+) -> Iterator[Callable[[frozenset[str]], Frames] | None]:
+    """Give where the frames come from; None where that is the ledger, on this machine."""
+    from stampbook.archives import parquet_places, scanned
+
+    places = None if place is None else parquet_places(place)
+    if where == "polars":
+        yield None if places is None else lambda _: scanned(places)
+        return
+    from stampbook.histories import read_frames
+    from stampbook.spark import spark
+
+    instant = run.engine.clock() if at is None else at
+    with spark(master) as session:
+        if places is not None:
+            yield lambda _: session.read(places)
+        else:
+            yield lambda wanted: session.handed_over(read_frames(run.engine, instant, wanted).frames)
 
 
 def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
@@ -231,3 +273,6 @@ def _show_account(run: Run, ref: str, scheme: str) -> None:
         )
 
     run.answer(data, tell)
+
+
+segments.add_command(report)

@@ -9,13 +9,14 @@ import orjson
 
 from stampbook.errors import StoreError
 from stampbook.periods import NEVER
-from stampbook.store.rows import account_of
+from stampbook.store.rows import ACCEPTED, accepted_entry_of, account_of
 from stampbook.store.session import Session, SqlSession, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stampbook.account import Account
+    from stampbook.ledger import Entry
     from stampbook.store.database import Store
 
 
@@ -67,6 +68,18 @@ def refs_like(store: Store, prefix: str, limit: int = 50) -> list[str]:
             [len(prefix), prefix, limit],
         )
         return [row[0] for row in rows]
+
+
+def accepted_entries(session: Session, ref: str) -> list[Entry]:
+    """Return the accepted entries of an account's journal; out of a database they come without trace and hash."""
+    if not isinstance(session, SqlSession):
+        return [entry for entry in session.journal(ref) if entry.accepted]
+    rows = session.rows(
+        f"SELECT {', '.join(f'j.{name}' for name in ACCEPTED)} FROM account a JOIN journal j ON j.account_id = a.id "  # noqa: S608 - own columns
+        "WHERE a.ref = ? AND j.accepted = 1 ORDER BY j.seq",
+        [ref],
+    )
+    return [accepted_entry_of(row, session.programs) for row in rows]
 
 
 def book_totals(session: Session) -> list[tuple[str, str, str, int]]:

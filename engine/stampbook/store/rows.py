@@ -41,6 +41,11 @@ COLUMNS = {
 APPENDED = ("journal", "event_key", "segment_spell", "segment_score")
 """The tables to which rows are appended in bulk."""
 
+ACCEPTED = (
+    "seq", "type", "source", "event_id", "at", "recorded_at", "program_id", "about", "payload", "effects", "postings",
+)  # fmt: skip
+"""The columns of accepted journal entries of which plugins are told: without trace and hash, which they never see."""
+
 CHANGING = {
     "account": ("status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),
     "lot": ("expires_at", "remaining", "held"),
@@ -145,6 +150,27 @@ def entry_of(row: Row, programs: Mapping[int, str]) -> Entry:
         trace.encode(),
         postings_of(postings),
         bytes(digest),
+    )
+
+
+def accepted_entry_of(row: Row, programs: Mapping[int, str]) -> Entry:
+    """Return an accepted journal entry, as plugins are told of it, from its row: see `ACCEPTED`."""
+    seq, type_, source, event_id, at, recorded_at, program_id, about, payload, effects, postings = row
+    return Entry(
+        seq,
+        type_,
+        source,
+        event_id,
+        at,
+        recorded_at,
+        programs.get(program_id, ""),
+        True,  # noqa: FBT003 - an entry's own fields
+        about,
+        payload.encode(),
+        effects.encode(),
+        b"",
+        postings_of(postings),
+        b"",
     )
 
 

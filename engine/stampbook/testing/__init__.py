@@ -20,7 +20,8 @@ The worked examples of a program file::
 
     assert all(result.ok for result in check_examples(load_program_file("program.toml")))
 
-Random histories of an account, for property tests with Hypothesis, are in `stampbook.testing.strategies`.
+Random histories of an account, for property tests with Hypothesis, are in `stampbook.testing.strategies`; realistic
+ones of a whole market, for trying segments and measuring speed, in `stampbook.testing.histories`.
 """
 
 from __future__ import annotations

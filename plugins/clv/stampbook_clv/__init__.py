@@ -1,12 +1,82 @@
-"""To be written."""
+"""Customer lifetime value: what each customer will probably still buy, and what that is worth.
+
+A program asks for it with::
+
+    [[plugin]]
+    use = "clv"
+    horizon_days = 365
+    margin = "30%"
+
+The options stand in `stampbook_clv.config`, the arithmetic in `stampbook_clv.rules`.
+"""
 
 from __future__ import annotations
 
-from stampbook import Plugin, PluginConfig
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from stampbook import AmountError, Plugin, PluginError, first_instant, hookimpl
+from stampbook_clv.config import ClvConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import narwhals as nw
+
+__all__ = ["Clv", "ClvConfig"]
 
 
-class Clv(Plugin[PluginConfig]):
-    """To be written."""
+class Clv(Plugin[ClvConfig]):
+    """Names a class of value to come for every account that ever bought or returned something."""
 
-    Config = PluginConfig
+    Config = ClvConfig
     alone = True
+
+    definition_version: ClassVar[int] = 1
+    """Raised whenever the same history and options would give other values than before."""
+
+    def prepare(self) -> None:
+        """Read the amounts in smallest units."""
+        config = self.config
+        self.segment_names = (*config.names, config.none)
+        self._found: dict[datetime, dict[str, Any]] = {}
+        try:
+            self._amounts = [self.program.currency.units(text) for text in config.amounts]
+        except AmountError as error:
+            message = f"amounts: {error}"
+            raise PluginError(message) from None
+
+    @hookimpl
+    def segment(self, history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+        """Return account, segment, expected_purchases, expected_value, low, high (minor units), p_alive and more.
+
+        Raises:
+            PluginError: the analytics extra is not installed, or no model can be fitted and the program refuses then.
+        """
+        try:
+            from stampbook_clv import rules
+        except ModuleNotFoundError as error:
+            message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
+            raise PluginError(message) from error
+        since = first_instant(self.config.window, at, self.program.calendar)
+        result, found = rules.segment(history, at, since=since, config=self.config, amounts=self._amounts)
+        self._found = {at: found}
+        return result
+
+    def findings(self, result: Any, at: datetime) -> dict[str, Any]:  # noqa: ARG002 - of the base
+        """Return the fitted parameters with their errors, what was odd about them, and the holdout's tables."""
+        return self._found.get(at, {})
+
+    def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:
+        """Say in words what is expected of an account, and on what that rests."""
+        config, told = self.config, self.program.currency.told
+        if row["x"] is None:
+            return (f"{row['segment']}: never kept a purchase",)
+        sentences = [
+            (
+                f"{row['segment']}: {told(row['expected_value'])} expected in {config.horizon_days} days, likely "
+                f"{told(row['low'])} to {told(row['high'])}: {row['expected_purchases']:.2f} purchases"
+            ),
+            f"came again on {row['x']} days in {row['days_known']}, last {row['days_since']} days ago",
+        ]
+        return [*sentences, *found.get("warnings", ())]

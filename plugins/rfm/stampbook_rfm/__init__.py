@@ -1,4 +1,4 @@
-"""RFM: how lately, how often and for how much an account bought, scored 1 to 5 and named by a grid.
+"""RFM: how lately, how often and for how much an account bought, scored in classes and named by a table.
 
 A program asks for it with::
 
@@ -7,21 +7,26 @@ A program asks for it with::
     window = "12 months"
     grid = { 55 = "regulars", 54 = "regulars" }
 
-The options stand in `stampbook_rfm.config`, the definitions and formulas in `stampbook_rfm.rules`.
+The options stand in `stampbook_rfm.config`, the tables in `stampbook_rfm.tables`, the formulas in
+`stampbook_rfm.rules`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stampbook import Plugin, PluginError, hookimpl
 from stampbook_rfm.config import RfmConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import narwhals as nw
+    import polars as pl
+
+    from stampbook_rfm import rules
 
 __all__ = ["Rfm", "RfmConfig"]
 
@@ -35,9 +40,13 @@ class Rfm(Plugin[RfmConfig]):
     definition_version: ClassVar[int] = 1
     """Raised whenever the same history and options would give other segments than before."""
 
+    def prepare(self) -> None:
+        """Say which segments there may be."""
+        self.segment_names = tuple(dict.fromkeys(self.config.names.values()))
+
     @hookimpl
     def segment(self, history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
-        """Return account, segment, recency_days, frequency, monetary (minor units, net), r, f and m.
+        """Return the columns of `rules.RESULT_COLUMNS`: names, measures (money in minor units, net) and scores.
 
         Raises:
             PluginError: the analytics extra is not installed.
@@ -47,20 +56,41 @@ class Rfm(Plugin[RfmConfig]):
         except ModuleNotFoundError as error:
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
+        config = self.config
         return rules.segment(
             history,
             at,
-            grid=self.config.grid,
-            scores=self.config.scores,
+            names=config.names,
+            scoring=self.scoring(),
             since=self.since(at),
-            count_zero_amounts=self.config.count_zero_amounts,
+            count_zero_amounts=config.count_zero_amounts,
         )
+
+    def scoring(self) -> rules.Scoring:
+        """Return how the options turn measures into scores."""
+        from stampbook_rfm import rules
+
+        config = self.config
+        return rules.Scoring(config.class_count, config.scores, config.fixed, config.rounding, config.weighing)
 
     def since(self, at: datetime) -> datetime | None:
         """Return the first instant of the window that ends with `at`, in UTC; None for a lifetime."""
-        window = self.config.window
-        if window.is_lifetime:
-            return None
-        calendar = self.program.calendar
-        first_day = window.first_day(calendar.day(calendar.instant(at)), calendar)
-        return calendar.local(calendar.start_of(first_day)).astimezone(UTC)
+        from stampbook import first_instant
+
+        return None if self.config.window.is_lifetime else first_instant(self.config.window, at, self.program.calendar)
+
+    def findings(self, result: pl.DataFrame, at: datetime) -> dict[str, Any]:  # noqa: ARG002 - of the base
+        """Return the cut points of the run."""
+        import narwhals as nw
+
+        from stampbook_rfm import rules
+
+        return {"cuts": asdict(rules.cuts(nw.from_native(result.lazy()), self.scoring()))}
+
+    def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:
+        """Say in words why an account has its scores, and how far the next ones are."""
+        from stampbook_rfm import rules
+
+        points = found.get("cuts", {})
+        at = rules.Cuts(*(tuple(points.get(letter, ())) for letter in "rfm"))
+        return (f"{row['segment']}: {'; '.join(rules.reasons(row, at, self.program.currency.told))}",)

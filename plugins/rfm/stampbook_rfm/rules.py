@@ -10,42 +10,57 @@ A purchase counts if its amount less everything returned of it is above zero, so
 does not. A return belongs to the purchase that it names and enters or leaves the window with it; a return
 that names no known purchase of its account stands at its own time and lowers the monetary value only.
 
-An account is scored against its active peers, those with a counted purchase in the window. With n of them,
-
-    score = 1 + floor(5 x number of active accounts strictly worse / n)
-
-in whole numbers. Put another way, the k-th cut point is the smallest value that at least k/5 of the accounts
-do not exceed, and a score is 1 more than the number of cut points below the value: the inverse of the
-empirical distribution, type 1 in Hyndman and Fan (1996), "Sample Quantiles in Statistical Packages", The
-American Statistician 50(4), 361-365. Equal values have equally many worse ones, hence equal scores: a large
-tie takes the score of its worst member and leaves the scores above it empty rather than being split.
-Recency is turned round first, so that 5 is always best.
+An account is scored against its active peers, those with a counted purchase in the window, by the tie-safe quantile
+classes of `stampbook.quantile_class` (Hyndman and Fan, type 1), or by fixed cut points. Recency is turned round first,
+so that the highest score is always best. A monetary value of zero or less never scores above 1.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import narwhals as nw
 
+from stampbook import Rounding, cut_class, days_since, net_purchases, ntile_class, quantile_class
+from stampbook_rfm.tables import LARGEST_WITH_DIGITS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
-CLASSES: Final = 5
-_DAY_SECONDS: Final = 86_400
-_SECOND_US: Final = 1_000_000
+    from stampbook_rfm.tables import Names
 
-RESULT_COLUMNS: Final = ("account", "segment", "recency_days", "frequency", "monetary", "r", "f", "m")
+RESULT_COLUMNS: Final = (
+    "account", "segment", "recency_days", "frequency", "monetary", "r", "f", "m", "fm", "rfm", "total"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How measures become scores.
+
+    Attributes:
+        classes: how many.
+        scores: by tie-safe quantiles, or as SQL's NTILE does it.
+        fixed: cut points of the scores that have them, from score 2 to the best: days, orders, minor units.
+        fm_rounding: how the mean of F and M is rounded.
+        weights: of r, f and m in the total.
+    """
+
+    classes: int = 5
+    scores: Literal["tie_safe", "ntile"] = "tie_safe"
+    fixed: Mapping[str, tuple[int, ...]] | None = None
+    fm_rounding: Rounding = Rounding.HALF_UP
+    weights: tuple[int, int, int] = (1, 1, 1)
 
 
 def segment(
     history: nw.LazyFrame[Any],
     at: datetime,
     *,
-    grid: Mapping[str, str],
-    scores: Literal["tie_safe", "ntile"] = "tie_safe",
+    names: Names,
+    scoring: Scoring,
     since: datetime | None = None,
     count_zero_amounts: bool = False,
 ) -> nw.LazyFrame[Any]:
@@ -54,8 +69,8 @@ def segment(
     Args:
         history: one row a purchase or return: account, at, kind, amount (minor units), event, about.
         at: the instant as of which accounts are judged; later rows are not seen.
-        grid: a segment's name for each of the 25 cells, keyed "RF".
-        scores: how values become scores, see `score`.
+        names: a segment's name for each combination of scores.
+        scoring: how values become scores, see `score`.
         since: the first instant of the window; None counts everything.
         count_zero_amounts: whether a purchase of amount zero counts.
 
@@ -63,7 +78,7 @@ def segment(
         `RESULT_COLUMNS`, one row an account, in no particular order.
     """
     measured = measure(history, at, since=since, count_zero_amounts=count_zero_amounts)
-    return name(score(measured, scores), grid).select(*RESULT_COLUMNS)
+    return name(combine(score(measured, scoring), scoring), names).select(*RESULT_COLUMNS)
 
 
 def measure(
@@ -78,30 +93,17 @@ def measure(
     `recency_days` is null for an account without a counted purchase; a purchase before the window counts for
     recency, so that "last order 143 days ago" is true whatever the window.
     """
-    rows = history.filter(nw.col("at") <= at)
-    bought = nw.col("kind") == "purchase"
-    within = nw.lit(value=True) if since is None else nw.col("at") >= since
-    returned = (
-        rows.filter(nw.col("kind") == "return", ~nw.col("about").is_null())
-        .with_columns(_returned_within=nw.when(within).then(nw.col("amount")).otherwise(0))
-        .group_by("account", "about")
-        .agg(_returned=nw.col("amount").sum(), _returned_within=nw.col("_returned_within").sum())
-        .rename({"about": "_order"})
-    )
-    amount, taken_back = nw.col("amount"), nw.col("_returned").fill_null(0)
-    counted = amount > taken_back
-    if count_zero_amounts:
-        counted = counted | ((amount == 0) & nw.col("_returned").is_null())
-    # A return in the window lowers its own row. A purchase carries all its returns itself, hence gives back
-    # what they lowered; only returns that name no purchase are left standing on their own.
-    kept = nw.when(within).then(amount - taken_back).otherwise(0) + nw.col("_returned_within").fill_null(0)
+    counted, net = nw.col("counted"), nw.col("net")
+    if since is not None:
+        within = nw.col("at") >= since
+        counted, net = counted & within, nw.when(within).then(net).otherwise(0)
     return (
-        rows.with_columns(_order=nw.when(bought).then(nw.col("event")))
-        .join(returned, on=["account", "_order"], how="left")
-        .with_columns(
-            _counted_at=nw.when(bought & counted).then(nw.col("at")),
-            _counted=nw.when(bought & counted & within).then(1).otherwise(0),
-            _net=nw.when(bought).then(kept).otherwise(nw.when(within).then(-amount).otherwise(0)),
+        net_purchases(history, at, count_zero_amounts=count_zero_amounts)
+        .select(
+            "account",
+            _counted_at=nw.when(nw.col("counted")).then(nw.col("at")),
+            _counted=nw.when(counted).then(1).otherwise(0),
+            _net=net,
         )
         .group_by("account")
         .agg(
@@ -111,78 +113,89 @@ def measure(
         )
         .select(
             "account",
-            recency_days=_days_since(nw.col("last_at"), at, history.implementation),
+            recency_days=days_since(nw.col("last_at"), at, history.implementation),
             frequency=nw.col("frequency").cast(nw.Int64),
             monetary=nw.col("monetary").cast(nw.Int64),
         )
     )
 
 
-def _days_since(moment: nw.Expr, at: datetime, engine: nw.Implementation) -> nw.Expr:
-    if engine.is_spark_like():
-        # Spark has no durations; seconds since 1970 as a double keep the microsecond for the next 200 years.
-        moment_us = (moment.cast(nw.Float64) * _SECOND_US).round().cast(nw.Int64)
-        at_us = (at - datetime(1970, 1, 1, tzinfo=UTC)) // datetime.resolution
-        return ((at_us - moment_us) // (_DAY_SECONDS * _SECOND_US)).cast(nw.Int64)
-    return ((nw.lit(at) - moment).dt.total_seconds() // _DAY_SECONDS).cast(nw.Int64)
+def score(measured: nw.LazyFrame[Any], scoring: Scoring) -> nw.LazyFrame[Any]:
+    """Add r, f and m, whole numbers from 1 to the number of classes, which is best, to the frame of `measure`.
 
-
-def score(measured: nw.LazyFrame[Any], scores: Literal["tie_safe", "ntile"] = "tie_safe") -> nw.LazyFrame[Any]:
-    """Add r, f and m, whole numbers from 1 to 5 of which 5 is best, to the frame of `measure`.
-
-    `tie_safe` is the formula of the module; besides, a monetary value of zero or less never scores above 1.
-    `ntile` is SQL's NTILE(5) over the active accounts from worst to best, equal values in the order of their
-    account refs: it gives classes of equal size and tears equal customers apart, and is here to agree with
-    older reports. In both an account that is not active scores 1, 1, 1.
+    `tie_safe` is the formula of `stampbook.quantile_class` over the active accounts. `ntile` is SQL's NTILE over them
+    from worst to best, equal values in the order of their account refs: it gives classes of equal size and tears equal
+    customers apart, and is here to agree with older reports. A score with fixed cut points has those in both. In all
+    of them an account that is not active scores 1, 1, 1.
     """
     active = nw.col("frequency") > 0
     values = {"r": -nw.col("recency_days"), "f": nw.col("frequency"), "m": nw.col("monetary")}
+    fixed = scoring.fixed or {}
     frame = measured.with_columns(
         _idle=nw.when(active).then(0).otherwise(1),
         _one=nw.when(active).then(1).otherwise(0),
         **{letter: nw.when(active).then(value) for letter, value in values.items()},
-    ).with_columns(_n=nw.col("_one").sum().cast(nw.Int64))
-    n = nw.col("_n")
-    if scores == "ntile":
+    )
+    ranked = [letter for letter in values if letter not in fixed]
+    classes = {letter: quantile_class(nw.col(letter), scoring.classes) for letter in ranked}
+    if scoring.scores == "ntile":
         frame = frame.with_columns(
-            **{letter: nw.col("_one").cum_sum().over(order_by=["_idle", letter, "account"]) - 1 for letter in values}
+            _n=nw.col("_one").sum().cast(nw.Int64),
+            **{letter: nw.col("_one").cum_sum().over(order_by=["_idle", letter, "account"]) - 1 for letter in ranked},
         )
-        classes = {letter: _ntile(nw.col(letter), n) for letter in values}
-    else:
-        frame = frame.with_columns(**{letter: nw.col(letter).rank("min").cast(nw.Int64) - 1 for letter in values})
-        classes = {letter: 1 + nw.col(letter) * CLASSES // n for letter in values}
+        classes = {letter: ntile_class(nw.col(letter), nw.col("_n"), scoring.classes) for letter in ranked}
+    for letter, points in fixed.items():
+        classes[letter] = cut_class(nw.col(letter), [-point for point in points] if letter == "r" else points)
+    if scoring.scores == "tie_safe" or "m" in fixed:
         classes["m"] = nw.when(nw.col("monetary") > 0).then(classes["m"]).otherwise(1)
     return frame.with_columns(
         **{letter: nw.when(active).then(value).otherwise(1).cast(nw.Int8) for letter, value in classes.items()}
-    ).drop("_idle", "_one", "_n")
+    ).select(*measured.collect_schema().names(), "r", "f", "m")
 
 
-def _ntile(place: nw.Expr, n: nw.Expr) -> nw.Expr:
-    # The first n mod 5 classes hold one account more than the rest; 0-based places, 1-based classes.
-    small, larger = n // CLASSES, n % CLASSES
-    border = larger * (small + 1)
-    nonzero = nw.when(small > 0).then(small).otherwise(1)
-    return nw.when(place < border).then(1 + place // (small + 1)).otherwise(1 + larger + (place - border) // nonzero)
+def combine(scored: nw.LazyFrame[Any], scoring: Scoring) -> nw.LazyFrame[Any]:
+    """Add what three scores come to: `fm`, the rounded mean of F and M; `rfm`, their code; `total`, weighted."""
+    r, f, m = (nw.col(letter).cast(nw.Int64) for letter in "rfm")
+    both = f + m
+    mean = both // 2
+    if scoring.fm_rounding is Rounding.HALF_UP:
+        mean = (both + 1) // 2
+    elif scoring.fm_rounding is Rounding.HALF_EVEN:
+        mean = mean + (both % 2) * (mean % 2)
+    first, second, third = scoring.weights
+    between = "" if scoring.classes <= LARGEST_WITH_DIGITS else "-"
+    return scored.with_columns(
+        fm=mean.cast(nw.Int8),
+        rfm=nw.concat_str([nw.col(letter).cast(nw.String) for letter in "rfm"], separator=between),
+        total=r * first + f * second + m * third,
+    )
 
 
-def name(scored: nw.LazyFrame[Any], grid: Mapping[str, str]) -> nw.LazyFrame[Any]:
-    """Add `segment`, the name of each account's cell in the R x F `grid`."""
+def name(scored: nw.LazyFrame[Any], names: Names) -> nw.LazyFrame[Any]:
+    """Add `segment`, the name of each account's combination of scores."""
+    without_m = {(r, f): segment_name for (r, f, _), segment_name in names.items()}
+    r, f, m = (nw.col(letter).cast(nw.Int64) for letter in "rfm")
+    if all(without_m[r_, f_] == segment_name for (r_, f_, _), segment_name in names.items()):
+        cell, numbers = r * 100 + f, {r_ * 100 + f_: segment_name for (r_, f_), segment_name in without_m.items()}
+    else:
+        cell = (r * 100 + f) * 100 + m
+        numbers = {(r_ * 100 + f_) * 100 + m_: segment_name for (r_, f_, m_), segment_name in names.items()}
     cells: dict[str, list[int]] = {}
-    for cell, segment_name in grid.items():
-        cells.setdefault(segment_name, []).append(int(cell))
+    for number, segment_name in numbers.items():
+        cells.setdefault(segment_name, []).append(number)
     *others, (last, _) = cells.items()
     named = nw.lit(last)
-    for segment_name, numbers in others:
-        named = nw.when(nw.col("_cell").is_in(numbers)).then(nw.lit(segment_name)).otherwise(named)
-    return scored.with_columns(_cell=nw.col("r") * 10 + nw.col("f")).with_columns(segment=named).drop("_cell")
+    for segment_name, its_cells in others:
+        named = nw.when(nw.col("_cell").is_in(its_cells)).then(nw.lit(segment_name)).otherwise(named)
+    return scored.with_columns(_cell=cell).with_columns(segment=named).drop("_cell")
 
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
-    """The cut points that a population produced, four a measure, for the scores 2, 3, 4 and 5 in this order.
+    """The cut points of a run, one fewer than classes a measure, for the scores 2, 3, … in this order.
 
-    A cut point is the worst value that earned its score or a better one, hence a value that some account has;
-    None where nobody earned it. Cut points may coincide: the scores between them are then empty.
+    One that is not fixed is the worst value that earned its score or a better one, hence a value that some account
+    has; None where nobody earned it. Cut points may coincide: the scores between them are then empty.
 
     Attributes:
         r: recency in days, the most days that still earned the score.
@@ -195,16 +208,19 @@ class Cuts:
     m: tuple[int | None, ...]
 
 
-def cuts(scored: nw.LazyFrame[Any]) -> Cuts:
+def cuts(scored: nw.LazyFrame[Any], scoring: Scoring | None = None) -> Cuts:
     """Return the cut points of a frame of `score` or `segment`; it is evaluated for this."""
-    levels = range(2, CLASSES + 1)
+    how = scoring or Scoring()
+    levels = range(2, how.classes + 1)
     row = scored.select(
         **{f"r{k}": nw.when(nw.col("r") >= k).then(nw.col("recency_days")).max() for k in levels},
         **{f"f{k}": nw.when(nw.col("f") >= k).then(nw.col("frequency")).min() for k in levels},
         **{f"m{k}": nw.when(nw.col("m") >= k).then(nw.col("monetary")).min() for k in levels},
     ).collect()
     found = {column: row[column].to_list()[0] for column in row.columns}
-    return Cuts(*(tuple(found[f"{letter}{k}"] for k in levels) for letter in "rfm"))
+    fixed = how.fixed or {}
+    r, f, m = (fixed.get(letter) or tuple(found[f"{letter}{k}"] for k in levels) for letter in "rfm")
+    return Cuts(r, f, m)
 
 
 def reasons(account: Mapping[str, Any], at: Cuts, money: Callable[[int], str] = str) -> tuple[str, str, str]:
@@ -225,7 +241,7 @@ def reasons(account: Mapping[str, Any], at: Cuts, money: Callable[[int], str] = 
 
 
 def _next(letter: str, own: int, points: tuple[int | None, ...], write: Callable[[int], str]) -> str:
-    cut = points[own - 1] if own < CLASSES else None
+    cut = points[own - 1] if own <= len(points) else None
     if cut is None:
         return ""
     reached = max(k for k, point in enumerate(points, start=2) if point == cut)

@@ -38,9 +38,9 @@ def statuses(session: Session, until: int) -> Iterator[tuple[str, str]]:
     """Yield accounts whose status was changed by an instant, with what it came to, in the order of the changes."""
     sql = (
         "SELECT a.ref, j.effects FROM journal j JOIN account a ON a.id = j.account_id "
-        "WHERE j.accepted = 1 AND j.at <= ? AND j.effects LIKE '%\"status\"%' ORDER BY j.account_id, j.seq"
+        "WHERE j.accepted = 1 AND j.at <= ? AND j.effects LIKE ? ORDER BY j.account_id, j.seq"
     )
-    for ref, effects in sql_session(session).stream(sql, [until]):
+    for ref, effects in sql_session(session).stream(sql, [until, '%"status"%']):
         status = orjson.loads(effects).get("status")
         if status:
             yield ref, status

@@ -6,7 +6,6 @@ import hmac
 from typing import TYPE_CHECKING
 
 from stampbook.account import FROZEN_LOTS, MERGED_FROM
-from stampbook.amounts import read_units
 from stampbook.errors import PluginError
 from stampbook.fact_history import unbroken_since
 from stampbook.ledger import authorised_by
@@ -14,6 +13,7 @@ from stampbook.lots import DEFAULT_ORDER, Lot, draw, takeable
 from stampbook.lots_seen import lots_seen
 from stampbook.metrics import SEPARATOR
 from stampbook.periods import NEVER
+from stampbook.segment_tables import read_score
 from stampbook.spending import WAS_GRANTED, draw_where, granted_of
 
 if TYPE_CHECKING:
@@ -291,8 +291,8 @@ class AccountView:
         return "" if fact is None else fact.value
 
     def number(self, name: str) -> int:
-        """Return a fact that is decimal text in millionths; 0 where there is none."""
-        return read_units(self.text(name) or "0", 6)
+        """Return a score of a segmentation scheme in millionths; 0 where it is not known."""
+        return read_score(self.text(name))
 
     def since(self, name: str) -> int:
         """Return the instant since which a fact has had its value without a break; now, where it has none."""

@@ -3,8 +3,8 @@
 What a run says is raw. An account moves at once, unless the program's `[segments.<scheme>]` asks for a minimum stay or
 for several runs in a row that agree; then it stays where it is, and what was said is kept beside it.
 
-Runs may be made in any order. The spells are always those that the same runs would have left in the order of time, by
-the policy that held when the latest of them was made.
+Runs may be made in any order. The spells are always those that the same runs would have left in the order of time. A
+run is held by the policy of the day on which it was made, and so are those as of later instants, once more.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from stampbook.store.segment_runs import (
     Membership,
     account_ids,
     add_run,
+    copy_line,
     find_run,
+    has_line,
     replace_scores,
     replace_spells,
     run_instants,
@@ -88,12 +90,13 @@ def keep(session: Session, run: KeptRun, members: Iterable[Membership], policy: 
     if not later:
         replace_scores(session, run, [(number, member.segment, member.scores) for number, member in said])
     raw = {number: member.segment for number, member in said}
-    line = RAW if policy.holds else KEPT
-    was = _before(session, run, KEPT)
-    kept = _say(session, run, line, raw, later)
-    if policy.holds:
-        instants = sorted({*others, run.at})
-        kept = _hold(session, run, kept, was, instants, policy)
+    was = spells_at(session, run.scheme, KEPT, run.at - 1)
+    if policy.holds and not has_line(session, run.scheme, RAW):
+        copy_line(session, run.scheme, KEPT, RAW)  # nothing was held so far: what was kept is what was said
+    if has_line(session, run.scheme, RAW) or policy.holds:
+        kept = _hold(session, run, _say(session, run, RAW, raw, later), was, sorted({*others, run.at}), policy)
+    else:
+        kept = _say(session, run, KEPT, raw, later)
     refs = {number: member.account for number, member in said}
     moves = [
         Move(refs[number], was[number][1] if number in was else "", segment)
@@ -103,13 +106,9 @@ def keep(session: Session, run: KeptRun, members: Iterable[Membership], policy: 
     return run, sorted(moves)
 
 
-def _before(session: Session, run: KeptRun, line: str) -> dict[int, Held]:
-    return spells_at(session, run.scheme, line, run.at - 1)
-
-
 def _say(session: Session, run: KeptRun, line: str, raw: Mapping[int, str], later: Sequence[int]) -> dict[int, Held]:
     """Write what a run said into a line, and return the line as of the run: who is where, and since when."""
-    was = _before(session, run, line) or (_before(session, run, KEPT) if line == RAW else {})
+    was = spells_at(session, run.scheme, line, run.at - 1)
     after = spells_from(session, run.scheme, line, run.at)
     now: dict[int, Held] = dict(was)
     changed = {
@@ -154,12 +153,14 @@ def _hold(
     place = bisect_left(instants, run.at)
     spells: list[tuple[int, int, str]] = []
     now: dict[int, Held] = {}
-    for number in raw:
+    for number in {*raw, *following}:
         changes = dict(following.get(number, ()))
-        said, held = raw[number], was.get(number)
+        said, held = raw.get(number), was.get(number)
         for position in range(place, len(instants)):
             at = instants[position]
             said = (at, changes[at]) if at in changes else said
+            if said is None:
+                continue  # its first run comes later
             agreed = position - bisect_left(instants, said[0]) + 1
             if held is None or (held[1] != said[1] and _may_move(held, said[1], at, agreed, policy)):
                 held = (at, said[1])

@@ -56,10 +56,14 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     if not isinstance(tables, list):
         source.mistake(("plugin",), "write [[plugin]] with two brackets: there may be several")
         tables = []
-    for position, table in enumerate(tables):
-        plugin = _build(source, position, table, context, plugins or {})
-        if plugin is not None:
-            built[position] = plugin
+    schemes = {position for position, table in enumerate(tables) if _is_scheme(table, plugins or {})}
+    for some in (schemes, {*range(len(tables))} - schemes):
+        for position in sorted(some):
+            plugin = _build(source, position, tables[position], context, plugins or {})
+            if plugin is not None:
+                built[position] = plugin
+        context.close_segments({plugin.name: plugin.segment_names for plugin in built.values()})
+    built = dict(sorted(built.items()))
     for name, count in Counter(plugin.name for plugin in built.values() if not plugin.sole).items():
         if count > 1:
             source.mistake(("plugin",), f"two plugin tables are named {name!r}; give one of them another name")
@@ -181,6 +185,13 @@ def _closed(tables: list[Any], given: Mapping[str, type[Plugin[Any]]]) -> dict[s
                 for name, values in _class_of(str(table.get("use")), given).closed_texts(table).items():
                     found[name] = (*found.get(name, ()), *values)
     return found
+
+
+def _is_scheme(table: object, given: Mapping[str, type[Plugin[Any]]]) -> bool:
+    """Return whether a table is of a segmentation scheme; those are built first, so that rules know their segments."""
+    with suppress(PluginError):
+        return isinstance(table, dict) and callable(getattr(_class_of(str(table.get("use")), given), "segment", None))
+    return False
 
 
 def _class_of(use: str, given: Mapping[str, type[Plugin[Any]]]) -> type[Plugin[Any]]:

@@ -10,7 +10,7 @@ from stampbook.ledger import Fact
 from stampbook.periods import NEVER
 from stampbook.refunding import is_completed, told_of_completion
 from stampbook.returns import line_values
-from stampbook.segment_tables import score_fact, segment_fact
+from stampbook.segment_tables import is_score, score_fact, segment_fact
 from stampbook.standing_in import StandIns
 
 if TYPE_CHECKING:
@@ -84,14 +84,19 @@ def segment_changed(draft: Draft) -> None:
     """Note in which segment an account is, and the scores that are told with it, as facts."""
     event = draft.event
     assert isinstance(event, SegmentChanged)  # noqa: S101 - narrows for the type checker
-    if event.scheme not in draft.registry.file.segments:
+    table = draft.registry.file.segments.get(event.scheme)
+    if table is None:
         known = ", ".join(draft.registry.file.segments) or "none"
         told = f"rules of this program are told of no scheme {event.scheme!r}; its [segments] has {known}"
         draft.object("unknown_scheme", told)
         return
-    _note(draft, segment_fact(event.scheme), event.segment, event.definition)
     for name, value in sorted(event.scores.items()):
+        if name not in {*table.scores, *table.texts}:
+            draft.object("bad_score", f"rules of this program are told of no score {name!r} of {event.scheme}")
+        elif name in table.scores and not is_score(value):
+            draft.object("bad_score", f"{name} of {event.scheme} is a number of at most 6 decimals, not {value!r}")
         _note(draft, score_fact(event.scheme, name), value, event.definition)
+    _note(draft, segment_fact(event.scheme), event.segment, event.definition)
 
 
 def _note(draft: Draft, name: str, value: str, reason: str) -> None:

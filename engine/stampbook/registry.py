@@ -149,24 +149,25 @@ class Registry:
 
     def is_none_for(self, event: Event) -> str:
         """Return why an event that somebody sends is none for its account, a plugin's own; else an empty text."""
-        owner = self._owner(event.account) if self._owners and event.source != OWN_SOURCE else None
+        owner = self.owner(event.account) if self._owners and event.source != OWN_SOURCE else None
         if owner is None or event.type in self._takes[owner]:
             return ""
         return f"account {event.account} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
 
     def opens(self, event: Event) -> bool:
         """Whether an event may open its account by itself: of a plugin's own only an event that this one brings."""
-        owner = self._owner(event.account) if self._owners else None
+        owner = self.owner(event.account) if self._owners else None
         if owner is None:
             return True
         return self.own_events.get(event.type) == owner and event.type in self._takes[owner]
 
     def _of(self, hook: str, account: AccountView) -> list[tuple[str, Callable[..., Any]]]:
         """Return the calls of a hook for an account: all, or those of the plugin whose own it is."""
-        calls, owner = self._calls[hook], self._owner(account.ref) if self._owners else None
+        calls, owner = self._calls[hook], self.owner(account.ref) if self._owners else None
         return calls if owner is None else [call for call in calls if call[0] == owner]
 
-    def _owner(self, ref: str) -> str | None:
+    def owner(self, ref: str) -> str | None:
+        """Return the plugin whose own an account is, by its ref; None for a customer's."""
         for prefix, owner in self._owners:
             if ref.startswith(prefix):
                 return owner
@@ -262,7 +263,7 @@ class Registry:
 
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None = None) -> list[Stamped[Proposal]]:
         """Return what a plugin's own event moves; on an account that is another plugin's own, only an objection."""
-        owner, bringer = self._owner(account.ref), self.own_events.get(event.type)
+        owner, bringer = self.owner(account.ref), self.own_events.get(event.type)
         if owner not in {None, bringer}:
             told = f"account {account.ref} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
             return [Stamped(str(bringer), Objection("no_customer", told))]

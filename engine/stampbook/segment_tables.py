@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stampbook.amounts import read_units
+from stampbook.errors import AmountError
 from stampbook.expressions import Field as Name
 from stampbook.expressions import Kind
-from stampbook.vocabulary import PeriodText
+from stampbook.vocabulary import PeriodText, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +28,11 @@ class SegmentTable(BaseModel):
 
     scores: Annotated[
         tuple[ScoreName, ...],
-        Field(max_length=20, description="scores that rules may read; a change of one of them is told, too"),
+        Field(max_length=20, description="numbers that rules may read; a change of one of them is told, too"),
+    ] = ()
+    texts: Annotated[
+        tuple[ScoreName, ...],
+        Field(max_length=20, description="the same of scores that are no numbers, such as a category"),
     ] = ()
     minimum_stay: Annotated[
         PeriodText | None, Field(description="how long an account stays in a segment at least", examples=["30 days"])
@@ -38,6 +44,13 @@ class SegmentTable(BaseModel):
         tuple[Annotated[str, Field(min_length=1, max_length=80)], ...],
         Field(description="segments that are entered without either, such as 'lost'"),
     ] = ()
+
+    @model_validator(mode="after")
+    def _one_kind_each(self) -> SegmentTable:
+        for name in self.texts:
+            if name in self.scores:
+                refuse(f"score {name!r} is a number or a text, not both; leave it out of scores or of texts")
+        return self
 
 
 def segment_fact(scheme: str) -> str:
@@ -60,9 +73,30 @@ def segment_names(tables: Mapping[str, object]) -> dict[str, Name]:
     for scheme, table in tables.items():
         fact = segment_fact(scheme)
         names[f"segment.{scheme}"] = Name(Kind.TEXT, f"account.text({fact!r})", about=f"its segment of {scheme}, or ''")
-        scores = table.get("scores") if isinstance(table, dict) else None
-        for score in scores if isinstance(scores, list) else ():
-            code = f"account.number({score_fact(scheme, str(score))!r})"
+        for score in _listed(table, "scores"):
+            code = f"account.number({score_fact(scheme, score)!r})"
             about = f"its score of {scheme}; 0 where it is not known"
             names[f"score.{scheme}.{score}"] = Name(Kind.NUMBER, code, SCORE_DECIMALS, about)
+        for score in _listed(table, "texts"):
+            code = f"account.text({score_fact(scheme, score)!r})"
+            names[f"score.{scheme}.{score}"] = Name(Kind.TEXT, code, about=f"its score of {scheme}, or ''")
     return names
+
+
+def is_score(text: str) -> bool:
+    """Return whether a text is a number that rules can read; an empty one is a score that is not known."""
+    try:
+        read_units(text or "0", SCORE_DECIMALS)
+    except AmountError:
+        return False
+    return True
+
+
+def read_score(text: str) -> int:
+    """Return a score in millionths; 0 for one that is not known, or was told as text by an earlier program."""
+    return read_units(text or "0", SCORE_DECIMALS) if is_score(text) else 0
+
+
+def _listed(table: object, key: str) -> list[str]:
+    listed = table.get(key) if isinstance(table, dict) else None
+    return [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []

@@ -16,7 +16,7 @@ from stampbook.periods import instant_of, moment_of
 from stampbook.population import frames_wanted, until
 from stampbook.segments import SegmentRun, definition, run_segments, share_table
 from stampbook.store.segment_runs import KeptRun, Membership, find_run, members, runs, scores_of
-from stampbook.telling_segments import tell
+from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -40,7 +40,7 @@ class Segmentation:
         rows: purchases and returns up to its instant.
         is_new: whether it was made now, or was kept before and is only shown again.
         moves: the accounts that it moved, as the program's policy lets it.
-        told: how many accounts were told; None where the program's `[segments]` has no table of the scheme.
+        told: how many accounts were told, and refused it; None where `[segments]` has no table of the scheme.
     """
 
     run: KeptRun
@@ -48,7 +48,7 @@ class Segmentation:
     rows: int
     is_new: bool
     moves: tuple[Move, ...] = ()
-    told: int | None = None
+    told: Told | None = None
 
 
 def segment(
@@ -103,6 +103,7 @@ def segment(
         is_new = kept is None
         if kept is None:
             [run] = run_segments([(name, plugin)], past.frames, moment)
+            _check_scores(registry, run)
             kept, moves = _keep(engine, registry, plugin, run)
         shares = share_table(_kept_frame(engine, kept), past.frames.history)
         told = _tell(engine, registry, kept)
@@ -188,14 +189,28 @@ def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentR
         )
 
 
-def _tell(engine: Engine, registry: Registry, run: KeptRun) -> int | None:
+def _tell(engine: Engine, registry: Registry, run: KeptRun) -> Told | None:
     """Tell accounts what a run found, if rules are to know of its scheme; a run that a later one overtook is silent."""
-    table = registry.file.segments.get(run.scheme)
-    if table is None:
+    if run.scheme not in registry.file.segments:
         return None
     if runs(engine.store, scheme=run.scheme)[0].id != run.id:
-        return 0
-    return tell(engine, run, table.scores)
+        return Told()
+    return tell(engine, registry, run)
+
+
+def _check_scores(registry: Registry, run: SegmentRun) -> None:
+    """Refuse scores that the program's `[segments]` has rules read and the scheme does not have, or not as numbers."""
+    import polars as pl
+
+    table = registry.file.segments.get(run.scheme)
+    schema = {name: dtype for name, dtype in run.frame.schema.items() if name not in {"account", "segment"}}
+    for name in () if table is None else (*table.scores, *table.texts):
+        where = f"[segments.{run.scheme}] of {registry.context.name}"
+        if name not in schema:
+            hint = near(name, schema) or f"; it has {', '.join(schema) or 'none'}"
+            raise PluginError(f"{where}: {run.scheme} has no score {name!r}{hint}")
+        if table is not None and name in table.scores and not (schema[name].is_numeric() or schema[name] == pl.Boolean):
+            raise PluginError(f"{where}: score {name!r} is no number; name it in texts, not in scores")
 
 
 def _kept_frame(engine: Engine, kept: KeptRun) -> SegmentRun:

@@ -2,59 +2,87 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from stampbook.errors import StampbookError
 from stampbook.periods import moment_of
 from stampbook.segment_tables import SCORE_DECIMALS, score_fact, segment_fact
 from stampbook.store.segment_runs import closed_accounts, fact_values, members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from stampbook.engine import Engine
+    from stampbook.registry import Registry
     from stampbook.store.segment_runs import KeptRun
 
 _TOLD_AT_ONCE = 1_000
 
 
-def tell(engine: Engine, run: KeptRun, scores: Sequence[str]) -> int:
-    """Tell open and frozen accounts where a run left them, if something else is known of them; return how many.
+class Told(NamedTuple):
+    """How many accounts were told of a run, and how many refused it: by a limit of the program, for example."""
+
+    told: int = 0
+    refused: int = 0
+
+
+def tell(engine: Engine, registry: Registry, run: KeptRun) -> Told:
+    """Tell open and frozen accounts where a run left them, if something else is known of them.
 
     The event `segment.changed` tells it, at the instant of the run. So it stands in the account's journal, and telling
     twice, or again after being interrupted, does nothing.
 
     Args:
         engine: the ledger.
+        registry: the program of the run's instant, with a `[segments]` table of its scheme.
         run: the latest run of its scheme.
-        scores: which scores are told with it; a change of one is told, too.
+
+    Raises:
+        StampbookError: a rule failed on some of the events; all others are told.
     """
-    told = 0
-    events = _events(engine, run, scores)
+    told = refused = 0
+    failed: list[str] = []
+    events = _events(engine, registry, run)
     while some := list(islice(events, _TOLD_AT_ONCE)):
-        told += sum(outcome.accepted and not outcome.replayed for outcome in engine.process(some))
-    return told
+        for event, outcome in zip(some, engine.process(some), strict=True):
+            if outcome.error is not None:
+                failed.append(f"account {event['account']}: {outcome.error}")
+            elif not outcome.replayed:
+                told += outcome.accepted
+                refused += not outcome.accepted
+    if failed:
+        raise StampbookError(
+            f"{run.scheme} was run and kept, and {told} accounts were told, but {len(failed)} could not be: "
+            f"{failed[0]}; mend the program and run it again for the same instant"
+        )
+    return Told(told, refused)
 
 
-def _events(engine: Engine, run: KeptRun, scores: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _events(engine: Engine, registry: Registry, run: KeptRun) -> Iterator[dict[str, Any]]:
+    table = registry.file.segments[run.scheme]
+    names = (*table.scores, *table.texts)
     with engine.store.reader() as session:
         segments = fact_values(session, segment_fact(run.scheme), run.at)
-        known = {name: fact_values(session, score_fact(run.scheme, name), run.at) for name in scores}
+        known = {name: fact_values(session, score_fact(run.scheme, name), run.at) for name in names}
         closed = closed_accounts(session)
     at = moment_of(run.at).isoformat()
     for member in members(engine.store, run.scheme, run.at):
-        before = segments.get(member.account, "")
-        found = _told(orjson.loads(member.scores), scores) if scores else {}
-        same = all(known[name].get(member.account, "") == value for name, value in found.items())
-        if (member.segment == before and same) or member.account in closed:
+        ref, before = member.account, segments.get(member.account, "")
+        if ref in closed or registry.owner(ref) is not None:
+            continue
+        said: Mapping[str, Any] = orjson.loads(member.scores) if names else {}
+        scores = {name: _text(said[name]) for name in names if name in said}
+        scores = {name: value for name, value in scores.items() if value or known[name].get(ref)}
+        if member.segment == before and all(known[name].get(ref, "") == value for name, value in scores.items()):
             continue
         event: dict[str, Any] = {
             "type": "segment.changed",
-            "id": f"{run.at}:{run.definition[:8]}:{member.account}",
             "source": f"segments:{run.scheme}",
-            "account": member.account,
+            "account": ref,
             "at": at,
             "scheme": run.scheme,
             "segment": member.segment,
@@ -62,17 +90,20 @@ def _events(engine: Engine, run: KeptRun, scores: Sequence[str]) -> Iterator[dic
         }
         if before:
             event["before"] = before
-        if found:
-            event["scores"] = found
-        yield event
+        if scores:
+            event["scores"] = scores
+        yield {**event, "id": _id(event)}
 
 
-def _told(scores: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
-    return {name: _text(scores[name]) for name in names if scores.get(name) is not None}
+def _id(event: Mapping[str, Any]) -> str:
+    """Return an id by all that an event says: what was told with other scores, by another program, was another."""
+    return sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 def _text(score: Any) -> str:
-    """Return a score as decimal text; what is no number as 1, 0 or as it is."""
+    """Return a score as decimal text, and one that is not known as an empty one; what is no number as it is."""
+    if score is None:
+        return ""
     if isinstance(score, bool):
         return str(int(score))
     if isinstance(score, float):

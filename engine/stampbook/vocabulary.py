@@ -11,7 +11,7 @@ from stampbook.amounts import Asset, read_units
 from stampbook.errors import AmountError, ExpressionError, PeriodError, near
 from stampbook.expressions import Condition, Formula, Kind, Label, compile_condition, compile_formula, compile_label
 from stampbook.expressions import Field as Name
-from stampbook.names import event_texts, since, vocabulary, with_declared
+from stampbook.names import ON_SEGMENT, event_texts, since, vocabulary, with_declared
 from stampbook.periods import Calendar, Period, Window
 from stampbook.population_names import population_scope
 from stampbook.validity import Validity
@@ -108,6 +108,21 @@ class Context:
             if known is not None:
                 scope[root][field] = replace(known, values=possible)
         self.scope = scope
+
+    def close_segments(self, names: Mapping[str, tuple[str, ...]]) -> None:
+        """Say of each scheme all segments that it may name; none where that is not known."""
+        told = [field.partition(".")[2] for field in self.scope["account"] if field.startswith("segment.")]
+        possible = {f"account.segment.{scheme}": names[scheme] for scheme in told if names.get(scheme)}
+        if told and len(possible) == len(told):  # else an event may be of any segment
+            each = tuple(dict.fromkeys(segment for some in possible.values() for segment in some))
+            possible |= {f"event.{name}": each for name in ("segment", "before") if self._is_of_segments(name)}
+        if told and self._is_of_segments("scheme"):
+            possible["event.scheme"] = tuple(told)
+        self.close_texts(possible)
+
+    def _is_of_segments(self, name: str) -> bool:
+        """Whether a name of events is of changes of segments, and of no event of a plugin or the program."""
+        return name in self.scope["event"] and self.scope["event"][name].only == ON_SEGMENT
 
     def declare(self, events: Mapping[str, EventTable], names: Mapping[str, Name], no_amount: frozenset[str]) -> None:
         """Take up what a program declares under [events]: its tables, their names, and those without an amount."""

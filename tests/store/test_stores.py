@@ -20,6 +20,7 @@ from stampbook.loading import load
 from stampbook.replay import MemoryLedger
 from stampbook.store import open_store
 from stampbook.store.rows import COLUMNS, KEYS
+from stampbook.store.segment_runs import runs, scores_of, spells_of
 from stampbook.store.tables import TABLES
 from tests.faults.books import (
     PROGRAM,
@@ -235,6 +236,51 @@ def test_an_older_version_says_how_to_bring_it_up(any_db: str, monkeypatch: pyte
         open_store(any_db)
 
 
+BEFORE_SPELLS = (
+    "DROP TABLE segment_spell",
+    "DROP TABLE segment_score",
+    *(f"ALTER TABLE segment_run DROP COLUMN {name}" for name in ("span", "options", "segments", "findings")),
+    "CREATE TABLE segment_member (account_id bigint, run_id bigint, segment text, scores text)",
+)
+"""What takes tables back to the version in which each run kept a row for every account."""
+
+
+def test_segments_of_the_version_before_are_carried_over_as_spells(any_db: str) -> None:
+    with opened(any_db) as engine:
+        run(engine, script(30))
+        with engine.store.reader() as session:
+            first, second = session.accounts(sorted(session.refs())[:2]).values()
+    kept = [  # the runs 2 and 3 are as of one instant: the later one counts
+        (1, 10, {first.id: "x", second.id: "x"}),
+        (2, 20, {first.id: "y", second.id: "y"}),
+        (3, 20, {first.id: "y", second.id: "x"}),
+        (4, 15, {first.id: "x", second.id: "z"}),
+        (5, 30, {first.id: "y"}),
+    ]
+    database = create_engine(any_db)
+    with database.begin() as connection:
+        for statement in BEFORE_SPELLS:
+            connection.exec_driver_sql(statement)
+        for number, at, members in kept:
+            connection.exec_driver_sql(
+                f"INSERT INTO segment_run VALUES ({number}, 's', {at}, 'd{number}', 0, {len(members)}, 1)"
+            )
+            for account, segment in members.items():
+                connection.exec_driver_sql(
+                    f"INSERT INTO segment_member VALUES ({account}, {number}, '{segment}', '{number}')"
+                )
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    database.dispose()
+    open_store(any_db, create=True).close()
+    with opened(any_db) as engine:
+        spells = {ref: [tuple(spell) for spell in spells_of(engine.store, ref)] for ref in (first.ref, second.ref)}
+        assert spells[first.ref] == [("s", "kept", 10, "x"), ("s", "kept", 20, "y")]
+        assert spells[second.ref] == [("s", "kept", 10, "x"), ("s", "kept", 15, "z"), ("s", "kept", 20, "x")]
+        latest = [(made.id, member.scores) for ref in spells for made, member in scores_of(engine.store, ref)]
+        assert latest == [(5, "5"), (3, "3")]
+        assert next((made.id, made.span) for made in runs(engine.store)) == (5, "lifetime")
+
+
 def test_a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(any_db: str) -> None:
     with opened(any_db) as engine:
         run(engine, script(30))
@@ -242,6 +288,7 @@ def test_a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(an
     database = create_engine(any_db)
     with database.begin() as connection:
         for statement in (
+            *BEFORE_SPELLS,
             "DROP TABLE campaign",
             "DROP TABLE campaign_lease",
             "CREATE TABLE kept AS SELECT * FROM posting",

@@ -10,7 +10,7 @@ from stampbook.cli.running import Run, command, complete_ref, fail
 from stampbook.cli.segments import segments
 
 if TYPE_CHECKING:
-    from stampbook.store.segment_runs import Spell
+    from stampbook.store.segment_runs import KeptRun, Spell
 
 _CALENDARS = {
     "day": ("30 3 * * *", "*-*-* 03:30:00"),
@@ -35,7 +35,7 @@ def explain(run: Run, ref: str) -> None:
     data: list[dict[str, Any]] = []
     for made, member in scores_of(run.engine.store, ref):
         kept, raw = _last(spells, made.scheme, KEPT), _last(spells, made.scheme, RAW)
-        held = kept is not None and kept.segment != member.segment
+        held = [] if kept is None or kept.segment == member.segment else _holds(run, made, kept, raw)
         data.append(
             {
                 "scheme": made.scheme,
@@ -45,7 +45,7 @@ def explain(run: Run, ref: str) -> None:
                 "said": member.segment,
                 "said_since": local(raw.since) if held and raw is not None else None,
                 "reasons": list(why.get(made.scheme, ())),
-                "held_by": _holds(run, made.scheme) if held else None,
+                "held_by": held,
             }
         )
 
@@ -57,7 +57,7 @@ def explain(run: Run, ref: str) -> None:
             click.echo(f"{row['scheme']}: {row['segment']}{since}")
             if row["held_by"]:
                 said = "" if row["said_since"] is None else f" since {moment(row['said_since'])}"
-                click.echo(f"  the runs say {row['said']}{said}; held by {row['held_by']}")
+                click.echo(f"  the runs say {row['said']}{said}; held by {' and '.join(row['held_by'])}")
             for sentence in row["reasons"]:
                 click.echo(f"  as of {moment(row['at'])}, {sentence}")
 
@@ -68,16 +68,22 @@ def _last(spells: list[Spell], scheme: str, line: str) -> Spell | None:
     return next((spell for spell in reversed(spells) if (spell.scheme, spell.line) == (scheme, line)), None)
 
 
-def _holds(run: Run, scheme: str) -> str:
-    table = run.engine.registry().file.segments.get(scheme)
-    if table is None:
-        return "a policy of an earlier program"
-    parts = []
-    if table.minimum_stay is not None:
-        parts.append(f"minimum_stay of {table.minimum_stay}")
-    if table.confirm_runs > 1:
-        parts.append(f"confirm_runs of {table.confirm_runs}")
-    return " and ".join(parts) or "a policy of an earlier program"
+def _holds(run: Run, made: KeptRun, kept: Spell, raw: Spell | None) -> list[str]:
+    """Say what kept an account, at the latest run, in another segment than that run said."""
+    from stampbook.cli.printing import moment
+    from stampbook.store.segment_runs import runs
+
+    table = run.engine.registry(made.at).file.segments.get(made.scheme)
+    held = []
+    if table is not None and table.minimum_stay is not None:
+        until = table.minimum_stay.end(kept.since, run.calendar)
+        if made.at < until:
+            held.append(f"minimum_stay of {table.minimum_stay}, until {moment(run.calendar.local(until))}")
+    if table is not None and raw is not None:
+        agreed = len({each.at for each in runs(run.engine.store, scheme=made.scheme) if raw.since <= each.at})
+        if agreed < table.confirm_runs:
+            held.append(f"confirm_runs of {table.confirm_runs}, of which {agreed} agreed")
+    return held or ["a policy of an earlier program"]
 
 
 @command("schedule", "segments schedule", "segments schedule --every week --json", group=segments)

@@ -111,7 +111,8 @@ def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
         "rows": made.rows,
         "new": made.is_new,
         "moved": len(made.moves),
-        "told": made.told,
+        "told": None if made.told is None else made.told.told,
+        "refused": None if made.told is None else made.told.refused,
         "segments": rows,
     }
 
@@ -161,7 +162,8 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
         click.echo()
         moved = f"{counted(made['moved'], 'account')} moved" if made["new"] else "nobody moved"
         told = "" if made["told"] is None else f"; {counted(made['told'], 'account')} told of it"
-        click.echo(f"{moved}{told}.\n")
+        refused = f"; {counted(made['refused'], 'account')} refused it" if made["refused"] else ""
+        click.echo(f"{moved}{told}{refused}.\n")
     if left_out:
         click.echo(f"Left out: {counted(left_out, 'purchase or return', 'purchases and returns')} in other currencies.")
 

@@ -137,6 +137,21 @@ def replace_spells(session: Session, scheme: str, line: str, at: int, spells: It
         sql.insert("segment_spell", some)
 
 
+def has_line(session: Session, scheme: str, line: str) -> bool:
+    """Return whether a scheme has spells on a line."""
+    sql = "SELECT 1 FROM segment_spell WHERE scheme = ? AND line = ? LIMIT 1"
+    return bool(sql_session(session).rows(sql, [scheme, line]))
+
+
+def copy_line(session: Session, scheme: str, line: str, copy: str) -> None:
+    """Write the spells of a line of a scheme into another line, too."""
+    sql_session(session).run(
+        "INSERT INTO segment_spell (account_id, scheme, line, since, segment) "
+        "SELECT account_id, scheme, ?, since, segment FROM segment_spell WHERE scheme = ? AND line = ?",
+        [copy, scheme, line],
+    )
+
+
 def fact_values(session: Session, name: str, at: int) -> dict[str, str]:
     """Return by account what a fact says at an instant."""
     rows = sql_session(session).stream(
@@ -221,7 +236,11 @@ def scores_of(store: Store, ref: str) -> list[tuple[KeptRun, Membership]]:
 
 def sizes(store: Store, scheme: str, at: int) -> dict[str, int]:
     """Return how many accounts were in each segment of a scheme at an instant, the largest first."""
-    counts: dict[str, int] = {}
-    for member in members(store, scheme, at):
-        counts[member.segment] = counts.get(member.segment, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    with store.reader() as reader:
+        rows = sql_session(reader).rows(
+            "SELECT s.segment, count(*) FROM segment_spell s WHERE s.scheme = ? AND s.line = ? "
+            "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
+            "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?) GROUP BY s.segment ORDER BY 2 DESC, 1",
+            [scheme, KEPT, at],
+        )
+    return {row[0]: row[1] for row in rows}

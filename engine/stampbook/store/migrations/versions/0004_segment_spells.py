@@ -15,12 +15,16 @@ INT64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _SPELLS = """
 INSERT INTO segment_spell (account_id, scheme, line, since, segment)
 SELECT account_id, scheme, 'kept', at, segment FROM (
-    SELECT m.account_id, r.scheme, r.at, m.segment,
-        lag(m.segment) OVER (PARTITION BY m.account_id, r.scheme ORDER BY r.at, r.id) AS before,
-        row_number() OVER (PARTITION BY m.account_id, r.scheme, r.at ORDER BY r.id DESC) AS place
-    FROM segment_member m JOIN segment_run r ON r.id = m.run_id
+    SELECT account_id, scheme, at, segment,
+        lag(segment) OVER (PARTITION BY account_id, scheme ORDER BY at) AS before
+    FROM (
+        SELECT m.account_id, r.scheme, r.at, m.segment,
+            row_number() OVER (PARTITION BY m.account_id, r.scheme, r.at ORDER BY r.id DESC) AS place
+        FROM segment_member m JOIN segment_run r ON r.id = m.run_id
+    ) p
+    WHERE place = 1
 ) q
-WHERE place = 1 AND (before IS NULL OR before <> segment)
+WHERE before IS NULL OR before <> segment
 """
 _SCORES = """
 INSERT INTO segment_score (account_id, scheme, run_id, segment, scores)

@@ -13,10 +13,10 @@ from stampbook.archive import archived
 from stampbook.population import Frames
 from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of
 from stampbook.store.columns import sales_columns
-from stampbook.store.histories import accounts, attributes, happenings, moved, statuses
+from stampbook.store.histories import accounts, attributes, happenings, merged, moved, statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -42,6 +42,8 @@ def read_frames(
 ) -> History:
     """Return the frames that schemes name, up to an instant; see `stampbook.population` for their columns.
 
+    What happened on an account that had been merged into another by then is told of that other one.
+
     Args:
         engine: the ledger.
         until: nothing after it is read.
@@ -59,14 +61,32 @@ def read_frames(
     assert sales is not None  # noqa: S101 - narrows for the type checker
     foreign = sales.group_by("foreign").len().collect()
     counts = dict(foreign.iter_rows())
+    heir = _heirs(engine, until)
     frames = Frames(
-        history_of(sales),
-        lines_of(lines) if with_lines and lines is not None else None,
+        heir(history_of(sales)),
+        heir(lines_of(lines)) if with_lines and lines is not None else None,
         _accounts(engine, until) if "accounts" in wanted else None,
-        _movements(engine, until) if "movements" in wanted else None,
-        _activity(engine, until) if "activity" in wanted else None,
+        heir(_movements(engine, until)) if "movements" in wanted else None,
+        heir(_activity(engine, until)) if "activity" in wanted else None,
     )
     return History(frames, counts.get(0, 0), counts.get(1, 0))
+
+
+def _heirs(engine: Engine, until: int) -> Callable[[pl.LazyFrame], pl.LazyFrame]:
+    """Return what gives the rows of accounts that were merged to those into which they went, at last."""
+    import polars as pl
+
+    with engine.store.reader() as session:
+        into = dict(merged(session, until))
+    last = {ref: _end(ref, into) for ref in into}
+    return lambda frame: frame.with_columns(pl.col("account").replace(last)) if last else frame
+
+
+def _end(ref: str, into: Mapping[str, str]) -> str:
+    seen = {ref}
+    while (following := into.get(ref)) is not None and following not in seen:
+        seen.add(ref := following)
+    return ref
 
 
 def _of_journal(

@@ -93,7 +93,7 @@ class Sales:
                 order = _order(payload, registry)
                 place = order.channel or None, order.store or None
                 sales.append((row.ref, row.at, "purchase", order.total, name, None, order.discount, *place, 0))
-                lines.extend(_bought(row, name, order))
+                lines.extend(_bought(row, name, order) if payload.get("lines") else ())
             else:
                 about = payload.get("purchase")
                 about = about and _name(payload.get("purchase_source") or row.source, about)

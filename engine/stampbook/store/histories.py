@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from stampbook.account import MERGED_INTO
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def statuses(session: Session, until: int) -> Iterator[tuple[str, str]]:
     """Yield accounts whose status was changed by an instant, with what it came to, in the order of the changes."""
     sql = (
         "SELECT a.ref, j.effects FROM journal j JOIN account a ON a.id = j.account_id "
-        "WHERE j.accepted = 1 AND j.at <= ? AND j.effects LIKE '%\"status\"%' ORDER BY j.account_id, j.seq"
+        "WHERE j.accepted = 1 AND j.at <= ? AND j.effects LIKE ? ORDER BY j.account_id, j.seq"
     )
-    for ref, effects in sql_session(session).stream(sql, [until]):
+    for ref, effects in sql_session(session).stream(sql, [until, '%"status"%']):
         status = orjson.loads(effects).get("status")
         if status:
             yield ref, status
@@ -54,6 +55,16 @@ def attributes(session: Session, until: int) -> Iterator[tuple[str, str, str]]:
     )
     for row in sql_session(session).stream(sql, [until, until]):
         yield row[0], row[1], row[2]
+
+
+def merged(session: Session, until: int) -> Iterator[tuple[str, str]]:
+    """Yield accounts that were closed into another by an instant, and that one."""
+    sql = (
+        "SELECT a.ref, f.value FROM fact f JOIN account a ON a.id = f.account_id "
+        "WHERE f.name = ? AND f.since <= ? AND f.until > ? AND f.value <> ''"
+    )
+    for row in sql_session(session).stream(sql, [MERGED_INTO, until, until]):
+        yield row[0], row[1]
 
 
 def moved(session: Session, until: int, asset: str) -> Iterator[tuple[str, int, str, str]]:

@@ -73,6 +73,8 @@ if TYPE_CHECKING:
     from stampbook.exporting.entries import write_entries as write_entries
     from stampbook.expressions import Condition as Condition
     from stampbook.expressions import Formula as Formula
+    from stampbook.goals import Need as Need
+    from stampbook.goals import Progress as Progress
     from stampbook.grants import AccountGrants as AccountGrants
     from stampbook.grants import Grant as Grant
     from stampbook.grants import grants_of_all as grants_of_all
@@ -85,10 +87,8 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import GoodUntil as GoodUntil
     from stampbook.hookspecs import Limit as Limit
     from stampbook.hookspecs import Multiplier as Multiplier
-    from stampbook.hookspecs import Need as Need
     from stampbook.hookspecs import Note as Note
     from stampbook.hookspecs import Payment as Payment
-    from stampbook.hookspecs import Progress as Progress
     from stampbook.hookspecs import Stake as Stake
     from stampbook.hookspecs import Withdrawal as Withdrawal
     from stampbook.hookspecs import hookimpl as hookimpl
@@ -215,6 +215,7 @@ _ROOMS = {
         "book_account",
         "write_entries",
     ),
+    "goals": ("Need", "Progress"),
     "grants": ("AccountGrants", "Grant", "grants_of_all"),
     "hookspecs": (
         "API_VERSION",
@@ -226,10 +227,8 @@ _ROOMS = {
         "GoodUntil",
         "Limit",
         "Multiplier",
-        "Need",
         "Note",
         "Payment",
-        "Progress",
         "Stake",
         "Withdrawal",
         "hookimpl",

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from stampbook.archive import archived
 from stampbook.population import Frames
-from stampbook.sales import Sales, frame_of
-from stampbook.store.histories import accounts, attributes, happenings, moved, statuses
+from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of
+from stampbook.store.columns import sales_columns
+from stampbook.store.histories import accounts, attributes, happenings, merged, moved, statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
 
@@ -30,28 +33,84 @@ class History(NamedTuple):
 
 
 def read_frames(
-    engine: Engine, until: int, wanted: Collection[str], *, on_progress: Callable[[int], None] | None = None
+    engine: Engine,
+    until: int,
+    wanted: Collection[str],
+    *,
+    archive: Path | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> History:
     """Return the frames that schemes name, up to an instant; see `stampbook.population` for their columns.
+
+    What happened on an account that had been merged into another by then is told of that other one.
 
     Args:
         engine: the ledger.
         until: nothing after it is read.
         wanted: of the names of `Frames`; the history is always read.
-        on_progress: called with how many purchases and returns have been read.
+        archive: the folder of an archive, which is brought up to the journal and then read in its place.
+        on_progress: called with how many purchases and returns have been read of the journal.
     """
-    sales = Sales(engine, until, with_lines="lines" in wanted)
-    for count in sales.read():
-        if on_progress is not None:
-            on_progress(count)
+    currency = engine.registry(until).context.currency.code
+    with_lines = "lines" in wanted
+    if archive is None:
+        sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
+    else:
+        kept = archived(engine, archive, currency, with_lines=with_lines, on_progress=on_progress)
+        sales, lines = (frame if frame is None else _up_to(frame, until) for frame in kept)
+    assert sales is not None  # noqa: S101 - narrows for the type checker
+    foreign = sales.group_by("foreign").len().collect()
+    counts = dict(foreign.iter_rows())
+    heir = _heirs(engine, until)
     frames = Frames(
-        sales.history(),
-        sales.lines() if "lines" in wanted else None,
+        heir(history_of(sales)),
+        heir(lines_of(lines)) if with_lines and lines is not None else None,
         _accounts(engine, until) if "accounts" in wanted else None,
-        _movements(engine, until) if "movements" in wanted else None,
-        _activity(engine, until) if "activity" in wanted else None,
+        heir(_movements(engine, until)) if "movements" in wanted else None,
+        heir(_activity(engine, until)) if "activity" in wanted else None,
     )
-    return History(frames, sales.rows, sales.left_out)
+    return History(frames, counts.get(0, 0), counts.get(1, 0))
+
+
+def _heirs(engine: Engine, until: int) -> Callable[[pl.LazyFrame], pl.LazyFrame]:
+    """Return what gives the rows of accounts that were merged to those into which they went, at last."""
+    import polars as pl
+
+    with engine.store.reader() as session:
+        into = dict(merged(session, until))
+    last = {ref: _end(ref, into) for ref in into}
+    return lambda frame: frame.with_columns(pl.col("account").replace(last)) if last else frame
+
+
+def _end(ref: str, into: Mapping[str, str]) -> str:
+    seen = {ref}
+    while (following := into.get(ref)) is not None and following not in seen:
+        seen.add(ref := following)
+    return ref
+
+
+def _of_journal(
+    engine: Engine, until: int, currency: str, *, with_lines: bool, on_progress: Callable[[int], None] | None
+) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    import polars as pl
+
+    told = Sales(engine, currency, with_lines=with_lines)
+    sales, lines = [frame_of([], SALE)], [frame_of([], LINE)]
+    with sales_columns(engine.store) as columns:
+        for rows in columns.all(until):
+            sold = told.told(rows)
+            sales.append(sold.sales)
+            if sold.lines is not None:
+                lines.append(sold.lines)
+            if on_progress is not None:
+                on_progress(sum(map(len, sales)))
+    return pl.concat(sales).lazy(), pl.concat(lines).lazy()
+
+
+def _up_to(frame: pl.LazyFrame, until: int) -> pl.LazyFrame:
+    import polars as pl
+
+    return frame.filter(pl.col("at").cast(pl.Int64) <= until)
 
 
 def _accounts(engine: Engine, until: int) -> pl.LazyFrame:

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     import click
     import narwhals as nw
 
+    Frame = nw.LazyFrame[Any]
+
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
     from stampbook.event_base import Event
+    from stampbook.goals import Progress
     from stampbook.ledger import Fact, Transaction
     from stampbook.orders import Order
     from stampbook.proposals import Earned, Share
@@ -240,35 +243,6 @@ class Due(NamedTuple):
     details: Mapping[str, Any] = MappingProxyType({})
 
 
-class Need(NamedTuple):
-    """How far one measure has come: texts of what there is, of what is wanted, and of what is missing (`0` if done)."""
-
-    measure: str
-    have: str
-    want: str
-    missing: str
-
-
-class Progress(NamedTuple):
-    """How far an account is from a goal: it needs all of `needs`, or any one of them, before the instant `until`.
-
-    `way` is ``reach`` or ``keep``; `until` is NEVER where no date is set.
-    """
-
-    scheme: str
-    way: str
-    goal: str
-    needs: tuple[Need, ...]
-    match: str = "all"
-    until: int = NEVER
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is missing."""
-        there = [need.missing == "0" for need in self.needs]
-        return any(there) if self.match == "any" else all(there)
-
-
 class Hooks:
     """The hooks. A plugin implements those that it needs, each marked with `hookimpl`."""
 
@@ -301,16 +275,9 @@ class Hooks:
     ) -> nw.LazyFrame[Any]:
         """Return one row an account: `account`, `segment`, and scores of the plugin's choice.
 
-        Called by ``stampbook segments run`` for the whole population as of an instant. A scheme that names `accounts`
-        answers for every account there; any other for every account that `history` has. Only the frames that some
-        scheme names are read. Each has the column `account`, and instants with a time zone; money is in minor units of
-        the program's currency. See `stampbook.population` for their columns:
-
-        * `history`: one row a purchase or return;
-        * `lines`: one row a line of a purchase, or what of one came back;
-        * `accounts`: one row an account, with the program's attributes;
-        * `movements`: one row a change of stored value in the program's currency;
-        * `activity`: one row an accepted event of any kind.
+        Called by ``stampbook segments run`` for the whole population as of an instant. Only the frames that a scheme
+        names are read; `stampbook.population` says what is in each. One that names `accounts` answers for all of
+        them, any other for those in `history`.
         """
         raise NotImplementedError
 

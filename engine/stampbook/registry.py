@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
-    from stampbook.hookspecs import Progress, Proposal
+    from stampbook.goals import Progress
+    from stampbook.hookspecs import Proposal
     from stampbook.ledger import Transaction
     from stampbook.orders import Order
     from stampbook.program import ProgramFile

@@ -8,14 +8,13 @@ shared, are read as the events that they were, and so are returns.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
 from stampbook.event_fields import QUANTITY_DECIMALS
 from stampbook.events import Purchase
 from stampbook.states import Judges
-from stampbook.store.columns import sales_columns
 from stampbook.store.histories import SaleRow
 
 if TYPE_CHECKING:
@@ -29,95 +28,97 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 50_000
 _GOODS: Final = "goods"
-_SALE: Final = ("account", "at", "kind", "amount", "event", "about", "discount", "channel", "store")
-_LINE: Final = ("account", "at", "kind", "event", "about", "number", "sku", "category", "labels", "quantity", "amount")
-_NUMBERS: Final = {"at", "opened_at", "amount", "discount", "number", "quantity"}
+SALE: Final = ("account", "at", "kind", "amount", "event", "about", "discount", "channel", "store", "foreign")
+LINE: Final = ("account", "at", "kind", "event", "about", "number", "sku", "category", "labels", "quantity", "amount")
+_NUMBERS: Final = {"at", "opened_at", "amount", "discount", "number", "quantity", "foreign"}
+
+
+class Sold(NamedTuple):
+    """Purchases and returns as columns, and their lines where they are wanted.
+
+    `foreign` says of a sale that it was in another currency: it is only counted, and has no amount and no lines.
+    """
+
+    sales: pl.DataFrame
+    lines: pl.DataFrame | None
 
 
 class Sales:
-    """Purchases and returns up to an instant, with their lines where they are wanted: one pass over the journal."""
+    """Tells purchases and returns of rows of the journal, with their lines where they are wanted."""
 
-    def __init__(self, engine: Engine, until: int, *, with_lines: bool) -> None:
-        self._engine = engine
-        self._until = until
-        self._with_lines = with_lines
+    def __init__(self, engine: Engine, currency: str, *, with_lines: bool) -> None:
         self._judges = Judges(engine)
-        self._currency = engine.registry(until).context.currency.code
-        self._frames: list[pl.DataFrame] = [frame_of([], _SALE)]
-        self._line_frames: list[pl.DataFrame] = [frame_of([], _LINE)]
-        self.rows = self.left_out = 0
+        self._currency = currency
+        self._with_lines = with_lines
+        with engine.store.reader() as session:
+            self._programs: Mapping[int, str] = session.programs
 
-    def read(self) -> Iterator[int]:
-        """Read all, and yield how many there are so far."""
-        with self._engine.store.reader() as session:
-            programs = session.programs
-        for columns in sales_columns(self._engine.store, self._until):
-            self._take(columns, programs)
-            yield self.rows
-
-    def history(self) -> pl.LazyFrame:
-        """Return one row a purchase or return."""
+    def told(self, columns: pl.DataFrame) -> Sold:
+        """Return the sales of some rows of `SalesColumns`: by column what can be, and the rest row by row."""
         import polars as pl
 
-        return pl.concat(self._frames).lazy()
-
-    def lines(self) -> pl.LazyFrame:
-        """Return one row a line; what came back of one is told by the line of the purchase."""
-        import polars as pl
-
-        rows = pl.concat(self._line_frames).lazy()
-        bought, back = rows.filter(pl.col("kind") == "purchase"), rows.filter(pl.col("kind") == "return")
-        said = ("sku", "category", "labels")
-        of_lines = bought.select("account", "number", *said, about="event")
-        told = back.drop(*said).join(of_lines, on=["account", "about", "number"], how="inner")
-        return pl.concat([bought.select(_LINE), told.select(_LINE)]).drop("number")
-
-    def _take(self, columns: pl.DataFrame, programs: Mapping[int, str]) -> None:
-        """Take up some rows of `sales_columns`: by column what can be, and the rest row by row."""
-        import polars as pl
-
+        sales, lines = [frame_of([], SALE)], [frame_of([], LINE)]
         rest = columns.filter(pl.col("type") != "purchase")
         bought = columns.filter(pl.col("type") == "purchase")
         for part in bought.partition_by("program_id"):
-            asset = self._judges[programs[part["program_id"][0]]].context.currency
+            asset = self._judges[self._programs[part["program_id"][0]]].context.currency
             read = _Orders(part, asset.code, asset.decimals, with_lines=self._with_lines)
-            ours = read.orders.filter(pl.col("currency") == self._currency)
-            self.left_out += read.orders.height - ours.height
-            self._add(ours.select(_SALE), read.lines(ours).select(_LINE) if self._with_lines else None)
+            foreign = pl.col("currency") != self._currency
+            orders = read.orders.with_columns(
+                amount=pl.when(~foreign).then("amount").otherwise(0), foreign=foreign.cast(pl.Int64)
+            )
+            sales.append(orders.select(SALE))
+            if self._with_lines:
+                lines.append(read.lines(orders.filter(~foreign)).select(LINE))
             rest.extend(part[read.rest])
         names = ("ref", "type", "source", "event_id", "at", "program_id", "payload", "effects")
-        rows = (SaleRow._make((*row[:5], programs[row[5]], *row[6:])) for row in rest.select(names).iter_rows())
+        rows = (SaleRow._make((*row[:5], self._programs[row[5]], *row[6:])) for row in rest.select(names).iter_rows())
         while some := list(islice(rows, _CHUNK)):
-            self._take_rows(some)
+            by_row = self._by_row(some)
+            sales.append(frame_of(by_row[0], SALE))
+            lines.append(frame_of(by_row[1] if self._with_lines else (), LINE))
+        return Sold(pl.concat(sales), pl.concat(lines) if self._with_lines else None)
 
-    def _add(self, sales: pl.DataFrame, lines: pl.DataFrame | None) -> None:
-        self.rows += sales.height
-        self._frames.append(sales)
-        if lines is not None:
-            self._line_frames.append(lines)
-
-    def _take_rows(self, rows: Sequence[SaleRow]) -> None:
+    def _by_row(self, rows: Sequence[SaleRow]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         sales: list[tuple[Any, ...]] = []
         lines: list[tuple[Any, ...]] = []
         for row in rows:
             registry = self._judges[row.program]
             payload = orjson.loads(row.payload)
-            if (payload.get("currency") or registry.context.currency.code) != self._currency:
-                self.left_out += 1
-                continue
             name = _name(row.source, row.event_id)
-            if row.type == "purchase":
+            if (payload.get("currency") or registry.context.currency.code) != self._currency:
+                kind = "purchase" if row.type == "purchase" else "return"
+                sales.append((row.ref, row.at, kind, 0, name, None, 0, None, None, 1))
+            elif row.type == "purchase":
                 order = _order(payload, registry)
                 place = order.channel or None, order.store or None
-                sales.append((row.ref, row.at, "purchase", order.total, name, None, order.discount, *place))
-                lines.extend(_bought(row, name, order))
+                sales.append((row.ref, row.at, "purchase", order.total, name, None, order.discount, *place, 0))
+                lines.extend(_bought(row, name, order) if payload.get("lines") else ())
             else:
                 about = payload.get("purchase")
                 about = about and _name(payload.get("purchase_source") or row.source, about)
                 memo = orjson.loads(row.effects).get("memo", {})
-                sales.append((row.ref, row.at, "return", _came_back(memo), name, about, 0, None, None))
+                sales.append((row.ref, row.at, "return", _came_back(memo), name, about, 0, None, None, 0))
                 lines.extend(_brought_back(row, name, about, memo))
-        self._add(frame_of(sales, _SALE), frame_of(lines, _LINE) if self._with_lines else None)
+        return sales, lines
+
+
+def history_of(sales: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the history that sales make, without those in other currencies."""
+    import polars as pl
+
+    return sales.filter(pl.col("foreign") == 0).drop("foreign")
+
+
+def lines_of(told: pl.LazyFrame) -> pl.LazyFrame:
+    """Return one row a line; what came back of one is told by the line of the purchase."""
+    import polars as pl
+
+    bought, back = told.filter(pl.col("kind") == "purchase"), told.filter(pl.col("kind") == "return")
+    said = ("sku", "category", "labels")
+    of_lines = bought.select("account", "number", *said, about="event")
+    named = back.drop(*said).join(of_lines, on=["account", "about", "number"], how="inner")
+    return pl.concat([bought.select(LINE), named.select(LINE)]).drop("number")
 
 
 class _Orders:
@@ -196,7 +197,7 @@ class _Orders:
 
         lines = read.select("row", "lines").filter(pl.col("lines").list.len() > 0).explode("lines").unnest("lines")
         pieces = pl.col("quantity").fill_null("1")
-        whole = pl.when(pieces.str.contains(r"^\d{1,9}$")).then(pieces).cast(pl.Int64)
+        whole = pl.when(pieces.str.contains("^[0-9]{1,9}$")).then(pieces).cast(pl.Int64)
         lines = lines.with_columns(number=pl.int_range(1, pl.len() + 1).over("row"), pieces=whole)
         own, price = self._units("amount"), self._units("unit_price")
         given = pl.col("amount").is_not_null()
@@ -212,7 +213,7 @@ class _Orders:
 
         text = pl.col(column)
         places = self._decimals
-        plain = text.str.contains(rf"^\d{{1,12}}(\.\d{{1,{places}}})?$" if places else r"^\d{1,15}$")
+        plain = text.str.contains(rf"^[0-9]{{1,12}}(\.[0-9]{{1,{places}}})?$" if places else "^[0-9]{1,15}$")
         parts = text.str.split_exact(".", 1)
         rest = parts.struct.field("field_1").fill_null("").str.pad_end(places, "0") if places else pl.lit("")
         digits = pl.concat_str(parts.struct.field("field_0"), rest)

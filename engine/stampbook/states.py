@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stampbook.account import Account
     from stampbook.engine import Engine
     from stampbook.events import Event
-    from stampbook.hookspecs import Need
+    from stampbook.goals import Need
     from stampbook.ledger import Decision, Entry
     from stampbook.lots import Lot
     from stampbook.periods import Calendar

@@ -16,39 +16,89 @@ if TYPE_CHECKING:
 
     from stampbook.store.database import Store
 
-_ROWS_AT_ONCE: Final = 200_000
+_ROWS_AT_ONCE: Final = 100_000
+_ACCOUNTS_AT_ONCE: Final = 10_000
 _SALES: Final = (
     "SELECT j.account_id, a.ref, replace(j.type, 'purchase.cancelled', 'return') AS type, j.source, j.event_id, j.at, "
     "j.program_id, j.payload, CASE WHEN j.type <> 'purchase' THEN j.effects ELSE '' END AS effects "
-    "FROM journal j JOIN account a ON a.id = j.account_id "
-    "WHERE j.type IN ('purchase', 'return', 'purchase.cancelled') AND j.accepted = 1 AND j.at <= {until}"
+    "FROM {journal} JOIN account a ON a.id = j.account_id "
+    "WHERE j.type IN ('purchase', 'return', 'purchase.cancelled') AND j.accepted = 1 AND "
 )
 
 
-def sales_columns(store: Store, until: int) -> Iterator[pl.DataFrame]:
-    """Yield the accepted purchases and returns up to an instant, some hundred thousand at once, of one state.
+class SalesColumns:
+    """Accepted purchases and returns of one state of the journal, some hundred thousand at once.
 
     Columns: account_id, ref, type, source, event_id, at, program_id, payload and, of returns, effects (JSON texts).
+    """
+
+    def __init__(self, cursor: Any, *, is_sqlite: bool) -> None:
+        self._cursor = cursor
+        self._is_sqlite = is_sqlite
+
+    def all(self, until: int | None = None) -> Iterator[pl.DataFrame]:
+        """Yield all of them, up to an instant if one is given."""
+        # In a SQLite file rows stand in the order in which they were recorded; so read, no page is read twice.
+        place = "rowid" if self._is_sqlite else "account_id"
+        bounds = f"SELECT min({place}) AS low, max({place}) AS high, count(*) AS n FROM journal"  # noqa: S608 - own names
+        low, high, count = self._fetched(bounds).row(0)
+        if not count:
+            return
+        sql = _SALES.format(journal="journal j") + (f"j.at <= {int(until)} AND " if until is not None else "")
+        step = max(1, (high - low + 1) * _ROWS_AT_ONCE // count)
+        for start in range(low, high + 1, step):
+            yield from self._some(f"{sql} j.{place} BETWEEN {start} AND {start + step - 1}")
+
+    def after(self, positions: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield those behind certain positions: `id` and `seq` of accounts."""
+        for some in positions.iter_slices(_ACCOUNTS_AT_ONCE):
+            journal = f"{self._table(some)} JOIN journal j ON j.account_id = p.id AND j.seq > p.seq"
+            yield from self._some(f"{_SALES.format(journal=journal)} 1 = 1")
+
+    def heads(self) -> pl.DataFrame:
+        """Return `id`, `seq` and `head` of all accounts: how long their chains are, and how they end."""
+        return self._positions("SELECT id, seq, head FROM account WHERE id > 0 AND seq > 0")
+
+    def hashes(self, positions: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield `id`, `seq` and `head` of the entries at certain positions, as far as there are such."""
+        for some in positions.iter_slices(_ACCOUNTS_AT_ONCE):
+            entries = "JOIN journal j ON j.account_id = p.id AND j.seq = p.seq"
+            yield self._positions(f"SELECT p.id, p.seq, j.hash AS head FROM {self._table(some)} {entries}")  # noqa: S608 - whole numbers
+
+    def _some(self, sql: str) -> Iterator[pl.DataFrame]:
+        # Without any row, SQLite does not say what kinds of columns it has none of.
+        if len(found := self._fetched(sql)):
+            yield found
+
+    def _positions(self, sql: str) -> pl.DataFrame:
+        import polars as pl
+
+        return self._fetched(sql).cast({"id": pl.Int64, "seq": pl.Int64, "head": pl.Binary})
+
+    def _table(self, positions: pl.DataFrame) -> str:
+        """Return SQL of a table `p` of positions."""
+        ids, seqs = (positions[name].to_list() for name in ("id", "seq"))
+        if self._is_sqlite:
+            pairs = ",".join(f"[{account},{seq}]" for account, seq in zip(ids, seqs, strict=True))
+            return f"(SELECT value ->> 0 AS id, value ->> 1 AS seq FROM json_each('[{pairs}]')) p"  # noqa: S608 - whole numbers
+        arrays = (f"'{{{','.join(map(str, numbers))}}}'::bigint[]" for numbers in (ids, seqs))
+        return f"unnest({', '.join(arrays)}) p(id, seq)"
+
+    def _fetched(self, sql: str) -> pl.DataFrame:
+        import polars as pl
+
+        self._cursor.execute(sql)
+        return pl.DataFrame(self._cursor.fetch_arrow())
+
+
+@contextmanager
+def sales_columns(store: Store) -> Iterator[SalesColumns]:
+    """Read columns of one state of the journal, in a transaction of its own.
 
     Raises:
         StoreError: the database cannot be read so.
     """
-    sql = _SALES.format(until=int(until))
-    # In a SQLite file rows stand in the order in which they were recorded; so read, no page is read twice.
-    place = "rowid" if isinstance(store, SqliteStore) else "account_id"
-    bounds = f"SELECT min({place}) AS low, max({place}) AS high, count(*) AS n FROM journal"  # noqa: S608 - own names
-    with _reading(store) as cursor:
-        low, high, count = _fetched(cursor, bounds).row(0)
-        if not count:
-            return
-        step = max(1, (high - low + 1) * _ROWS_AT_ONCE // count)
-        for start in range(low, high + 1, step):
-            yield _fetched(cursor, f"{sql} AND j.{place} BETWEEN {start} AND {start + step - 1}")
-
-
-@contextmanager
-def _reading(store: Store) -> Iterator[Any]:
-    """Begin a reading transaction of its own."""
+    is_sqlite = isinstance(store, SqliteStore)
     if isinstance(store, SqliteStore):
         from adbc_driver_sqlite import dbapi
 
@@ -61,15 +111,8 @@ def _reading(store: Store) -> Iterator[Any]:
         with dbapi.connect(address) as connection, connection.cursor() as cursor:
             if begin:
                 cursor.execute(begin)
-            yield cursor
+            yield SalesColumns(cursor, is_sqlite=is_sqlite)
     except dbapi.Error as error:
         line = str(error).strip().partition("\n")[0]
         message = f"the database cannot be read by column: {line}"
         raise StoreError(message) from error
-
-
-def _fetched(cursor: Any, sql: str) -> pl.DataFrame:
-    import polars as pl
-
-    cursor.execute(sql)
-    return pl.DataFrame(cursor.fetch_arrow())

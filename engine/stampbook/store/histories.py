@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from stampbook.account import MERGED_INTO
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ def attributes(session: Session, until: int) -> Iterator[tuple[str, str, str]]:
     )
     for row in sql_session(session).stream(sql, [until, until]):
         yield row[0], row[1], row[2]
+
+
+def merged(session: Session, until: int) -> Iterator[tuple[str, str]]:
+    """Yield accounts that were closed into another by an instant, and that one."""
+    sql = (
+        "SELECT a.ref, f.value FROM fact f JOIN account a ON a.id = f.account_id "
+        "WHERE f.name = ? AND f.since <= ? AND f.until > ? AND f.value <> ''"
+    )
+    for row in sql_session(session).stream(sql, [MERGED_INTO, until, until]):
+        yield row[0], row[1]
 
 
 def moved(session: Session, until: int, asset: str) -> Iterator[tuple[str, int, str, str]]:

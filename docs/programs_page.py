@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ from stampbook.program import (
     LimitTable,
     ProgramFile,
 )
+from stampbook.segment_tables import SegmentTable, segment_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -150,7 +152,13 @@ def _inner(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 def _names() -> str:
     texts = [text for name in sorted(installed()) for text in installed()[name].load().texts]
     scope = vocabulary(2, {"NAME": 0}, 2, {"NAME": 0})
-    scope = {**scope, "event": {**scope["event"], **event_texts(texts)}}
+    brought, event = event_texts(texts), scope["event"]
+    for name in (name for name in brought.keys() & event.keys() if event[name].only):  # events of the engine's have it, too
+        only, about = brought[name].only | event[name].only, f"{event[name].about}; {brought[name].about}"
+        brought[name] = replace(brought[name], only=only, about=about)
+    scope = {**scope, "event": {**event, **brought}}
+    own = segment_names({"SCHEME": {"scores": ["NAME"]}})
+    scope = {**scope, "account": {**scope["account"], **own}}
     rows = [
         (f"`{root}.{name}`", field.kind.words, field.about + _homes(field.only))
         for root, fields in scope.items()
@@ -187,7 +195,7 @@ def _currencies() -> str:
 
 
 def _top() -> str:
-    return _keys(ProgramFile, ("program", "assets", "events", "metrics", "limits", "campaigns", "example"))
+    return _keys(ProgramFile, ("program", "assets", "events", "metrics", "limits", "campaigns", "segments", "example"))
 
 
 _PARTS: dict[str, Callable[[], str]] = {
@@ -199,6 +207,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "top": _top,
     "limits": lambda: _keys(LimitTable),
     "campaigns": lambda: _keys(CampaignTable),
+    "segments": lambda: _keys(SegmentTable),
     "example": lambda: _keys(Example, ("accounts",)),
     "events": _events,
     "names": _names,

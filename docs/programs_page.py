@@ -33,6 +33,7 @@ from stampbook.program import (
     Header,
     LimitTable,
     ProgramFile,
+    SegmentTable,
 )
 
 if TYPE_CHECKING:
@@ -254,6 +255,19 @@ _PARTS: dict[str, Callable[[], str]] = {
     "rfm.cuts": _plugin("rfm", "cuts"),
     "rfm.weights": _plugin("rfm", "weights"),
     "abc": _plugin("abc"),
+    "clv": _plugin("clv"),
+    "churn": _plugin("churn"),
+    "lifecycle": _plugin("lifecycle"),
+    "behaviour": _plugin("behaviour"),
+    "balance": _plugin("balance"),
+    "preference": _plugin("preference"),
+    "attributes": _plugin("attributes"),
+    "attributes.age": _plugin("attributes", "age"),
+    "attributes.rule": _plugin("attributes", "rule"),
+    "custom": _plugin("custom"),
+    "custom.rule": _plugin("custom", "rule"),
+    "custom.level": _plugin("custom", "level"),
+    "segments": lambda: _keys(SegmentTable),
     "spending": _plugin("spending"),
 }
 

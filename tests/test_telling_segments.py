@@ -1,4 +1,4 @@
-"""What accounts are told of a run: once, by an event, with the scores that rules may read; and nobody else's accounts."""
+"""What accounts are told of a run: once, by an event, with the scores that rules may read."""
 
 from __future__ import annotations
 

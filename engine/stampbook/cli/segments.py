@@ -80,7 +80,7 @@ def _source(
     run: Run, at: int | None, place: str | None, where: str, master: str
 ) -> Iterator[Callable[[frozenset[str]], Frames] | None]:
     """Give where the frames come from; None where that is the ledger, on this machine."""
-    from stampbook.archives import parquet_places, scanned
+    from stampbook.parquet import parquet_places, scanned
 
     places = None if place is None else parquet_places(place)
     if where == "polars":

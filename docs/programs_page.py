@@ -33,8 +33,8 @@ from stampbook.program import (
     Header,
     LimitTable,
     ProgramFile,
-    SegmentTable,
 )
+from stampbook.segment_tables import SegmentTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,7 +95,7 @@ def ran(engine: Engine, day: str) -> Segmentation:
 def told(engine: Engine, account: str = "a") -> list[dict[str, Any]]:
     entries = [entry for entry in entries_of(engine, account) if entry.type == "segment.changed"]
     assert all(entry.accepted for entry in entries)
-    return [dict(entry.payload) for entry in entries]
+    return [json.loads(entry.payload) for entry in entries]
 
 
 def points(engine: Engine, day: str, account: str = "a") -> int:

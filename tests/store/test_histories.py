@@ -152,6 +152,7 @@ def test_columns_say_what_the_engine_says(
             assert past.rows == len(told)
             by_event = sorted(rows(found.drop("at")), key=lambda row: row["event"])
             assert by_event == sorted((sale for sale, _ in told), key=lambda row: row["event"])
+        past = read_frames(engine, NOW, {"lines"})
         assert isinstance(past.frames.lines, pl.LazyFrame)
         columns = ("event", "sku", "category", "labels", "quantity", "amount")
         assert sorted(past.frames.lines.select(columns).collect().rows()) == sorted(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+import orjson
+import polars as pl
 import pytest
 
 from stampbook import Engine, Plugin, PluginError, ProgramError, StampbookError, hookimpl
+from stampbook.histories import read_frames
 from stampbook.loading import load
 from stampbook.periods import Calendar
 from stampbook.replay import entries_of
@@ -77,8 +79,15 @@ class Groups(Plugin[Any]):
 @pytest.fixture
 def engine(any_db: str) -> Iterator[Engine]:
     with Engine.open(any_db, create=True, plugins={"groups": Groups}) as engine:
-        engine.put_text_in_force(PROGRAM)
+        begin(engine, PROGRAM)
         yield engine
+
+
+def begin(engine: Engine, program: str) -> None:
+    """Put a program in force in books in which somebody bought something and left."""
+    engine.put_text_in_force(program)
+    assert points(engine, "2025-01-01", "gone", "0.00") == 0
+    assert engine.post({"type": "account.closed", "id": "c", "account": "gone", "at": "2025-01-01"}).accepted
 
 
 def say(engine: Engine, day: str, account: str = "a", **said: str) -> None:
@@ -95,11 +104,11 @@ def ran(engine: Engine, day: str) -> Segmentation:
 def told(engine: Engine, account: str = "a") -> list[dict[str, Any]]:
     entries = [entry for entry in entries_of(engine, account) if entry.type == "segment.changed"]
     assert all(entry.accepted for entry in entries)
-    return [json.loads(entry.payload) for entry in entries]
+    return [orjson.loads(entry.payload) for entry in entries]
 
 
-def points(engine: Engine, day: str, account: str = "a") -> int:
-    bought = {"type": "purchase", "id": f"buy {day}", "account": account, "at": day, "amount": "10.00"}
+def points(engine: Engine, day: str, account: str = "a", amount: str = "10.00") -> int:
+    bought = {"type": "purchase", "id": f"buy {day}", "account": account, "at": day, "amount": amount}
     return sum(posting.amount for posting in engine.post(bought).postings)
 
 
@@ -161,7 +170,7 @@ def test_a_program_that_has_rules_read_more_tells_more_of_the_same_run(engine: E
 def test_an_account_that_is_a_plugins_own_is_not_told(any_db: str) -> None:
     program = f'{PROGRAM}\n[[plugin]]\nuse = "cards"\n'
     with Engine.open(any_db, create=True, plugins={"groups": Groups}) as engine:
-        engine.put_text_in_force(program)
+        begin(engine, program)
         say(engine, "2025-01-02", where="north")
         issued = {"type": "card.issued", "id": "i", "account": "card:1", "at": "2025-01-02", "number": "1"}
         engine.process([issued])
@@ -189,7 +198,7 @@ def test_a_refusal_is_counted_and_a_failure_does_not_stop_the_others(engine: Eng
 @pytest.mark.parametrize(
     ("scores", "refused"),
     [
-        ('scores = ["levl"]', r"\[segments.groups\] of Told: groups has no score 'levl'; did you mean 'level'"),
+        ('scores = ["levl"]', r"\[segments.groups\] of Told: groups has no score 'levl' .did you mean 'level'"),
         ('scores = ["word"]', "score 'word' is no number; name it in texts"),
     ],
 )
@@ -241,3 +250,11 @@ def test_a_misspelt_segment_is_a_mistake_of_the_program(right: str, wrong: str, 
     load(PROGRAM, plugins={"groups": Groups})
     with pytest.raises(ProgramError, match=near):
         load(PROGRAM.replace(right, wrong), plugins={"groups": Groups})
+
+
+def test_what_runs_told_is_no_activity_of_a_customer(engine: Engine) -> None:
+    say(engine, "2025-01-02", where="north")
+    ran(engine, "2025-01-03")
+    seen = read_frames(engine, AT("2025-01-04"), {"activity"}).frames.activity
+    assert isinstance(seen, pl.LazyFrame)
+    assert set(seen.filter(account="a").collect()["kind"]) == {"account.opened", "account.described"}

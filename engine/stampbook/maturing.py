@@ -69,7 +69,7 @@ def described(draft: Draft) -> None:
     event = draft.event
     assert isinstance(event, (AccountDescribed, AccountOpened))  # noqa: S101 - narrows for the type checker
     known = draft.registry.context.attributes
-    for name, value in event.attributes.items():
+    for name, value in sorted(event.attributes.items()):  # the journal keeps them so, and must decide the same again
         kind = known.get(name)
         if kind is None:
             there = ", ".join(known) or "none"

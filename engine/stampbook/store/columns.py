@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stampbook.errors import StoreError
@@ -102,7 +101,7 @@ def sales_columns(store: Store) -> Iterator[SalesColumns]:
     if isinstance(store, SqliteStore):
         from adbc_driver_sqlite import dbapi
 
-        address, begin = f"{Path(store.path).absolute().as_uri()}?mode=ro", ""
+        address, begin = store.address, ""
     else:
         from adbc_driver_postgresql import dbapi  # type: ignore[no-redef]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -220,8 +220,6 @@ def _show_runs(run: Run, latest: list[KeptRun]) -> None:
 
 
 def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> None:
-    from itertools import islice
-
     import orjson
 
     from stampbook.cli.printing import print_table
@@ -234,8 +232,8 @@ def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> 
     if chosen is None:
         names = sorted({name for named in counts.values() for name in named})
         fail(f"no account is in a segment {segment!r}{near(segment, names)}; there are {', '.join(names)}")
-    with closing(members(store, chosen.scheme, chosen.at, segment=segment)) as rows:
-        found = [{"account": member.account, **orjson.loads(member.scores)} for member in islice(rows, limit)]
+    some = list(members(store, chosen.scheme, chosen.at, segment=segment))[:limit]
+    found = [{"account": member.account, **orjson.loads(member.scores)} for member in some]
     total = counts[chosen.id][segment]
     data = {**_run_data(run, chosen), "segment": segment, "members": total, "first": found}
 

@@ -153,7 +153,7 @@ def _names() -> str:
     texts = [text for name in sorted(installed()) for text in installed()[name].load().texts]
     scope = vocabulary(2, {"NAME": 0}, 2, {"NAME": 0})
     brought, event = event_texts(texts), scope["event"]
-    for name in (name for name in brought.keys() & event.keys() if event[name].only):  # events of the engine's have it, too
+    for name in (name for name in brought.keys() & event.keys() if event[name].only):  # the engine's have it, too
         only, about = brought[name].only | event[name].only, f"{event[name].about}; {brought[name].about}"
         brought[name] = replace(brought[name], only=only, about=about)
     scope = {**scope, "event": {**event, **brought}}
@@ -207,7 +207,6 @@ _PARTS: dict[str, Callable[[], str]] = {
     "top": _top,
     "limits": lambda: _keys(LimitTable),
     "campaigns": lambda: _keys(CampaignTable),
-    "segments": lambda: _keys(SegmentTable),
     "example": lambda: _keys(Example, ("accounts",)),
     "events": _events,
     "names": _names,
@@ -263,6 +262,19 @@ _PARTS: dict[str, Callable[[], str]] = {
     "rfm.cuts": _plugin("rfm", "cuts"),
     "rfm.weights": _plugin("rfm", "weights"),
     "abc": _plugin("abc"),
+    "clv": _plugin("clv"),
+    "churn": _plugin("churn"),
+    "lifecycle": _plugin("lifecycle"),
+    "behaviour": _plugin("behaviour"),
+    "balance": _plugin("balance"),
+    "preference": _plugin("preference"),
+    "attributes": _plugin("attributes"),
+    "attributes.age": _plugin("attributes", "age"),
+    "attributes.rule": _plugin("attributes", "rule"),
+    "custom": _plugin("custom"),
+    "custom.rule": _plugin("custom", "rule"),
+    "custom.level": _plugin("custom", "level"),
+    "segments": lambda: _keys(SegmentTable),
     "spending": _plugin("spending"),
 }
 

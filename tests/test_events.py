@@ -215,7 +215,7 @@ def test_a_bad_amount_is_refused(amount: object, message: str) -> None:
         ("account.opened", {"account": ""}, "account: must not be empty"),
         ("account.opened", {"source": "stampbook"}, "source: 'stampbook' is kept for events that time brings; name your own"),
         ("expiry", {"lot": 1}, "type: 'expiry' is brought by time and cannot be sent"),
-        ("xyz", {}, "type: 'xyz' is no kind of event of this program; one of account.opened, account.described, account.frozen, account.unfrozen, account.closed, purchase, purchase.completed, purchase.cancelled, return, topup, spend, adjust, extend, lots.frozen, lots.unfrozen, hold.authorised, hold.captured, hold.voided, hold.changed, survey.done"),
+        ("xyz", {}, "type: 'xyz' is no kind of event of this program; one of account.opened, account.described, segment.changed, account.frozen, account.unfrozen, account.closed, purchase, purchase.completed, purchase.cancelled, return, topup, spend, adjust, extend, lots.frozen, lots.unfrozen, hold.authorised, hold.captured, hold.voided, hold.changed, survey.done"),
         ("top-up", {}, "type: 'top-up' is no kind of event of this program (did you mean 'topup'?)"),
     ],
 )  # fmt: skip

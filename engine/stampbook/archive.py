@@ -118,7 +118,7 @@ def _manifest(folder: Path, currency: str) -> Manifest | None:
     if not path.exists():
         others = sorted(each.name for each in folder.iterdir())
         if others and not all(_is_ours(name) for name in others):
-            message = f"{folder} is no archive, it holds {others[0]}; name an empty folder, or one that is not there yet"
+            message = f"{folder} is no archive, it holds {others[0]}; name an empty folder, or none that is there"
             raise InputError(message)
         return None
     with suppress(ValueError, TypeError, KeyError, OSError):

@@ -57,7 +57,8 @@ def read_frames(
         sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
     else:
         kept = archived(engine, archive, currency, with_lines=with_lines, on_progress=on_progress)
-        sales, lines = (frame if frame is None else _up_to(frame, until) for frame in kept)
+        sales = None if kept[0] is None else _up_to(kept[0], until)
+        lines = None if kept[1] is None else _up_to(kept[1], until)
     assert sales is not None  # noqa: S101 - narrows for the type checker
     foreign = sales.group_by("foreign").len().collect()
     counts = dict(foreign.iter_rows())

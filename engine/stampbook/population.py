@@ -63,7 +63,8 @@ LINE_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 """The columns of the lines of orders, and of what of them came back: `at`, `kind`, `event` and `about` as in a history.
 
 `labels` are joined by tabs; `quantity` is in millionths of a piece; `amount` is what the line cost after its share of
-the order's discount, or what came back for it, and never negative. An order or a return that is one amount has no lines.
+the order's discount, or what came back for it, and never negative. An order that is one amount has no lines; a
+return by amount is spread over all of them, without pieces.
 """
 
 ACCOUNT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(

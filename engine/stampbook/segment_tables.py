@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCORE_DECIMALS = 6
 """Scores that rules read have so many decimals; a run's further ones are rounded half to even."""
 
-ScoreName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+ScoreName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 
 
 class SegmentTable(BaseModel):

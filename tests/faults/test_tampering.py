@@ -37,6 +37,9 @@ EXPECTED = {
     "fact": {"I25"},
 }
 
+GUARDED = [table for table in COLUMNS if table != "hold" and not table.startswith("segment_")]
+"""Holds have tests of their own; what runs of schemes said is no part of the books, and another run says it again."""
+
 
 @pytest.fixture
 def books(any_db: str) -> str:
@@ -91,7 +94,7 @@ def _changed(column: str, value: object, kind: str) -> str:
 
 
 def _cases() -> list[Any]:
-    columns = [(table, column) for table, names in COLUMNS.items() if table != "hold" for column in names]
+    columns = [(table, column) for table, names in COLUMNS.items() if table in GUARDED for column in names]
     return [pytest.param(*case, id=".".join(case)) for case in columns if case not in HINTS]
 
 
@@ -124,7 +127,7 @@ def _guarded(url: str, table: str, column: str) -> None:
     assert codes & EXPECTED[table], f"{table}.{column}: {codes}"
 
 
-@pytest.mark.parametrize("table", [table for table in COLUMNS if table != "hold"])
+@pytest.mark.parametrize("table", GUARDED)
 def test_a_row_that_is_gone_is_missed(books: str, table: str) -> None:
     key = "id" if table == "account" else "account_id"
     [[last]] = _sql(books, f"SELECT max({key}) FROM {table}")

@@ -13,8 +13,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from stampbook import Engine
-from stampbook.archives import scanned
 from stampbook.loading import load
+from stampbook.parquet import scanned
 from stampbook.periods import Calendar
 from stampbook.segments import run_segments, share_table
 from stampbook.testing.histories import PROGRAM, Market, events, write_parquet

@@ -17,7 +17,6 @@ from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 AT = Calendar().parse
 NOW = AT("2025-06-01")
@@ -61,7 +60,7 @@ def opened(url: str, program: str = PROGRAM) -> Engine:
 
 def tell(engine: Engine, *events: dict[str, Any]) -> None:
     for outcome in engine.process([{"id": f"e{number}", **event} for number, event in enumerate(events)]):
-        assert not outcome.error and outcome.accepted, outcome
+        assert outcome.accepted, outcome
 
 
 def rows(frame: Any) -> list[dict[str, Any]]:
@@ -153,6 +152,7 @@ def test_columns_say_what_the_engine_says(
             assert past.rows == len(told)
             by_event = sorted(rows(found.drop("at")), key=lambda row: row["event"])
             assert by_event == sorted((sale for sale, _ in told), key=lambda row: row["event"])
+        past = read_frames(engine, NOW, {"lines"})
         assert isinstance(past.frames.lines, pl.LazyFrame)
         columns = ("event", "sku", "category", "labels", "quantity", "amount")
         assert sorted(past.frames.lines.select(columns).collect().rows()) == sorted(
@@ -188,7 +188,8 @@ def test_frames_of_a_ledger(engine: Engine) -> None:
     assert accounts["bob"]["status"] == "frozen"
     moved = [(row["account"], row["kind"], row["amount"]) for row in rows(frames.movements)]
     assert sorted(moved) == [("ann", "purchase", -2700), ("ann", "return", 900), ("ann", "topup", 5000)]
-    assert ("ann", "return", "broken") in {(row["account"], row["kind"], row["reason"]) for row in rows(frames.activity)}
+    happened = {(row["account"], row["kind"], row["reason"]) for row in rows(frames.activity)}
+    assert ("ann", "return", "broken") in happened
     then = read_frames(engine, AT("2025-02-15"), everything).frames
     assert [(row["account"], row["region"], row["status"]) for row in rows(then.accounts)] == [("ann", "n", "open")]
     assert len(rows(then.history)) == 1

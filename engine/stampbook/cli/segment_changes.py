@@ -124,8 +124,8 @@ def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
 
 @command(
     "who",
-    "segments who rfm loyal",
-    "segments who rfm loyal --at 2025-03-31 --csv loyal.csv",
+    "segments who rfm potential_loyalist",
+    "segments who rfm potential_loyalist --at 2025-03-31 --csv members.csv",
     group=segments,
 )
 @click.argument("scheme")

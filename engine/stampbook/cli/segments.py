@@ -9,7 +9,6 @@ import click
 
 from stampbook.cli.lazy import Tree
 from stampbook.cli.running import Run, command, complete_ref, fail
-from stampbook.cli.segment_report import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +79,7 @@ def _source(
     run: Run, at: int | None, place: str | None, where: str, master: str
 ) -> Iterator[Callable[[frozenset[str]], Frames] | None]:
     """Give where the frames come from; None where that is the ledger, on this machine."""
-    from stampbook.archives import parquet_places, scanned
+    from stampbook.parquet import parquet_places, scanned
 
     places = None if place is None else parquet_places(place)
     if where == "polars":
@@ -221,8 +220,6 @@ def _show_runs(run: Run, latest: list[KeptRun]) -> None:
 
 
 def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> None:
-    from itertools import islice
-
     import orjson
 
     from stampbook.cli.printing import print_table
@@ -235,10 +232,8 @@ def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> 
     if chosen is None:
         names = sorted({name for named in counts.values() for name in named})
         fail(f"no account is in a segment {segment!r}{near(segment, names)}; there are {', '.join(names)}")
-    found = [
-        {"account": member.account, **orjson.loads(member.scores)}
-        for member in islice(members(store, chosen.scheme, chosen.at, segment=segment), limit)
-    ]
+    some = list(members(store, chosen.scheme, chosen.at, segment=segment))[:limit]
+    found = [{"account": member.account, **orjson.loads(member.scores)} for member in some]
     total = counts[chosen.id][segment]
     data = {**_run_data(run, chosen), "segment": segment, "members": total, "first": found}
 
@@ -251,28 +246,40 @@ def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> 
 
 
 def _show_account(run: Run, ref: str, scheme: str) -> None:
+    import orjson
+
     from stampbook.cli.printing import moment, print_table
     from stampbook.replay import entries_of
-    from stampbook.store.segment_runs import KEPT, spells_of
+    from stampbook.store.segment_runs import KEPT, scores_of, spells_of
 
     entries_of(run.engine, ref)  # raises where there is no such account
     _check_scheme(run, scheme)
     local = run.calendar.local
     data: list[dict[str, Any]] = [
-        {"scheme": spell.scheme, "since": local(spell.since), "segment": spell.segment}
-        for spell in spells_of(run.engine.store, ref)
+        {"scheme": spell.scheme, "since": local(spell.since), "segment": spell.segment, "scores": {}}
+        for spell in reversed(spells_of(run.engine.store, ref))
         if scheme in {"", spell.scheme} and spell.line == KEPT
     ]
+    for made, member in scores_of(run.engine.store, ref):
+        latest = next((row for row in data if row["scheme"] == made.scheme), None)
+        if latest is not None:
+            latest["scores"] = orjson.loads(member.scores)
 
     def tell() -> None:
         if not data:
             click.echo(f"No run has put account {ref} into a segment.")
             return
         print_table(
-            ["since", "scheme", "segment"], [[moment(row["since"]), row["scheme"], row["segment"]] for row in data]
+            ["since", "scheme", "segment", "scores of the latest run"],
+            [
+                [
+                    moment(row["since"]),
+                    row["scheme"],
+                    row["segment"],
+                    ", ".join(f"{name} {value}" for name, value in row["scores"].items()),
+                ]
+                for row in data
+            ],
         )
 
     run.answer(data, tell)
-
-
-segments.add_command(report)

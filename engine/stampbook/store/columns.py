@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stampbook.errors import StoreError
+from stampbook.store.reading import sql_session
 from stampbook.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from stampbook.store.database import Store
+    from stampbook.store.session import Session
 
 _ROWS_AT_ONCE: Final = 100_000
 _ACCOUNTS_AT_ONCE: Final = 10_000
@@ -24,6 +25,11 @@ _SALES: Final = (
     "FROM {journal} JOIN account a ON a.id = j.account_id "
     "WHERE j.type IN ('purchase', 'return', 'purchase.cancelled') AND j.accepted = 1 AND "
 )
+
+
+_OF_SALES: Final = (
+    "account_id", "ref", "type", "source", "event_id", "at", "program_id", "payload", "effects",
+)  # fmt: skip
 
 
 class SalesColumns:
@@ -91,6 +97,28 @@ class SalesColumns:
         return pl.DataFrame(self._cursor.fetch_arrow())
 
 
+class _Rows:
+    """A session as a cursor over columns."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = sql_session(session)
+        self._sql = ""
+
+    def execute(self, sql: str) -> None:
+        """Keep a query until its rows are wanted."""
+        self._sql = sql
+
+    def fetch_arrow(self) -> pl.DataFrame:
+        """Return the rows of the query."""
+        import polars as pl
+
+        begin = self._sql.partition(" FROM ")[0]
+        names = (
+            _OF_SALES if "j.payload" in begin else ("low", "high", "n") if "min(" in begin else ("id", "seq", "head")
+        )
+        return pl.DataFrame(self._session.rows(self._sql), schema=names, orient="row", infer_schema_length=None)
+
+
 @contextmanager
 def sales_columns(store: Store) -> Iterator[SalesColumns]:
     """Read columns of one state of the journal, in a transaction of its own.
@@ -98,20 +126,17 @@ def sales_columns(store: Store) -> Iterator[SalesColumns]:
     Raises:
         StoreError: the database cannot be read so.
     """
-    is_sqlite = isinstance(store, SqliteStore)
     if isinstance(store, SqliteStore):
-        from adbc_driver_sqlite import dbapi
+        # Another copy of SQLite in this process would drop the locks that ours holds when it closes the file.
+        with store.reader() as session:
+            yield SalesColumns(_Rows(session), is_sqlite=True)
+        return
+    from adbc_driver_postgresql import dbapi
 
-        address, begin = f"{Path(store.path).absolute().as_uri()}?mode=ro", ""
-    else:
-        from adbc_driver_postgresql import dbapi  # type: ignore[no-redef]
-
-        address, begin = store.url, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
     try:
-        with dbapi.connect(address) as connection, connection.cursor() as cursor:
-            if begin:
-                cursor.execute(begin)
-            yield SalesColumns(cursor, is_sqlite=is_sqlite)
+        with dbapi.connect(store.url) as connection, connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield SalesColumns(cursor, is_sqlite=False)
     except dbapi.Error as error:
         line = str(error).strip().partition("\n")[0]
         message = f"the database cannot be read by column: {line}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from stampbook.store.database import Store
     from stampbook.store.session import Session
@@ -191,7 +191,7 @@ def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: 
     ]
 
 
-def members(store: Store, scheme: str, at: int, *, segment: str = "", line: str = KEPT) -> Iterator[Membership]:
+def members(store: Store, scheme: str, at: int, *, segment: str = "", line: str = KEPT) -> Generator[Membership]:
     """Yield who was in which segment of a scheme at an instant, in the order of the accounts' refs.
 
     Scores are those of the scheme's latest run where that is as of the instant, and absent elsewhere.

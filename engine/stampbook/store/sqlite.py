@@ -169,8 +169,13 @@ class SqliteStore(Store):
             raise
         return connection
 
+    @property
+    def address(self) -> str:
+        """The file as a URI, with the mode in which this process may open it."""
+        return f"{Path(self.path).absolute().as_uri()}?{self._mode}"
+
     def _connect(self) -> sqlite3.Connection:
-        address = f"{Path(self.path).absolute().as_uri()}?{self._mode}"
+        address = self.address
         connection = sqlite3.connect(
             address, uri=True, isolation_level=None, timeout=self._busy_seconds, cached_statements=256
         )

@@ -131,6 +131,7 @@ def sample_events() -> tuple[dict[str, Any], ...]:
         {"type": "purchase", "lines": [wine, pears]},
         {"type": "purchase.cancelled", "purchase": "a28"},
         {"type": "account.described", "attributes": {"note": "likes pears"}},
+        {"type": "segment.changed", "scheme": "rfm", "segment": "loyal"},
         {"type": "lots.frozen", "lots": [1], "reason": "disputed"},
         {"type": "lots.unfrozen", "lots": [1], "reason": "settled"},
     ]

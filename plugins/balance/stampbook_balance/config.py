@@ -12,7 +12,7 @@ from stampbook import PluginConfig, Window, WindowText, refuse
 Move = Literal["rising", "steady", "falling", "dormant"]
 Amount = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
-Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,2})?%$")]
+Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,4})?%$")]
 
 MOVES: Final[dict[Move, str]] = {
     "rising": "rising",

@@ -11,7 +11,7 @@ from stampbook import PluginConfig, Window, WindowText, refuse
 Sort = Literal["active", "potential", "lost", "complaint_heavy", "discount_driven", "none"]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Days = Annotated[int, Field(strict=True, ge=1, le=36_500)]
-Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,2})?%$")]
+Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,4})?%$")]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 SORTS: Final[dict[Sort, str]] = {

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from stampbook import PluginConfig, refuse
 
-Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,2})?%$")]
+Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,4})?%$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Scorer = Literal["model", "expected", "alive", "own_gap", "population_gap", "recency"]
 

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from stampbook import PluginConfig, Window, WindowText, refuse
 
-Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,2})?%$")]
+Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,4})?%$")]
 Amount = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 

@@ -66,7 +66,7 @@ class Behaviour(Plugin[BehaviourConfig]):
             last = "never kept a purchase"
         else:
             last = (
-                f"{row['days_since']} days since the last purchase, active until {config.active_days}, "
+                f"{row['days_since']} day{'' if row['days_since'] == 1 else 's'} since the last purchase, active until {config.active_days}, "
                 f"lost after {config.lost_days}"
             )
         said = [f"{row['segment']}: {last}"]

@@ -153,5 +153,5 @@ def test_a_division_by_zero_names_the_rule_and_an_account() -> None:
 
 def test_accounts_without_a_column_for_an_attribute_are_refused_in_one_line() -> None:
     seen = Frames(history([]), accounts=accounts([{"account": "ann"}]))
-    with pytest.raises(InputError, match="^accounts: no column 'region', which a condition reads"):
+    with pytest.raises(InputError, match=r"^accounts: no column 'region', which a condition reads"):
         segments(program("custom", FIRST.replace(" or account.stored_value > 20", ""), DECLARED), seen)

@@ -54,7 +54,7 @@ class Attributes(Plugin[AttributesConfig]):
 
     @hookimpl
     def segment(self, accounts: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
-        """Return account, segment, value (of the attribute), age (in full years) and rule (its number; 0 if none holds).
+        """Return account, segment, value (of the attribute), age (in full years) and rule (its number, or 0).
 
         Raises:
             PluginError: the analytics extra is not installed.

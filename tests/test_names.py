@@ -167,3 +167,8 @@ def test_what_is_not_there_is_told(when: str, on: str, message: str) -> None:
 def test_the_name_of_a_level_s_instant_is_taken() -> None:
     with pytest.raises(ProgramError, match=r"account\.club_since is something else already"):
         books(rule("True"), "club", "[attributes]\nclub_since = 'text'\n")
+
+
+def test_no_attribute_is_called_like_the_column_of_accounts() -> None:
+    with pytest.raises(ProgramError, match=r"attributes\.account: account\.account is something else already"):
+        load_program(HEAD + "[attributes]\naccount = 'text'\n")

@@ -53,6 +53,8 @@ def read_frames(
     """
     currency = engine.registry(until).context.currency.code
     with_lines = "lines" in wanted
+    sales: pl.LazyFrame | None
+    lines: pl.LazyFrame | None
     if archive is None:
         sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
     else:

@@ -293,7 +293,7 @@ def _facts(tables: object) -> list[str]:
 
 def _attributes(source: Source, table: object, facts: list[str]) -> dict[str, str]:
     """Return the declared attributes, each of which needs a name of its own."""
-    taken = {*vocabulary(2, {}, 2)["account"], *facts, *(f"{fact}_since" for fact in facts)}
+    taken = {"account", *vocabulary(2, {}, 2)["account"], *facts, *(f"{fact}_since" for fact in facts)}
     kinds = {name: str(kind) for name, kind in _table(table).items() if re.fullmatch(_ATTRIBUTE, name)}
     for name in kinds:
         if name in taken:

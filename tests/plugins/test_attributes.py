@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from stampbook import ProgramError
+from stampbook import InputError, ProgramError
 from stampbook.loading import load
 from stampbook.periods import Calendar
 from stampbook.population import Frames
@@ -105,3 +105,40 @@ def test_each_segment_is_explained_in_a_sentence() -> None:
         ("unknown: born is 'long ago'",),
         ("unknown: born is not known",),
     ]
+
+
+@pytest.mark.parametrize("name", ["age", "value", "segment", "rule", "at", "event_at", "orders"])
+def test_an_attribute_may_be_called_like_anything_that_the_scheme_itself_speaks_of(name: str) -> None:
+    declared = f'[attributes]\n{name} = "text"\n'
+    seen = Frames(history([]), accounts=accounts([{"account": "ann", name: "x"}, {"account": "bob"}], name))
+    assert segments(program("attributes", f'attribute = "{name}"', declared), seen) == {"ann": "x", "bob": "unknown"}
+    rule = f'[[plugin.rule]]\nwhen = "account.{name} == \'x\' and event.at > account.opened_at"\nsegment = "s"'
+    assert segments(program("attributes", rule, declared), seen) == {"ann": "s", "bob": "other"}
+
+
+def test_spaces_say_nothing() -> None:
+    people = [{"account": "ann", "region": "  "}, {"account": "bob", "region": " Leeds "}]
+    seen = Frames(history([]), accounts=accounts(people, "region"))
+    for options in ('attribute = "region"', 'attribute = "region"\nvalues = { Leeds = ["Leeds "] }'):
+        assert segments(program("attributes", options, DECLARED), seen) == {"ann": "unknown", "bob": "Leeds"}
+
+
+def test_accounts_without_a_column_for_an_attribute_are_refused_in_one_line() -> None:
+    seen = Frames(history([]), accounts=accounts([{"account": "ann", "regions": "x"}], "regions"))
+    with pytest.raises(InputError, match=r"^accounts: no column 'region' \(did you mean 'regions'\?\)"):
+        segments(program("attributes", 'attribute = "region"', DECLARED), seen)
+
+
+def test_of_two_conditions_with_one_segment_the_one_that_held_is_told() -> None:
+    options = """
+[[plugin.rule]]
+when = "account.region == 'York'"
+segment = "near"
+[[plugin.rule]]
+when = "account.region == 'Leeds'"
+segment = "near"
+"""
+    text = program("attributes", options, DECLARED)
+    [(_, scheme)] = load(text).segmenters()
+    said = [scheme.reasons(row, {}) for row in run(text, frames()).to_dicts()]
+    assert said[:2] == [("near: rule 2: account.region == 'Leeds'",), ("other: no condition holds",)]

@@ -92,3 +92,11 @@ def test_each_layer_is_explained_in_sentences() -> None:
         "high: 5.50 GBP stored; high from 5, middle from 1",
         "rising: 5.50 GBP in the window; last taken from 3 days ago, still after 180",
     )
+
+
+def test_what_expires_does_not_wake_a_balance() -> None:
+    moves = [("a", AT - 300, "topup", 100), ("a", AT - 5, "expiry", -10)]
+    text = program("balance", 'by = "movement"')
+    [row] = run(text, frames(moves), AT).to_dicts()
+    assert (row["segment"], row["balance"], row["days_since_spend"]) == ("dormant", 90, None)
+    assert of([*moves, ("a", AT - 9, "purchase", -10)], 'by = "movement"') == {"a": "falling"}

@@ -90,7 +90,7 @@ def test_each_segment_is_explained_in_sentences() -> None:
     said = [scheme.reasons(row, {}) for row in run(text, history(rows), AT).to_dicts()]
     assert said == [
         [
-            "discount_driven: 1 days since the last purchase, active until 60, lost after 180",
+            "discount_driven: 1 day since the last purchase, active until 60, lost after 180",
             "3 of 3 orders with a discount",
         ],
         ["none: never kept a purchase"],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stampbook import ProgramError
+from stampbook import InputError, PluginError, ProgramError
 from stampbook.loading import load
 from stampbook.population import Frames
 from tests.plugins.histories import accounts, buys, gives_back, history, movements, program, run, segments
@@ -129,3 +129,29 @@ def test_a_condition_on_money_is_exact(spent: list[int], border: int) -> None:
         program("custom", f'[[plugin.rule]]\nsegment = "x"\nwhen = "{when}"'), Frames(history(rows), accounts=people)
     )
     assert [found[f"a{number}"] == "x" for number in range(len(spent))] == [amount >= border for amount in spent]
+
+
+@pytest.mark.parametrize("name", ["orders", "net", "segment", "points", "held", "at", "days_since_last"])
+def test_an_attribute_may_be_called_like_a_measure(name: str) -> None:
+    seen = Frames(
+        history([buys("ann", 1, 100)]), accounts=accounts([{"account": "ann", name: "x"}, {"account": "bob"}], name)
+    )
+    when = f"account.{name} == 'x' and history.orders == 1 and history.net == 1 and event.at > account.opened_at"
+    text = program("custom", f'[[plugin.rule]]\nsegment = "s"\nwhen = "{when}"', f'[attributes]\n{name} = "text"\n')
+    assert segments(text, seen) == {"ann": "s", "bob": "other"}
+
+
+def test_a_division_by_zero_names_the_rule_and_an_account() -> None:
+    def of(when: str) -> dict[str, str]:
+        return segments(program("custom", f'[[plugin.rule]]\nsegment = "s"\nwhen = "{when}"'), frames(), AT)
+
+    said = r"^plugin 'custom': rule 1 \(.*\) for account 'dan': division by zero \(column 15\); ask first whether"
+    with pytest.raises(PluginError, match=said):
+        of("history.net / history.orders >= 1")
+    assert of("history.orders > 0 and history.net / history.orders >= 1")["dan"] == "other"
+
+
+def test_accounts_without_a_column_for_an_attribute_are_refused_in_one_line() -> None:
+    seen = Frames(history([]), accounts=accounts([{"account": "ann"}]))
+    with pytest.raises(InputError, match=r"^accounts: no column 'region', which a condition reads"):
+        segments(program("custom", FIRST.replace(" or account.stored_value > 20", ""), DECLARED), seen)

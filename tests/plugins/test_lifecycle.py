@@ -172,3 +172,18 @@ def test_rows_after_the_instant_are_not_seen() -> None:
     later = [buys("a", AT + 1, 100)]
     assert stage(rows, LAPSE) == stage([*rows, *later], LAPSE)
     assert day(0) < day(AT)
+
+
+def test_stages_that_share_a_name_are_not_mistaken_for_one_another() -> None:
+    text = program("lifecycle", LAPSE + '\nnames = { new = "fine", mature = "fine" }')
+    [(_, scheme)] = load(text).segmenters()
+    [row] = run(text, history(visits("a", 1, 99, 150)), AT).to_dicts()
+    assert scheme.reasons(row, {}) == ("fine: 1 day since the last visit, lost from 100 on, at risk from 80% of that",)
+
+
+def test_factors_are_short_so_that_sums_of_any_size_can_be_compared() -> None:
+    big = 9_000_000_000_000
+    rows = [*visits("a", 10, amount=big), *visits("a", 100, amount=big - 1), *visits("a", 190)]
+    assert stage(rows, 'rule = "lapse"\nlapse_days = 400\ngrowing_from = "1.001"') == "mature"
+    with pytest.raises(ProgramError, match="growing_from"):
+        load(program("lifecycle", 'growing_from = "1.0001"'))

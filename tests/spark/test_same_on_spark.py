@@ -39,8 +39,22 @@ MASTER = "local[2]"
 AT = datetime(2024, 6, 30, 22, tzinfo=UTC)
 MARKET = Market(accounts=150, seed=5, returns=0.2, lonely_returns=0.02, discounts=0.3, stored_value=0.1)
 
+CONDITION = """
+[[plugin.rule]]
+when = "(history.mean_order >= 20 or history.returned_share > 0.1) and account.region != ''"
+segment = "some"
+"""
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "rfm": ("", "window = '12 months'", "scores = 'ntile'", "count_zero_amounts = true"),
+    "attributes": (
+        "attribute = 'region'",
+        "[[plugin.rule]]\nwhen = \"account.region != 'north'\"\nsegment = 'elsewhere'",
+    ),
+    "balance": ("", "amounts = ['50', '10']\nby = 'both'"),
+    "behaviour": ("", "returned_from = '20%'\ndiscounted_orders = 1"),
+    "custom": (CONDITION,),
+    "lifecycle": ("", "rule = 'lapse'"),
+    "preference": ("", "of = 'label'\nconfidence = '60%'", "of = 'channel'", "choose = 'lift'\nleast_orders = 1"),
 }
 """Tables of options, as TOML, with which a scheme is tried; every other is tried with its defaults."""
 

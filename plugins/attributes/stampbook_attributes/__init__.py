@@ -54,7 +54,7 @@ class Attributes(Plugin[AttributesConfig]):
 
     @hookimpl
     def segment(self, accounts: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
-        """Return account, segment, value (of the attribute, where there is one) and age (in full years).
+        """Return account, segment, value (of the attribute), age (in full years) and rule (its number, or 0).
 
         Raises:
             PluginError: the analytics extra is not installed.
@@ -70,7 +70,8 @@ class Attributes(Plugin[AttributesConfig]):
         """Say in words why an account is in its segment."""
         config, name = self.config, row["segment"]
         if config.rules:
-            held = next((rule.when.text for rule in config.rules if rule.segment == name), None)
-            return (f"{name}: {'no condition holds' if held is None else held}",)
+            if not row["rule"]:
+                return (f"{name}: no condition holds",)
+            return (f"{name}: rule {row['rule']}: {config.rules[row['rule'] - 1].when.text}",)
         told = f"{config.attribute} is {row['value']!r}" if row["value"] else f"{config.attribute} is not known"
         return (f"{name}: {told}" + ("" if row["age"] is None else f", {row['age']} years old"),)

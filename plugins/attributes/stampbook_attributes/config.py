@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from stampbook import PluginConfig, PopulationCondition, refuse
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
-Value = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Years = Annotated[int, Field(strict=True, ge=0, le=150)]
 
 

@@ -54,7 +54,7 @@ class BalanceConfig(PluginConfig):
     dormant_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] = Field(
         default=180,
         description="Dormant if something is held and nothing was taken from it for more than so many days, nor was it "
-        "topped up within them.",
+        "topped up within them; what expires does not count.",
     )
     movements: dict[Move, Name] = Field(
         default=MOVES, description="Other names for movements; those that are not given keep their own."

@@ -3,7 +3,8 @@
 The balance is all that ever came in less all that ever went, in minor units of the program's currency: what is held or
 waits included. Its change is that of the window. A balance is
 
-* dormant: above zero, and for more than `dormant_days` nothing was taken and nothing came;
+* dormant: above zero, and for more than `dormant_days` nothing was taken and nothing came, expiry aside: what time
+  takes is nobody's doing;
 * rising, falling or steady: by the sign of its change.
 """
 
@@ -34,16 +35,20 @@ def segment(
     amounts: Sequence[int],
 ) -> nw.LazyFrame[Any]:
     """Return the layer and movement of every account, and what they rest on; see the module."""
-    amount, moved_at = nw.col("amount"), nw.col("at")
+    amount, moved_at, done = nw.col("amount"), nw.col("at"), nw.col("kind") != "expiry"
     recent = amount if since is None else nw.when(moved_at >= since).then(amount).otherwise(0)
     sums = (
         movements.filter(moved_at <= at)
-        .with_columns(_recent=recent, _spent_at=nw.when(amount < 0).then(moved_at))
+        .with_columns(
+            _recent=recent,
+            _spent_at=nw.when(done & (amount < 0)).then(moved_at),
+            _moved_at=nw.when(done).then(moved_at),
+        )
         .group_by("account")
         .agg(
             balance=amount.sum(),
             change=nw.col("_recent").sum(),
-            _moved=moved_at.max(),
+            _moved=nw.col("_moved_at").max(),
             _spent=nw.col("_spent_at").max(),
         )
     )

@@ -65,10 +65,8 @@ class Behaviour(Plugin[BehaviourConfig]):
         if row["days_since"] is None:
             last = "never kept a purchase"
         else:
-            last = (
-                f"{row['days_since']} days since the last purchase, active until {config.active_days}, "
-                f"lost after {config.lost_days}"
-            )
+            days = "1 day" if row["days_since"] == 1 else f"{row['days_since']} days"
+            last = f"{days} since the last purchase, active until {config.active_days}, lost after {config.lost_days}"
         said = [f"{row['segment']}: {last}"]
         if row["complaint_heavy"]:
             said.append(f"{row['complaints']} complaints, {100 * row['returned_share']:.1f} % of its value returned")

@@ -68,7 +68,7 @@ class Custom(Plugin[CustomConfig]):
         since = first_instant(self.config.window, at, self.program.calendar)
         measured = measures.measure(history, accounts, movements, at, since=since, reads=self._reads)
         instant = self.program.calendar.instant(at)
-        return rules.segment(measured, instant, self.config)
+        return rules.segment(measured, instant, self.config, self.name)
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - of the base
         """Say in words which condition put an account into its segment."""

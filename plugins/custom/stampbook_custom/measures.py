@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from stampbook import days_since, from_on, net_purchases
+from stampbook import InputError, days_since, from_on, near, net_purchases
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
 NEVER_DAYS: Final = 99_999
+STORED: Final = "account.stored_value"
 _SHARE: Final = 10_000
 
 
@@ -29,8 +30,18 @@ def measure(
     since: datetime | None,
     reads: Collection[str],
 ) -> nw.LazyFrame[Any]:
-    """Return one row an account with the columns that conditions read, under the names of `population_names`."""
-    found = accounts
+    """Return one row an account: `account`, and what conditions read, with an underscore for the full stop of its name.
+
+    Raises:
+        InputError: the accounts have no column for an attribute that a condition reads.
+    """
+    own = {name: _field(name) for name in sorted(reads) if name.startswith("account.") and name != STORED}
+    columns = accounts.collect_schema().names()
+    for name in own.values():
+        if name not in columns:
+            message = f"accounts: no column {name!r}{near(name, columns)}, which a condition reads"
+            raise InputError(message)
+    found = accounts.select("account", *(nw.col(field).alias(_key(name)) for name, field in own.items()))
     if any(name.startswith("history.") for name in reads):
         found = found.join(_of_history(history, at, since), on="account", how="left")
         found = found.with_columns(
@@ -41,16 +52,19 @@ def measure(
         held = movements.filter(nw.col("at") <= at).group_by("account").agg(stored_value=nw.col("amount").sum())
         found = found.join(held, on="account", how="left")
         found = found.with_columns(stored_value=nw.col("stored_value").fill_null(0).cast(nw.Int64))
-    columns = dict.fromkeys(["account", *(_column(name) for name in sorted(reads) if name != "event.at")])
-    return found.select(*columns)
+    measured = [name for name in sorted(reads) if name not in own and name != "event.at"]
+    return found.select("account", *map(_key, own), *(nw.col(_field(name)).alias(_key(name)) for name in measured))
 
 
 _COUNTS: Final = ("orders", "net", "mean_order", "returns", "returned_share", "discounted_share")
 
 
-def _column(name: str) -> str:
-    field = name.partition(".")[2]
-    return "account" if name == "account.ref" else field
+def _key(name: str) -> str:
+    return name.replace(".", "_", 1)
+
+
+def _field(name: str) -> str:
+    return "account" if name == "account.ref" else name.partition(".")[2]
 
 
 def _of_history(history: nw.LazyFrame[Any], at: datetime, since: datetime | None) -> nw.LazyFrame[Any]:

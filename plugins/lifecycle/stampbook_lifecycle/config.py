@@ -12,7 +12,7 @@ Stage = Literal["new", "growing", "mature", "at_risk", "lost", "won_back", "none
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Days = Annotated[int, Field(strict=True, ge=1, le=36_500)]
 Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,4})?%$")]
-Factor = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
+Factor = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3})?$")]
 
 STAGES: Final[dict[Stage, str]] = {
     "new": "new",

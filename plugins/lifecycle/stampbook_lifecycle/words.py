@@ -20,15 +20,21 @@ def reasons(row: Mapping[str, Any], config: LifecycleConfig, currency: Asset) ->
         said = f"lost from {config.lapse_days} on, at risk from {config.at_risk_from} of that"
     else:
         said = f"late after {row['limit_days']}, lost beyond {config.lost_after} times that"
-    last = f"{name}: {since} day{'' if since == 1 else 's'} since the last visit, {said}"
-    stage = next(stage for stage, own in config.names.items() if own == name)
+    last = f"{name}: {_days(since)} since the last visit, {said}"
+    # Stages that share a name cannot be told apart by it, so then only what holds of all of them is said.
+    stages = [stage for stage, own in config.names.items() if own == name]
+    stage = stages[0] if len(stages) == 1 else None
     more = {
-        "new": f"the first visit was {row['days_known']} days ago, new until {config.new_days}",
+        "new": f"the first visit was {_days(row['days_known'])} ago, new until {config.new_days}",
         "growing": (
             f"{currency.told(row['recent'])} in the last {config.trend_days} days after {currency.told(row['before'])} "
             f"in those before, growing from {config.growing_from} times that"
         ),
         "won_back": f"came back within {config.won_back_days} days after a gap as long as that of the lost",
-        "mature": f"{row['visits']} visits in {row['days_known']} days",
-    }.get(stage)
+        "mature": f"{row['visits']} visits in {_days(row['days_known'])}",
+    }.get(stage or "")
     return (last,) if more is None else (last, more)
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"

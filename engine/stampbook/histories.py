@@ -53,15 +53,14 @@ def read_frames(
     """
     currency = engine.registry(until).context.currency.code
     with_lines = "lines" in wanted
-    sales: pl.LazyFrame | None
+    sales: pl.LazyFrame
     lines: pl.LazyFrame | None
     if archive is None:
         sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
     else:
         kept = archived(engine, archive, currency, with_lines=with_lines, on_progress=on_progress)
-        sales = None if kept[0] is None else _up_to(kept[0], until)
+        sales = _up_to(kept[0], until)
         lines = None if kept[1] is None else _up_to(kept[1], until)
-    assert sales is not None  # noqa: S101 - narrows for the type checker
     foreign = sales.group_by("foreign").len().collect()
     counts = dict(foreign.iter_rows())
     heir = _heirs(engine, until)

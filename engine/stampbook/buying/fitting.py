@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
 
@@ -21,10 +21,7 @@ _CLOSE: Final = 1e-3
 class Model(Protocol):
     """What can be fitted: positive parameters, and a log-likelihood with its gradient."""
 
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of its parameters."""
-        ...
+    names: ClassVar[Sequence[str]]
 
     def starts(self) -> list[Sequence[float]]:
         """Return parameters to begin with."""

@@ -58,9 +58,8 @@ def read_frames(
     if archive is None:
         sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
     else:
-        kept = archived(engine, archive, currency, with_lines=with_lines, on_progress=on_progress)
-        sales = _up_to(kept[0], until)
-        lines = None if kept[1] is None else _up_to(kept[1], until)
+        kept, kept_lines = archived(engine, archive, currency, with_lines=with_lines, on_progress=on_progress)
+        sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
     foreign = sales.group_by("foreign").len().collect()
     counts = dict(foreign.iter_rows())
     heir = _heirs(engine, until)

@@ -102,7 +102,7 @@ def _modelled(frame: pl.DataFrame, config: ChurnConfig) -> tuple[dict[str, Array
         alive=pl.Series(model.alive(fitted.parameters)),
     )
     told = frame.select("account", "x", "t_x", "T").join(said, on=["x", "t_x", "T"], how="left").sort("account")
-    return {name: np.round(told[name].to_numpy(), 9) for name in ("model", "expected", "alive")}, []
+    return {name: np.round(told[name].to_numpy().astype(np.float64), 9) for name in ("model", "expected", "alive")}, []
 
 
 def _outcome(then: pl.DataFrame, now: pl.DataFrame) -> Array:

@@ -163,7 +163,7 @@ def test_of_two_reasons_that_cannot_both_be_told_the_order_is_fixed(
         (["open_holds", "balance_left", "later_news"], (TOPPED, HELD), "account.closed", {"at": EARLY}),
         (["balance_left", "debt"], (TOPPED, *CASES[-2].before), "account.closed", {}),
         (["debt", "later_news"], CASES[-2].before, "account.closed", {"at": EARLY}),
-        (["unknown_attribute", "bad_attribute"], (), "account.described", {"attributes": {"shoes": "43", "birthday": "soon"}}),
+        (["bad_attribute", "unknown_attribute"], (), "account.described", {"attributes": {"shoes": "43", "birthday": "soon"}}),
         (["no_such_line", "over_return"], (BOUGHT,), "return", {"purchase": "p", "lines": [{"line": 9}, {"line": 1, "amount": "11"}]}),
     ],
 )  # fmt: skip

@@ -125,7 +125,11 @@ def test_how_likely_each_number_of_purchases_is() -> None:
         0.0002769613, 0.000222226,
     ]  # fmt: skip
     assert_allclose(BgNbd.probability(PAPER, 30.0, 20)[11:], printed, rtol=1e-6)
-    assert BgNbd.probability(PAPER, 30.0, 2000).sum() == pytest.approx(1.0, abs=1e-6)
+    for model in (BgNbd, MbgNbd):
+        chances = model.probability(PAPER, 30.0, 2000)
+        assert chances.sum() == pytest.approx(1.0, abs=1e-6)
+        expected = model.expected_from_start(PAPER, np.array([30.0]))[0]
+        assert np.dot(chances, np.arange(2001)) == pytest.approx(expected, rel=1e-6)
 
 
 def holdout() -> pl.DataFrame:

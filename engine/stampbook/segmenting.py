@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from stampbook.telling_segments import Told, tell
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
+    from pathlib import Path
 
     import polars as pl
 
@@ -58,6 +59,8 @@ def segment(
     schemes: Collection[str] | None = None,
     on_progress: Callable[[int], None] | None = None,
     source: Callable[[frozenset[str]], Frames] | None = None,
+    origin: str = "",
+    archive: Path | None = None,
 ) -> tuple[list[Segmentation], History]:
     """Run the segmentation schemes of the program in force and keep what they say.
 
@@ -68,7 +71,9 @@ def segment(
         at: the instant as of which accounts are judged, now where absent.
         schemes: names of those to run; None runs all.
         on_progress: called with how many purchases and returns have been read.
-        source: where frames come from that are not the ledger's own, given the names of those that are wanted.
+        source: where frames come from that are not read here, given the names of those that are wanted.
+        origin: what those are of, if not of the ledger; such a run is never taken for one of the ledger.
+        archive: a folder that keeps the history as Parquet, so that next time only what is new is read.
 
     Raises:
         PluginError: the program has no such scheme, or a scheme breaks its contract.
@@ -91,18 +96,19 @@ def segment(
     asked = [(name, plugin) for name, plugin in plugins if schemes is None or name in schemes]
     wanted = frozenset[str]().union(*(frames_wanted(plugin) for _, plugin in asked))
     past = (
-        read_frames(engine, instant, wanted, on_progress=on_progress)
+        read_frames(engine, instant, wanted, archive=archive, on_progress=on_progress)
         if source is None
         else _counted(source(wanted), moment.astimezone(UTC))
     )
     found: list[Segmentation] = []
     for name, plugin in asked:
         with engine.store.reader() as session:
-            kept = find_run(session, name, instant, definition(name, plugin))
+            kept = find_run(session, name, instant, definition(name, plugin, origin))
         moves: list[Move] = []
         is_new = kept is None
         if kept is None:
             [run] = run_segments([(name, plugin)], past.frames, moment)
+            run = replace(run, definition=definition(name, plugin, origin))
             _check_scores(registry, run)
             kept, moves = _keep(engine, registry, plugin, run)
         shares = share_table(_kept_frame(engine, kept), past.frames.history)

@@ -95,11 +95,12 @@ def run_segments(
     return runs
 
 
-def definition(scheme: str, plugin: Plugin[Any]) -> str:
+def definition(scheme: str, plugin: Plugin[Any], origin: str = "") -> str:
     """Return 64 hexadecimal digits that stand for what a scheme means.
 
     They change with its name, its class, any option, and the plugin's `definition_version`, a number that its
-    author raises when the same options come to mean something else; without one it counts as 1.
+    author raises when the same options come to mean something else; without one it counts as 1. `origin` is empty where
+    a ledger is judged, and says what else is.
     """
     kind = type(plugin)
     meaning = {
@@ -107,6 +108,7 @@ def definition(scheme: str, plugin: Plugin[Any]) -> str:
         "plugin": f"{kind.__module__}:{kind.__qualname__}",
         "version": getattr(plugin, "definition_version", 1),
         "config": plugin.config.model_dump(mode="json"),
+        **({"origin": origin} if origin else {}),
     }
     text = json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()

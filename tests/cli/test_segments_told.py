@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from configparser import ConfigParser
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from stampbook import Engine, ProgramError
@@ -181,3 +183,26 @@ def test_what_a_program_says_of_segments_is_checked(wrong: str, said: str) -> No
 def test_a_scheme_that_rules_are_not_told_of_cannot_be_asked_for() -> None:
     with pytest.raises(ProgramError, match=r"no field 'account\.segment\.abc'"):
         load(PROGRAM.replace("account.segment.rfm", "account.segment.abc"))
+
+
+def test_an_archive_says_what_the_ledger_says_and_files_are_another_matter(books: Path) -> None:
+    whole = data("segments", "run", "--at", "2025-05-31")[0]["segments"]
+    archived = data("segments", "run", "--at", "2025-05-30", "--archive", "kept")[0]
+    assert archived["accounts"] == 20
+    assert list((books / "kept").iterdir())
+    assert {row["segment"] for row in archived["segments"]} == {row["segment"] for row in whole}
+    said = one_line("segments", "run", "--archive", "kept", "--history", "x.parquet")
+    assert "--archive is of the ledger" in said
+    history = pl.DataFrame(
+        {
+            "account": ["c01"],
+            "at": [datetime(2025, 1, 1, tzinfo=UTC)],
+            "kind": ["purchase"],
+            "amount": [100],
+            "event": ["e"],
+            "about": pl.Series([None], dtype=pl.String),
+        }
+    )
+    history.write_parquet(books / "other.parquet")
+    other = data("segments", "run", "--at", "2025-05-31", "--history", "other.parquet")[0]
+    assert (other["new"], other["accounts"]) == (True, 1)

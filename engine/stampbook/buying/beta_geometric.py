@@ -111,10 +111,7 @@ class BgNbd:
 
     @classmethod
     def probability(cls, parameters: Mapping[str, float], time: float, most: int) -> Array:
-        """Return the probabilities of 0 to `most` repeat purchases within a time from the first one (BG/NBD only)."""
-        if cls._shift:
-            message = "the distribution of counts is written for the BG/NBD alone"
-            raise NotImplementedError(message)
+        """Return the probabilities of 0 to `most` repeat purchases within a time from the first one."""
         r, alpha, a, b = (parameters[name] for name in cls.names)
         n = np.arange(most + 1, dtype=np.float64)
         terms = np.exp(
@@ -124,11 +121,13 @@ class BgNbd:
             + r * np.log(alpha / (alpha + time))
             + n * np.log(time / (alpha + time))
         )
-        stays = np.exp(betaln(a, b + n) - betaln(a, b)) * terms
+        m = cls._shift
+        stays = np.exp(betaln(a, b + n + m) - betaln(a, b)) * terms
         reached = 1 - np.concatenate([[0.0], np.cumsum(terms)[:-1]])
         with np.errstate(invalid="ignore"):
-            leaves = np.exp(betaln(a + 1, b + n - 1) - betaln(a, b)) * reached
-        leaves[0] = 0.0
+            leaves = np.exp(betaln(a + 1, b + n - 1 + m) - betaln(a, b)) * reached
+        if not m:
+            leaves[0] = 0.0
         return np.asarray(stays + leaves)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +45,15 @@ def segments() -> None:
     help="What the schemes run on: this machine, or a Spark cluster.",
 )
 @click.option("--master", metavar="URL", default="local[*]", show_default=True, help="Where Spark runs.")
-def run_(run: Run, at: str | None, scheme: str | None, place: str | None, where: str, master: str) -> None:
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Keep the ledger's history in this folder as Parquet, so that next time only what is new is read.",
+)
+def run_(
+    run: Run, at: str | None, scheme: str | None, place: str | None, where: str, master: str, archive: Path | None
+) -> None:
     """Put every account that ever bought something into a segment, and keep what was said.
 
     Each scheme of the program in force is run over the whole history up to then. A run that was made before, of the
@@ -60,6 +69,8 @@ def run_(run: Run, at: str | None, scheme: str | None, place: str | None, where:
     from stampbook.cli.printing import progress
     from stampbook.segmenting import segment
 
+    if archive is not None and (place is not None or where == "spark"):
+        fail("--archive is of the ledger, read on this machine; leave --history and --engine spark away")
     instant = run.instant(at, end_of_day=True)
     with progress("reading the history") as show, _source(run, instant, place, where, master) as source:
         found, history = segment(
@@ -68,6 +79,8 @@ def run_(run: Run, at: str | None, scheme: str | None, place: str | None, where:
             schemes=None if scheme is None else [scheme],
             on_progress=lambda rows: show(rows, None),
             source=source,
+            origin=place or "",
+            archive=archive,
         )
     asset = run.engine.registry().context.currency
     data = [_share_data(run, each, asset) for each in found]

@@ -1,4 +1,4 @@
-"""Reading whole columns of the journal, as frames, past the row by row of ordinary sessions (ADBC)."""
+"""Reading columns of the journal as frames: of PostgreSQL past the row by row of ordinary sessions (ADBC)."""
 
 from __future__ import annotations
 

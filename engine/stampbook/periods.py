@@ -73,22 +73,10 @@ class Calendar:
             raise PeriodError(message) from None
         self.zone = zone
         self.leap_day = LeapDay(leap_day)
-        self._shift_by_hour: dict[int, int | None] = {}
         self._turns: dict[int, tuple[int, int]] = {}
 
     def __repr__(self) -> str:
         return f"Calendar({self.zone!r})"
-
-    def _shift(self, instant: int) -> int:
-        hour = instant // HOUR
-        try:
-            shift = self._shift_by_hour[hour]
-        except KeyError:
-            if len(self._shift_by_hour) > 200_000:  # noqa: PLR2004 - about twenty years of hours
-                self._shift_by_hour.clear()
-            first, last = self._offset(hour * HOUR), self._offset(hour * HOUR + HOUR - 1)
-            shift = self._shift_by_hour[hour] = first if first == last else None
-        return self._offset(instant) if shift is None else shift
 
     def _offset(self, instant: int) -> int:
         offset = moment_of(instant).astimezone(self._zone).utcoffset()
@@ -105,7 +93,7 @@ class Calendar:
         except KeyError:
             turn, day = self._turn(instant // DAY)
         if turn < 0:
-            return (instant + self._shift(instant)) // DAY + _EPOCH_DAY
+            return (instant + self._offset(instant)) // DAY + _EPOCH_DAY
         return day if instant % DAY < turn else day + 1
 
     def _turn(self, utc_day: int) -> tuple[int, int]:
@@ -123,7 +111,13 @@ class Calendar:
 
     def hour(self, instant: int) -> int:
         """Return the local hour, 0 to 23."""
-        return (instant + self._shift(instant)) % DAY // HOUR
+        try:
+            turn, _ = self._turns[instant // DAY]
+        except KeyError:
+            turn, _ = self._turn(instant // DAY)
+        if turn < 0:
+            return (instant + self._offset(instant)) % DAY // HOUR
+        return (instant - turn) % DAY // HOUR
 
     def weekday(self, instant: int) -> int:
         """Return the ISO weekday, 1 for Monday to 7 for Sunday."""

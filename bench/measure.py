@@ -129,6 +129,20 @@ def child(module: str, *arguments: str) -> dict[str, Any]:
     return found
 
 
+def peak_memory() -> float:
+    """Return the most memory that this process has held since it began, in MB; what it began as does not count.
+
+    `ru_maxrss` would not do: it is handed down by the process that started this one.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+
+
 def rate(number: float) -> str:
     """Write events a second."""
     return f"{number:,.0f}/s"

@@ -149,15 +149,14 @@ def ready(task: str) -> None:
 
 def child(task: str, place: str) -> None:
     """Run one task, and print what it said, its seconds and its peak memory as JSON."""
-    import resource
+    from bench.measure import peak_memory
 
     if task in NET_OF_RETURNS:
         ready(task)
     start = time.perf_counter()
     said = TASKS[task](place)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"said": said, "seconds": seconds, "peak": peak}))
+    print(json.dumps({"said": said, "seconds": seconds, "peak": peak_memory()}))
 
 
 def measured(python: str, task: str, place: str) -> dict[str, Any]:

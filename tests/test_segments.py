@@ -69,6 +69,22 @@ class Silent(Plugin[Options]):
     Config = Options
 
 
+class Kept(Plugin[Options]):
+    """Tells what was kept of purchases: the frame that is worked out once for all that name it."""
+
+    Config = Options
+
+    @hookimpl
+    def segment(self, purchases: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        kept = nw.when(nw.col("counted")).then(1).otherwise(0)
+        return (
+            purchases.with_columns(orders=kept)
+            .group_by("account")
+            .agg(nw.col("orders", "amount", "net").sum(), returned=nw.col("returned").max())
+            .with_columns(segment=nw.lit(str(self.config.big)))
+        )
+
+
 Answer = Callable[[nw.LazyFrame[Any]], Any]
 
 
@@ -109,6 +125,15 @@ def test_every_account_up_to_the_instant_gets_its_segment() -> None:
     assert run.frame.columns == ["account", "segment", "spent"]
     assert (run.scheme, run.at, run.rows, run.accounts) == ("size", AT, 5, 3)
     assert run.took_ms > 0
+
+
+def test_purchases_come_net_of_returns_to_one_scheme_and_to_several() -> None:
+    expected = [("ann", 2, 1200, 800, 400), ("bob", 1, 300, 300, None), ("cid", 0, 0, -50, 50)]
+    for schemes in (["one"], ["one", "two"], ["one", "size", "two"]):
+        plugins = [(name, build(Size if name == "size" else Kept, name)) for name in schemes]
+        runs = [run for run in run_segments(plugins, HISTORY, AT) if run.scheme != "size"]
+        assert [run.frame.drop("segment").rows() for run in runs] == [expected] * len(runs)
+        assert all((run.rows, run.accounts) == (5, 3) for run in runs)
 
 
 def test_a_plugin_without_the_hook_is_passed_over_and_order_is_kept() -> None:

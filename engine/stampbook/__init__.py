@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from stampbook.periods import Window as Window
     from stampbook.plugin import Plugin as Plugin
     from stampbook.plugin import PluginConfig as PluginConfig
+    from stampbook.population import worked_out as worked_out
     from stampbook.proposals import Debt as Debt
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
@@ -171,6 +172,7 @@ _ROOMS = {
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
+    "population": ("worked_out",),
     "buying": (
         "BgNbd",
         "Fit",

@@ -268,6 +268,7 @@ class Hooks:
         self,
         history: nw.LazyFrame[Any],
         at: datetime,
+        purchases: nw.LazyFrame[Any],
         lines: nw.LazyFrame[Any],
         accounts: nw.LazyFrame[Any],
         movements: nw.LazyFrame[Any],
@@ -277,7 +278,8 @@ class Hooks:
 
         Called by ``stampbook segments run`` for the whole population as of an instant. Only the frames that a scheme
         names are read; `stampbook.population` says what is in each. One that names `accounts` answers for all of
-        them, any other for those in `history`.
+        them, any other for those in `history`. `purchases` is the history net of returns, worked out once for all
+        schemes of a run.
         """
         raise NotImplementedError
 

@@ -17,7 +17,7 @@ _DAY_SECONDS: Final = 86_400
 _SECOND_US: Final = 1_000_000
 
 
-def net_purchases(history: nw.LazyFrame[Any], at: datetime, *, count_zero_amounts: bool = False) -> nw.LazyFrame[Any]:
+def net_purchases(history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
     """Return purchases up to an instant with what came back of each, and the returns that belong to none.
 
     A return belongs to the purchase of its account that it names, and enters or leaves a window with it. A return
@@ -26,12 +26,11 @@ def net_purchases(history: nw.LazyFrame[Any], at: datetime, *, count_zero_amount
     Args:
         history: one row a purchase or return, with at least the columns of `stampbook.population.HISTORY_COLUMNS`.
         at: rows after this instant are not seen.
-        count_zero_amounts: whether a purchase of amount zero, of which nothing came back, counts.
 
     Returns:
         One row a purchase or lonely return: `account`, `event`, `at` (of the purchase; of a lonely return its own),
-        `amount` (minor units before returns, 0 for a lonely return), `net` (less all that came back of it, by
-        whenever up to `at`; a lonely return's is negative), `counted` (whether it is a purchase that counts: of which
+        `amount` (minor units before returns, 0 for a lonely return), `returned` (what came back of it, by whenever up
+        to `at`; null where nothing did), `net` (`amount` less that), `counted` (whether it is a purchase of which
         something was kept), and whichever of `discount`, `channel` and `store` the history has.
     """
     rows = history.filter(nw.col("at") <= at)
@@ -42,24 +41,25 @@ def net_purchases(history: nw.LazyFrame[Any], at: datetime, *, count_zero_amount
     returned = (
         returns.filter(~nw.col("about").is_null())
         .group_by("account", "about")
-        .agg(_returned=nw.col("amount").sum())
+        .agg(returned=nw.col("amount").sum().cast(nw.Int64))
         .rename({"about": "event"})
     )
-    amount, taken_back = nw.col("amount"), nw.col("_returned").fill_null(0)
-    counted = amount > taken_back
-    if count_zero_amounts:
-        counted = counted | ((amount == 0) & nw.col("_returned").is_null())
-    columns = ("account", "event", "at", "amount", "net", "counted", *extra)
+    amount, taken_back = nw.col("amount"), nw.col("returned").fill_null(0)
+    columns = ("account", "event", "at", "amount", "net", "returned", "counted", *extra)
     bought = (
         purchases.join(returned, on=["account", "event"], how="left")
-        .with_columns(net=(amount - taken_back).cast(nw.Int64), counted=counted)
+        .with_columns(net=(amount - taken_back).cast(nw.Int64), counted=amount > taken_back)
         .select(*columns)
     )
     keys = purchases.select("account", about=nw.col("event"))
     lonely = (
         returns.join(keys, on=["account", "about"], how="anti")
-        .with_columns(net=(-amount).cast(nw.Int64), counted=nw.lit(value=False))
-        .with_columns(amount=(amount * 0).cast(nw.Int64))
+        .with_columns(
+            net=(-amount).cast(nw.Int64),
+            returned=amount.cast(nw.Int64),
+            counted=nw.lit(value=False),
+            amount=(amount * 0).cast(nw.Int64),
+        )
         .select(*columns)
     )
     return nw.concat([bought, lonely])
@@ -110,11 +110,16 @@ def net_lines(lines: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
     rows = lines.filter(nw.col("at") <= at)
     columns = ("account", "at", "event", "sku", "category", "labels", "quantity", "amount")
     bought = rows.filter(nw.col("kind") == "purchase")
-    bought_at = bought.group_by("account", "event").agg(at=nw.col("at").min()).rename({"event": "about"})
-    back = (
-        rows.filter(nw.col("kind") == "return")
-        .drop("at")
-        .join(bought_at, on=["account", "about"], how="inner")
-        .with_columns(event=nw.col("about"), quantity=-nw.col("quantity"), amount=-nw.col("amount"))
+    returned = rows.filter(nw.col("kind") == "return").drop("at")
+    named = returned.select("account", event=nw.col("about")).unique()
+    bought_at = (
+        bought.select("account", "event", "at")
+        .join(named, on=["account", "event"], how="semi")
+        .group_by("account", "event")
+        .agg(at=nw.col("at").min())
+        .rename({"event": "about"})
+    )
+    back = returned.join(bought_at, on=["account", "about"], how="inner").with_columns(
+        event=nw.col("about"), quantity=-nw.col("quantity"), amount=-nw.col("amount")
     )
     return nw.concat([bought.select(*columns), back.select(*columns)])

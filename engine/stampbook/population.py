@@ -85,6 +85,22 @@ ACTIVITY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The columns of accepted events: `kind` is that of the event, such as "return" or one that the program declares."""
 
+PURCHASE_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "account": "String",
+        "event": "String",
+        "at": "Datetime",
+        "amount": "Int64",
+        "net": "Int64",
+        "returned": "Int64",
+        "counted": "Boolean",
+    }
+)
+"""The columns of purchases net of returns, which are worked out of a history: see `stampbook.netting.net_purchases`.
+
+Whoever has a row in the history has one here. `OPTIONAL_COLUMNS` follow, as far as the history has them.
+"""
+
 _COLUMNS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         "history": HISTORY_COLUMNS,
@@ -109,7 +125,7 @@ class Frames(NamedTuple):
 def frames_wanted(plugin: Any) -> frozenset[str]:
     """Return the frames that a scheme needs: those that its `segment` hook names without a default, and `looks_at`."""
     named = {name for name, each in signature(plugin.segment).parameters.items() if each.default is each.empty}
-    return frozenset(named | plugin.looks_at).intersection(Frames._fields) | {"history"}
+    return frozenset(named | plugin.looks_at).intersection({*Frames._fields, "purchases"}) | {"history"}
 
 
 def until(given: Frame, at: datetime, name: str) -> nw.LazyFrame[Any]:
@@ -143,36 +159,13 @@ def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     return found
 
 
-class Population:
-    """Frames up to an instant, each checked when a scheme asks for it, and whom they are about."""
+def worked_out(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return a frame that several parts of a calculation look at, worked out once and held: in memory, or by Spark."""
+    import narwhals as nw
 
-    def __init__(self, frames: Frames, at: datetime) -> None:
-        self._frames = frames
-        self._at = at
-        self._ready: dict[str, nw.LazyFrame[Any]] = {}
-        self._populations: dict[str, pl.Series] = {}
-        self.rows = 0
-
-    def frame(self, name: str, scheme: str) -> nw.LazyFrame[Any]:
-        """Return a frame without what came after the instant.
-
-        Raises:
-            InputError: it is not there, or its columns are not right.
-        """
-        if name not in self._ready:
-            given = getattr(self._frames, name)
-            if given is None:
-                raise InputError(f"scheme {scheme!r} looks at {name}, of which there are none here")
-            self._ready[name] = until(given, self._at, name)
-        return self._ready[name]
-
-    def population(self, name: str) -> pl.Series:
-        """Return the accounts of a frame, each once."""
-        import narwhals as nw
-
-        if name not in self._populations:
-            rows = collected(self.frame(name, name).group_by("account").agg(rows=nw.len()))
-            self._populations[name] = rows["account"]
-            if name == "history":
-                self.rows = int(rows["rows"].sum())
-        return self._populations[name]
+    if frame.implementation.is_spark_like():
+        native: Any = frame.to_native().persist()
+    else:
+        native = collected(frame).lazy()
+    held: nw.LazyFrame[Any] = nw.from_native(native)
+    return held

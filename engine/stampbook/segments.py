@@ -19,7 +19,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from stampbook.errors import PeriodError, PluginError, StampbookError, near
-from stampbook.population import Frames, Population, collected, frames_wanted, until
+from stampbook.population import Frames, collected, frames_wanted, until
+from stampbook.run_frames import RunFrames
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -82,7 +83,9 @@ def run_segments(
         return []
     moment = _utc(at)
     _need_extra()
-    seen = Population(frames if isinstance(frames, Frames) else Frames(frames), moment)
+    given = frames if isinstance(frames, Frames) else Frames(frames)
+    keeps = sum("purchases" in frames_wanted(plugin) for _, plugin in chosen) > 1
+    seen = RunFrames(given, moment, keeps=keeps)
     runs = []
     for scheme, plugin in chosen:
         start_ns = perf_counter_ns()
@@ -123,7 +126,7 @@ def check_result(scheme: str, result: object, accounts: pl.Series) -> pl.DataFra
     Args:
         scheme: the name of the plugin, for the message.
         result: what the hook returned; it is evaluated here.
-        accounts: each account of the history once.
+        accounts: each account of the history once, sorted.
 
     Raises:
         PluginError: the first promise that is broken, with an account or column as witness.
@@ -145,11 +148,14 @@ def check_result(scheme: str, result: object, accounts: pl.Series) -> pl.DataFra
     except (NarwhalsError, pl.exceptions.PolarsError) as error:
         line = str(error).strip().partition("\n")[0]
         raise PluginError(f"plugin {scheme!r}: segment failed with {type(error).__name__}: {line}") from error
-    problem = _wrong_columns(frame) or _wrong_accounts(frame, accounts) or _wrong_values(frame)
+    problem = _wrong_columns(frame)
+    if not problem:
+        frame = frame.lazy().sort("account").collect(engine="streaming")
+        problem = _wrong_accounts(frame, accounts) or _wrong_values(frame)
     if problem:
         raise PluginError(f"plugin {scheme!r}: {problem}")
     scores = [column for column in frame.columns if column not in RESULT_COLUMNS]
-    return frame.select(*RESULT_COLUMNS, *scores).sort("account")
+    return frame.select(*RESULT_COLUMNS, *scores)
 
 
 def share_table(run: SegmentRun, history: Frame) -> pl.DataFrame:
@@ -229,7 +235,7 @@ def _need_extra() -> None:
         raise StampbookError("segments need the analytics extra: pip install 'stampbook[analytics]'")
 
 
-def _ask(scheme: str, plugin: Any, seen: Population, at: datetime) -> object:
+def _ask(scheme: str, plugin: Any, seen: RunFrames, at: datetime) -> object:
     named = signature(plugin.segment).parameters
     arguments: dict[str, Any] = {name: seen.frame(name, scheme) for name in frames_wanted(plugin) if name in named}
     if "at" in named:
@@ -259,6 +265,8 @@ def _wrong_accounts(frame: pl.DataFrame, accounts: pl.Series) -> str:
     import polars as pl
 
     given = frame["account"]
+    if given.equals(accounts):
+        return ""
     if given.n_unique() < len(given):
         twice = given.filter(given.is_duplicated()).sort()
         return f"account {twice[0]!r} has {(twice.eq_missing(twice[0])).sum()} rows instead of one"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
-import narwhals as nw
 import polars as pl
 from hypothesis import strategies as st
 
 from stampbook import load_program
+from stampbook.population import Frames, frames_wanted
+from stampbook.run_frames import RunFrames
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=60)
@@ -60,8 +62,10 @@ def segmented(
     options: str, history: list[Row] | pl.LazyFrame, at: datetime = END, **frames: pl.LazyFrame
 ) -> pl.DataFrame:
     native = frame(history) if isinstance(history, list) else history
-    given = {name: nw.from_native(other) for name, other in frames.items()}
-    result: pl.DataFrame = scheme(options).segment(nw.from_native(native), at, **given).collect("polars").to_native()
+    plugin, seen = scheme(options), RunFrames(Frames(native, **frames), at)
+    named = signature(plugin.segment).parameters
+    given = {name: seen.frame(name, plugin.name) for name in frames_wanted(plugin) if name in named}
+    result: pl.DataFrame = plugin.segment(at=at, **given).collect("polars").to_native()
     return result.sort("account")
 
 

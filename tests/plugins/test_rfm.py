@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stampbook_rfm
-from stampbook import PluginError
+from stampbook import PluginError, net_purchases
 from stampbook.periods import Calendar
 from stampbook_rfm import Rfm, RfmConfig, rules
 from stampbook_rfm.tables import STANDARD_GRID
@@ -70,7 +70,9 @@ def frame_of(rows: list[Row]) -> pl.LazyFrame:
 
 def segmented(history: list[Row] | pl.LazyFrame, at: datetime, program: Any = None, **options: Any) -> pl.DataFrame:
     native = frame_of(history) if isinstance(history, list) else history
-    result = rfm(program, **options).segment(nw.from_native(native), at).collect("polars").to_native()
+    result = (
+        rfm(program, **options).segment(net_purchases(nw.from_native(native), at), at).collect("polars").to_native()
+    )
     assert isinstance(result, pl.DataFrame)
     return result.sort("account")
 

@@ -14,7 +14,8 @@ from stampbook import Engine
 from stampbook.errors import InputError
 from stampbook.histories import read_frames
 from stampbook.periods import Calendar
-from stampbook.population import Frames, Population
+from stampbook.population import Frames
+from stampbook.run_frames import RunFrames
 from stampbook.testing.histories import PROGRAM, Market, events, frames, write_events, write_parquet
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def test_what_is_left_out_changes_nothing_of_the_rest(tmp_path: Path) -> None:
 
 
 def test_frames_are_such_as_schemes_are_promised() -> None:
-    population = Population(frames(SMALL), SMALL.start.replace(year=2030))
+    population = RunFrames(frames(SMALL), SMALL.start.replace(year=2030))
     for name in NAMES:
         assert population.frame(name, "any").collect("polars").shape[0] > 0
     assert len(population.population("history")) == len(population.population("accounts")) == SMALL.accounts

@@ -42,7 +42,7 @@ class Abc(Plugin[AbcConfig]):
 
     @hookimpl
     def segment(
-        self, history: nw.LazyFrame[Any], at: datetime, lines: nw.LazyFrame[Any] | None = None
+        self, purchases: nw.LazyFrame[Any], at: datetime, lines: nw.LazyFrame[Any] | None = None
     ) -> nw.LazyFrame[Any]:
         """Return account, segment, value, rank, share and cumulative_share.
 
@@ -55,7 +55,7 @@ class Abc(Plugin[AbcConfig]):
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
         since = first_instant(self.config.window, at, self.program.calendar)
-        measured = rules.measure(history, lines, at, since=since, config=self.config)
+        measured = rules.measure(purchases, lines, at, since=since, config=self.config)
         return rules.classify(measured, self.config)
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002 - of the base

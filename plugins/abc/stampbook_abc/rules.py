@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from stampbook import from_on, net_lines, net_purchases, standing
+from stampbook import from_on, net_lines, standing, worked_out
 from stampbook_abc.config import fraction
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _DIGITS: Final = 6
 
 
 def measure(
-    history: nw.LazyFrame[Any],
+    purchases: nw.LazyFrame[Any],
     lines: nw.LazyFrame[Any] | None,
     at: datetime,
     *,
@@ -47,20 +47,20 @@ def measure(
 
     A margin is summed in ten-thousandths of a hundredth and rounded half up to a minor unit once an account.
     """
-    everyone = history.filter(nw.col("at") <= at).group_by("account").agg(_rows=nw.len()).select("account")
     if lines is None:
-        bought = from_on(net_purchases(history, at), since)
         value = nw.col("net") if config.by == "revenue" else nw.when(nw.col("counted")).then(1).otherwise(0)
-        found = bought.with_columns(_value=value).group_by("account").agg(value=nw.col("_value").sum())
+        if since is not None:
+            value = nw.when(nw.col("at") >= since).then(value).otherwise(0)
+        found = purchases.select("account", _value=value).group_by("account").agg(value=nw.col("_value").sum())
     else:
         kept = from_on(net_lines(lines, at), since)
         value = nw.col("quantity") if config.by == "quantity" else nw.col("amount") * _rate(config)
         found = kept.with_columns(_value=value).group_by("account").agg(value=nw.col("_value").sum())
         if config.by == "margin":
             found = found.with_columns(value=(nw.col("value") + _SCALE // 2) // _SCALE)
-    return everyone.join(found, on="account", how="left").with_columns(
-        value=nw.col("value").fill_null(0).cast(nw.Int64)
-    )
+        everyone = purchases.select("account").unique()
+        found = everyone.join(found, on="account", how="left").with_columns(value=nw.col("value").fill_null(0))
+    return worked_out(found.with_columns(value=nw.col("value").cast(nw.Int64)))
 
 
 _SCALE: Final = 1_000_000
@@ -84,6 +84,7 @@ def classify(measured: nw.LazyFrame[Any], config: AbcConfig) -> nw.LazyFrame[Any
     placed = standing(measured.filter(worth).select("account", "value"), "value").with_columns(
         through=nw.col("above") + nw.col("value") * nw.col("level")
     )
+    placed = worked_out(placed) if config.method == "computed" else placed
     named = placed.with_columns(segment=_computed(placed, config) if config.method == "computed" else _bordered(config))
     total = nw.col("total").cast(nw.Float64)
     told = named.select(

@@ -44,7 +44,7 @@ class Behaviour(Plugin[BehaviourConfig]):
 
     @hookimpl
     def segment(
-        self, history: nw.LazyFrame[Any], at: datetime, activity: nw.LazyFrame[Any] | None = None
+        self, purchases: nw.LazyFrame[Any], at: datetime, activity: nw.LazyFrame[Any] | None = None
     ) -> nw.LazyFrame[Any]:
         """Return account, segment, days_since, orders, complaints, returned_share, discounted and two marks.
 
@@ -57,7 +57,7 @@ class Behaviour(Plugin[BehaviourConfig]):
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
         since = first_instant(self.config.window, at, self.program.calendar)
-        return rules.segment(history, activity, at, since=since, config=self.config)
+        return rules.segment(purchases, activity, at, since=since, config=self.config)
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - of the base
         """Say in words why an account is in its segment."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from stampbook import days_since, from_on, net_purchases
+from stampbook import days_since, from_on
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,7 @@ _COLUMNS: Final = (
 
 
 def segment(
-    history: nw.LazyFrame[Any],
+    purchases: nw.LazyFrame[Any],
     activity: nw.LazyFrame[Any] | None,
     at: datetime,
     *,
@@ -41,20 +41,15 @@ def segment(
     config: BehaviourConfig,
 ) -> nw.LazyFrame[Any]:
     """Return the segment of every account with a row up to an instant, and what it rests on; see the module."""
-    bought = net_purchases(history, at)
-    if "discount" not in bought.collect_schema().names():
-        bought = bought.with_columns(discount=nw.col("amount") * 0)
-    everyone = history.filter(nw.col("at") <= at).group_by("account").agg(_rows=nw.len()).select("account")
-    last = bought.filter(nw.col("counted")).group_by("account").agg(_last=nw.col("at").max())
-    told = (
-        everyone.join(last, on="account", how="left")
-        .join(_in_window(from_on(bought, since)), on="account", how="left")
-        .join(_complaints(history, activity, at, since, config), on="account", how="left")
-    )
+    told = _told(purchases, since)
+    if activity is None:
+        told = told.with_columns(complaints=nw.lit(0))
+    else:
+        told = told.join(_complaints(activity, at, since, config), on="account", how="left")
     counts = ("orders", "discounted", "complaints", "_amount", "_returned")
     told = told.with_columns(
         *(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts),
-        days_since=days_since(nw.col("_last"), at, history.implementation),
+        days_since=days_since(nw.col("_last"), at, purchases.implementation),
     )
     told = told.with_columns(
         returned_share=(
@@ -66,36 +61,39 @@ def segment(
     return told.with_columns(segment=_named(config)).select(*_COLUMNS)
 
 
-def _in_window(bought: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Return account, orders, discounted (orders with a discount), and what was bought and came back of it."""
-    counted = nw.col("counted")
-    sold = nw.col("amount") > 0
+def _told(purchases: nw.LazyFrame[Any], since: datetime | None) -> nw.LazyFrame[Any]:
+    """Return account, its last purchase, and of the window: orders, discounted ones, what was bought and came back."""
+    if "discount" not in purchases.collect_schema().names():
+        purchases = purchases.with_columns(discount=nw.col("amount") * 0)
+    kept, amount = nw.col("counted"), nw.col("amount")
+    counted = kept
+    if since is not None:
+        within = nw.col("at") >= since
+        counted, amount = counted & within, nw.when(within).then(amount).otherwise(0)
     return (
-        bought.with_columns(
+        purchases.select(
+            "account",
+            _kept_at=nw.when(kept).then(nw.col("at")),
             _order=nw.when(counted).then(1).otherwise(0),
             _off=nw.when(counted & (nw.col("discount").fill_null(0) > 0)).then(1).otherwise(0),
-            _back=nw.when(sold).then(nw.col("amount") - nw.col("net")).otherwise(0),
+            _bought=amount,
+            _back=nw.when(amount > 0).then(nw.col("amount") - nw.col("net")).otherwise(0),
         )
         .group_by("account")
         .agg(
+            _last=nw.col("_kept_at").max(),
             orders=nw.col("_order").sum(),
             discounted=nw.col("_off").sum(),
-            _amount=nw.col("amount").sum(),
+            _amount=nw.col("_bought").sum(),
             _returned=nw.col("_back").sum(),
         )
     )
 
 
 def _complaints(
-    history: nw.LazyFrame[Any],
-    activity: nw.LazyFrame[Any] | None,
-    at: datetime,
-    since: datetime | None,
-    config: BehaviourConfig,
+    activity: nw.LazyFrame[Any], at: datetime, since: datetime | None, config: BehaviourConfig
 ) -> nw.LazyFrame[Any]:
     """Return account and complaints."""
-    if activity is None:
-        return history.filter(nw.col("amount") < 0).select("account", complaints=nw.col("amount"))
     seen = from_on(activity.filter(nw.col("at") <= at), since)
     return seen.filter(nw.col("kind").is_in(list(config.complaints))).group_by("account").agg(complaints=nw.len())
 

@@ -51,6 +51,7 @@ class Custom(Plugin[CustomConfig]):
     def segment(
         self,
         history: nw.LazyFrame[Any],
+        purchases: nw.LazyFrame[Any],
         at: datetime,
         accounts: nw.LazyFrame[Any],
         movements: nw.LazyFrame[Any] | None = None,
@@ -66,7 +67,7 @@ class Custom(Plugin[CustomConfig]):
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
         since = first_instant(self.config.window, at, self.program.calendar)
-        measured = measures.measure(history, accounts, movements, at, since=since, reads=self._reads)
+        measured = measures.measure(history, purchases, accounts, movements, at, since=since, reads=self._reads)
         instant = self.program.calendar.instant(at)
         return rules.segment(measured, instant, self.config, self.name)
 

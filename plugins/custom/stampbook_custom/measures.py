@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from stampbook import InputError, days_since, from_on, near, net_purchases
+from stampbook import InputError, days_since, from_on, near
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,6 +23,7 @@ _SHARE: Final = 10_000
 
 def measure(
     history: nw.LazyFrame[Any],
+    purchases: nw.LazyFrame[Any],
     accounts: nw.LazyFrame[Any],
     movements: nw.LazyFrame[Any] | None,
     at: datetime,
@@ -43,7 +44,11 @@ def measure(
             raise InputError(message)
     found = accounts.select("account", *(nw.col(field).alias(_key(name)) for name, field in own.items()))
     if any(name.startswith("history.") for name in reads):
-        found = found.join(_of_history(history, at, since), on="account", how="left")
+        found = found.join(_of_purchases(purchases, at, since), on="account", how="left")
+        if "history.returns" in reads:
+            found = found.join(_returns(history, at, since), on="account", how="left")
+        else:
+            found = found.with_columns(returns=nw.lit(0))
         found = found.with_columns(
             *(nw.col(name).fill_null(0).cast(nw.Int64) for name in _COUNTS),
             *(nw.col(name).fill_null(NEVER_DAYS).cast(nw.Int64) for name in ("days_since_last", "days_since_first")),
@@ -67,45 +72,49 @@ def _field(name: str) -> str:
     return "account" if name == "account.ref" else name.partition(".")[2]
 
 
-def _of_history(history: nw.LazyFrame[Any], at: datetime, since: datetime | None) -> nw.LazyFrame[Any]:
-    bought = net_purchases(history, at)
-    if "discount" not in bought.collect_schema().names():
-        bought = bought.with_columns(discount=nw.col("amount") * 0)
-    counted, engine = nw.col("counted"), history.implementation
-    ever = bought.filter(counted).group_by("account").agg(_first=nw.col("at").min(), _last=nw.col("at").max())
-    ever = ever.select(
-        "account",
-        days_since_first=days_since(nw.col("_first"), at, engine),
-        days_since_last=days_since(nw.col("_last"), at, engine),
-    )
-    off = counted & (nw.col("discount").fill_null(0) > 0)
-    sums = (
-        from_on(bought, since)
-        .with_columns(
+def _of_purchases(purchases: nw.LazyFrame[Any], at: datetime, since: datetime | None) -> nw.LazyFrame[Any]:
+    if "discount" not in purchases.collect_schema().names():
+        purchases = purchases.with_columns(discount=nw.col("amount") * 0)
+    kept, amount, net = nw.col("counted"), nw.col("amount"), nw.col("net")
+    counted, engine = kept, purchases.implementation
+    if since is not None:
+        within = nw.col("at") >= since
+        counted = kept & within
+        amount, net = (nw.when(within).then(value).otherwise(0) for value in (amount, net))
+    return (
+        purchases.select(
+            "account",
+            _kept_at=nw.when(kept).then(nw.col("at")),
             _order=nw.when(counted).then(1).otherwise(0),
-            _off=nw.when(off).then(1).otherwise(0),
-            _back=nw.when(nw.col("amount") > 0).then(nw.col("amount") - nw.col("net")).otherwise(0),
+            _off=nw.when(counted & (nw.col("discount").fill_null(0) > 0)).then(1).otherwise(0),
+            _back=nw.when(amount > 0).then(nw.col("amount") - nw.col("net")).otherwise(0),
+            _bought=amount,
+            _net=net,
         )
         .group_by("account")
         .agg(
+            _first=nw.col("_kept_at").min(),
+            _last=nw.col("_kept_at").max(),
             orders=nw.col("_order").sum(),
-            net=nw.col("net").sum(),
-            _bought=nw.col("amount").sum(),
+            net=nw.col("_net").sum(),
+            _bought=nw.col("_bought").sum(),
             _back=nw.col("_back").sum(),
             _off=nw.col("_off").sum(),
         )
+        .with_columns(
+            days_since_first=days_since(nw.col("_first"), at, engine),
+            days_since_last=days_since(nw.col("_last"), at, engine),
+            mean_order=nw.col("net") // _least_one("orders"),
+            returned_share=_rounded("_back", "_bought"),
+            discounted_share=_rounded("_off", "orders"),
+        )
+        .drop("_first", "_last", "_bought", "_back", "_off")
     )
+
+
+def _returns(history: nw.LazyFrame[Any], at: datetime, since: datetime | None) -> nw.LazyFrame[Any]:
     returned = from_on(history.filter((nw.col("kind") == "return") & (nw.col("at") <= at)), since)
-    many = returned.group_by("account").agg(returns=nw.len())
-    shares = sums.with_columns(
-        mean_order=nw.col("net") // _least_one("orders"),
-        returned_share=_rounded("_back", "_bought"),
-        discounted_share=_rounded("_off", "orders"),
-    ).drop("_bought", "_back", "_off")
-    everyone = history.filter(nw.col("at") <= at).group_by("account").agg(_rows=nw.len()).select("account")
-    for part in (ever, shares, many):
-        everyone = everyone.join(part, on="account", how="left")
-    return everyone
+    return returned.group_by("account").agg(returns=nw.len())
 
 
 def _least_one(column: str) -> nw.Expr:

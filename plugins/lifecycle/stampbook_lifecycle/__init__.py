@@ -39,7 +39,7 @@ class Lifecycle(Plugin[LifecycleConfig]):
         self.segment_names = tuple(dict.fromkeys(self.config.names.values()))
 
     @hookimpl
-    def segment(self, history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+    def segment(self, purchases: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
         """Return account, segment, days_since, days_known, visits, limit_days, recent and before.
 
         Raises:
@@ -50,7 +50,7 @@ class Lifecycle(Plugin[LifecycleConfig]):
         except ModuleNotFoundError as error:
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
-        return rules.segment(history, at, self.config)
+        return rules.segment(purchases, at, self.config)
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - of the base
         """Say in words why an account is in its stage."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from stampbook import days_since, net_purchases
+from stampbook import days_since, worked_out
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,24 +36,16 @@ def _share(percent: str) -> Fraction:
     return Fraction(percent.rstrip("%")) / 100
 
 
-def segment(history: nw.LazyFrame[Any], at: datetime, config: LifecycleConfig) -> nw.LazyFrame[Any]:
+def segment(purchases: nw.LazyFrame[Any], at: datetime, config: LifecycleConfig) -> nw.LazyFrame[Any]:
     """Return the stage of every account with a row up to an instant, and what it rests on; see the module."""
-    engine = history.implementation
-    bought = net_purchases(history, at).with_columns(age=days_since(nw.col("at"), at, engine))
-    visits = bought.filter(nw.col("counted")).select("account", "age").unique(subset=["account", "age"])
-    gaps = _gaps(visits)
-    everyone = history.filter(nw.col("at") <= at).group_by("account").agg(_rows=nw.len()).select("account")
-    known = visits.group_by("account").agg(
-        days_since=nw.col("age").min(), days_known=nw.col("age").max(), visits=nw.len()
-    )
+    aged = purchases.with_columns(age=days_since(nw.col("at"), at, purchases.implementation))
+    gaps = worked_out(_gaps(aged.filter(nw.col("counted")).select("account", "age")))
     told = (
-        everyone.join(known, on="account", how="left")
-        .join(_worth(bought, config.trend_days), on="account", how="left")
+        _known(aged, config.trend_days)
+        .join(_many(gaps), on="account", how="left")
         .join(_own_limits(gaps, config), on="account", how="left")
         .with_columns(
-            visits=nw.col("visits").fill_null(0).cast(nw.Int64),
-            recent=nw.col("recent").fill_null(0).cast(nw.Int64),
-            before=nw.col("before").fill_null(0).cast(nw.Int64),
+            visits=(nw.col("visits") + nw.col("_gaps").fill_null(0)).cast(nw.Int64),
             limit_days=nw.col("limit_days").fill_null(_limit_of_all(gaps, config)).cast(nw.Int64),
         )
     )
@@ -62,14 +54,38 @@ def segment(history: nw.LazyFrame[Any], at: datetime, config: LifecycleConfig) -
     return told.with_columns(segment=_stage(config)).select("account", "segment", *columns)
 
 
-def _gaps(visits: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Return account, age (of the visit that ended it) and gap, in days."""
-    later = nw.col("age").shift(-1).over("account", order_by="age")
+def _known(aged: nw.LazyFrame[Any], days: int) -> nw.LazyFrame[Any]:
+    """Return all accounts: days_since and days_known of their visits (null where there is none), and visits, 0 or 1.
+
+    `recent` is what the last days brought, `before` what as many days before them did; minor units, net.
+    """
+    counted, age, net = nw.col("counted"), nw.col("age"), nw.col("net")
     return (
-        visits.with_columns(_before=later)
-        .filter(~nw.col("_before").is_null())
-        .with_columns(gap=nw.col("_before") - nw.col("age"))
+        aged.select(
+            "account",
+            _age=nw.when(counted).then(age),
+            _recent=nw.when(age < days).then(net).otherwise(0),
+            _before=nw.when((age >= days) & (age < 2 * days)).then(net).otherwise(0),
+        )
+        .group_by("account")
+        .agg(
+            days_since=nw.col("_age").min(),
+            days_known=nw.col("_age").max(),
+            recent=nw.col("_recent").sum().cast(nw.Int64),
+            before=nw.col("_before").sum().cast(nw.Int64),
+        )
+        .with_columns(visits=nw.when(nw.col("days_since").is_null()).then(0).otherwise(1))
     )
+
+
+def _gaps(kept: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return account, age (of the visit that ended it) and gap, in days; there is none between purchases of one day."""
+    earlier = nw.col("age").shift(-1).over("account", order_by="age")
+    return kept.with_columns(gap=earlier - nw.col("age")).filter(nw.col("gap") > 0)
+
+
+def _many(gaps: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    return gaps.group_by("account").agg(_gaps=nw.len())
 
 
 def _own_limits(gaps: nw.LazyFrame[Any], config: LifecycleConfig) -> nw.LazyFrame[Any]:
@@ -77,19 +93,15 @@ def _own_limits(gaps: nw.LazyFrame[Any], config: LifecycleConfig) -> nw.LazyFram
     if config.rule == "lapse":
         return gaps.filter(nw.col("gap") < 0).select("account", limit_days=nw.col("gap"))
     share = _share(config.cover)
-    many = gaps.group_by("account").agg(_many=nw.len()).with_columns(_many=nw.col("_many").cast(nw.Int64))
-    placed = (
-        gaps.with_columns(_one=nw.col("gap") * 0 + 1)
-        .with_columns(_place=nw.col("_one").cum_sum().over("account", order_by=["gap", "age"]))
-        .join(many, on="account", how="left")
-        .filter(nw.col("_many") >= config.least_gaps)
-    )
+    many, gap = nw.col("_many"), nw.col("gap")
     # The place of the quantile is the smallest whole number that is at least the share of how many there are.
-    quantile = (nw.col("_many") * share.numerator + share.denominator - 1) // share.denominator
+    quantile = (many * share.numerator + share.denominator - 1) // share.denominator
     return (
-        placed.filter(nw.col("_place") == quantile)
-        .with_columns(limit_days=nw.max_horizontal(nw.col("gap"), nw.col("gap") * 0 + config.least_limit))
-        .select("account", "limit_days")
+        gaps.with_columns(_many=gap.count().over("account").cast(nw.Int64))
+        .filter(many >= config.least_gaps)
+        .with_columns(_place=gap.rank("ordinal").over("account").cast(nw.Int64))
+        .filter(nw.col("_place") == quantile)
+        .select("account", limit_days=nw.when(gap < config.least_limit).then(config.least_limit).otherwise(gap))
     )
 
 
@@ -107,22 +119,13 @@ def _limit_of_all(gaps: nw.LazyFrame[Any], config: LifecycleConfig) -> int:
     return config.lapse_days
 
 
-def _worth(bought: nw.LazyFrame[Any], days: int) -> nw.LazyFrame[Any]:
-    """Return account and what the last days brought (`recent`), and as many days `before` them; minor units, net."""
-    age, net = nw.col("age"), nw.col("net")
-    return (
-        bought.with_columns(
-            _recent=nw.when(age < days).then(net).otherwise(0),
-            _before=nw.when((age >= days) & (age < 2 * days)).then(net).otherwise(0),
-        )
-        .group_by("account")
-        .agg(recent=nw.col("_recent").sum(), before=nw.col("_before").sum())
-    )
-
-
 def _returned(gaps: nw.LazyFrame[Any], told: nw.LazyFrame[Any], config: LifecycleConfig) -> nw.LazyFrame[Any]:
-    """Return account and `back`, when the last gap after which one is lost was ended, in days before the run."""
-    ended = gaps.join(told.select("account", "limit_days"), on="account", how="left").filter(_is_lost("gap", config))
+    """Return account and `back`, when the last gap after which one is lost was ended, in days before the run.
+
+    Told of those only who are back for no longer than counts.
+    """
+    lately = gaps.filter(nw.col("age") <= config.won_back_days)
+    ended = lately.join(told.select("account", "limit_days"), on="account", how="left").filter(_is_lost("gap", config))
     return ended.group_by("account").agg(back=nw.col("age").min())
 
 

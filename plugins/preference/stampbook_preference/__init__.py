@@ -40,7 +40,7 @@ class Preference(Plugin[PreferenceConfig]):
 
     @hookimpl
     def segment(
-        self, history: nw.LazyFrame[Any], at: datetime, lines: nw.LazyFrame[Any] | None = None
+        self, purchases: nw.LazyFrame[Any], at: datetime, lines: nw.LazyFrame[Any] | None = None
     ) -> nw.LazyFrame[Any]:
         """Return account, segment, top, orders, of_top, share, least_share, population_share and lift.
 
@@ -53,7 +53,7 @@ class Preference(Plugin[PreferenceConfig]):
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
         since = first_instant(self.config.window, at, self.program.calendar)
-        return rules.segment(history, lines, at, since=since, config=self.config)
+        return rules.segment(purchases, lines, at, since=since, config=self.config)
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - of the base
         """Say in words why this is preferred, or nothing is."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from stampbook import from_on, net_lines, net_purchases
+from stampbook import from_on, net_lines, worked_out
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +33,7 @@ _TOLD: Final = ("top", "of_top", "share", "least_share", "population_share", "li
 
 
 def segment(
-    history: nw.LazyFrame[Any],
+    purchases: nw.LazyFrame[Any],
     lines: nw.LazyFrame[Any] | None,
     at: datetime,
     *,
@@ -41,10 +41,10 @@ def segment(
     config: PreferenceConfig,
 ) -> nw.LazyFrame[Any]:
     """Return what every account with a row up to an instant prefers, and what that rests on; see the module."""
-    orders = _of_orders(history, at, since, config) if lines is None else _of_lines(lines, at, since, config)
-    mine = orders.select("account", "event").unique(subset=["account", "event"])
-    mine = mine.group_by("account").agg(orders=nw.len()).with_columns(nw.col("orders").cast(nw.Int64))
-    counted = orders.group_by("account", "value").agg(of_top=nw.len()).with_columns(nw.col("of_top").cast(nw.Int64))
+    orders = _of_orders(purchases, since, config) if lines is None else _of_lines(lines, at, since, config)
+    orders = worked_out(orders)
+    mine = orders.group_by("account").agg(orders=nw.col("event").n_unique().cast(nw.Int64))
+    counted = worked_out(orders.group_by("account", "value").agg(of_top=nw.len().cast(nw.Int64)))
     all_orders = mine.select(_all=nw.col("orders").sum())
     everybody = counted.group_by("value").agg(_many=nw.col("of_top").sum()).join(all_orders, how="cross")
     shares = everybody.select("value", population_share=(nw.col("_many") / nw.col("_all")).round(_DIGITS))
@@ -53,7 +53,7 @@ def segment(
     told = told.with_columns(share=p.round(_DIGITS), least_share=_lower_bound(p, nw.col("orders"), config))
     told = told.with_columns(lift=(nw.col("share") / nw.col("population_share")).round(_DIGITS), _sure=_is_sure(config))
     top = _top(told, config)
-    everyone = history.filter(nw.col("at") <= at).group_by("account").agg(_rows=nw.len()).select("account")
+    everyone = purchases.select("account").unique()
     found = everyone.join(mine, on="account", how="left").join(top, on="account", how="left")
     named = (
         nw.when(nw.col("_sure").fill_null(value=False) & (nw.col("_ties") == 1))
@@ -102,11 +102,9 @@ def _is_sure(config: PreferenceConfig) -> nw.Expr:
     return (nw.col("orders") >= config.least_orders) & enough & (nw.col("least_share") > nw.col("population_share"))
 
 
-def _of_orders(
-    history: nw.LazyFrame[Any], at: datetime, since: datetime | None, config: PreferenceConfig
-) -> nw.LazyFrame[Any]:
+def _of_orders(purchases: nw.LazyFrame[Any], since: datetime | None, config: PreferenceConfig) -> nw.LazyFrame[Any]:
     """Return account, event and value (the store or channel) of orders of which something was kept."""
-    bought = from_on(net_purchases(history, at), since).filter(nw.col("counted"))
+    bought = from_on(purchases, since).filter(nw.col("counted"))
     if config.of not in bought.collect_schema().names():
         bought = bought.with_columns(nw.lit(None).cast(nw.String).alias(config.of))
     value = nw.col(config.of)

@@ -45,7 +45,7 @@ class Rfm(Plugin[RfmConfig]):
         self.segment_names = tuple(dict.fromkeys(self.config.names.values()))
 
     @hookimpl
-    def segment(self, history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+    def segment(self, purchases: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
         """Return the columns of `rules.RESULT_COLUMNS`: names, measures (money in minor units, net) and scores.
 
         Raises:
@@ -58,7 +58,7 @@ class Rfm(Plugin[RfmConfig]):
             raise PluginError(message) from error
         config = self.config
         return rules.segment(
-            history,
+            purchases,
             at,
             names=config.names,
             scoring=self.scoring(),

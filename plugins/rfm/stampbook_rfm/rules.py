@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import narwhals as nw
 
-from stampbook import Rounding, cut_class, days_since, net_purchases, ntile_class, quantile_class
+from stampbook import Rounding, cut_class, days_since, ntile_class, quantile_class
 from stampbook_rfm.tables import LARGEST_WITH_DIGITS
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Scoring:
 
 
 def segment(
-    history: nw.LazyFrame[Any],
+    purchases: nw.LazyFrame[Any],
     at: datetime,
     *,
     names: Names,
@@ -67,8 +67,8 @@ def segment(
     """Measure, score and name every account that has a purchase or a return at or before `at`.
 
     Args:
-        history: one row a purchase or return: account, at, kind, amount (minor units), event, about.
-        at: the instant as of which accounts are judged; later rows are not seen.
+        purchases: up to `at`, net of returns, as `stampbook.net_purchases` gives them.
+        at: the instant as of which accounts are judged.
         names: a segment's name for each combination of scores.
         scoring: how values become scores, see `score`.
         since: the first instant of the window; None counts everything.
@@ -77,12 +77,12 @@ def segment(
     Returns:
         `RESULT_COLUMNS`, one row an account, in no particular order.
     """
-    measured = measure(history, at, since=since, count_zero_amounts=count_zero_amounts)
+    measured = measure(purchases, at, since=since, count_zero_amounts=count_zero_amounts)
     return name(combine(score(measured, scoring), scoring), names).select(*RESULT_COLUMNS)
 
 
 def measure(
-    history: nw.LazyFrame[Any],
+    purchases: nw.LazyFrame[Any],
     at: datetime,
     *,
     since: datetime | None = None,
@@ -93,15 +93,17 @@ def measure(
     `recency_days` is null for an account without a counted purchase; a purchase before the window counts for
     recency, so that "last order 143 days ago" is true whatever the window.
     """
-    counted, net = nw.col("counted"), nw.col("net")
+    kept, net = nw.col("counted"), nw.col("net")
+    if count_zero_amounts:
+        kept = kept | ((nw.col("amount") == 0) & nw.col("returned").is_null())
+    counted = kept
     if since is not None:
         within = nw.col("at") >= since
         counted, net = counted & within, nw.when(within).then(net).otherwise(0)
     return (
-        net_purchases(history, at, count_zero_amounts=count_zero_amounts)
-        .select(
+        purchases.select(
             "account",
-            _counted_at=nw.when(nw.col("counted")).then(nw.col("at")),
+            _counted_at=nw.when(kept).then(nw.col("at")),
             _counted=nw.when(counted).then(1).otherwise(0),
             _net=net,
         )
@@ -113,7 +115,7 @@ def measure(
         )
         .select(
             "account",
-            recency_days=days_since(nw.col("last_at"), at, history.implementation),
+            recency_days=days_since(nw.col("last_at"), at, purchases.implementation),
             frequency=nw.col("frequency").cast(nw.Int64),
             monetary=nw.col("monetary").cast(nw.Int64),
         )

@@ -46,7 +46,7 @@ class Spending(Plugin[SpendingConfig]):
             raise PluginError(message) from None
 
     @hookimpl
-    def segment(self, history: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+    def segment(self, purchases: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
         """Return account, segment, spent, orders, months, worth and rank.
 
         Raises:
@@ -59,7 +59,7 @@ class Spending(Plugin[SpendingConfig]):
             raise PluginError(message) from error
         calendar = self.program.calendar
         since = first_instant(self.config.window, at, calendar)
-        measured = rules.measure(history, at, since=since, by=self.config.by, zone=calendar.zone)
+        measured = rules.measure(purchases, since=since, by=self.config.by, zone=calendar.zone)
         return rules.classify(measured, self.config, self._amounts)
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002 - of the base

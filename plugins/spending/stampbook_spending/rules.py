@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from stampbook import by_borders, from_on, net_purchases, standing, top_class
+from stampbook import by_borders, standing, top_class, worked_out
 from stampbook_spending.config import cumulative
 
 if TYPE_CHECKING:
@@ -21,35 +21,38 @@ if TYPE_CHECKING:
     from stampbook_spending.config import SpendingConfig
 
 _MONTHS = 12
+"""Of a year; a month is counted from the year 0, and is 0 where a row counts for none."""
 
 
-def measure(
-    history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None, by: str, zone: str
-) -> nw.LazyFrame[Any]:
+def measure(purchases: nw.LazyFrame[Any], *, since: datetime | None, by: str, zone: str) -> nw.LazyFrame[Any]:
     """Return account, spent (minor units, net), orders, months (calendar months with one, in a time zone) and worth.
 
     `worth` is what is compared: minor units, or orders.
     """
-    everyone = history.filter(nw.col("at") <= at).group_by("account").agg(_rows=nw.len()).select("account")
-    bought = from_on(net_purchases(history, at), since)
+    counted, net = nw.col("counted"), nw.col("net")
+    if since is not None:
+        within = nw.col("at") >= since
+        counted, net = counted & within, nw.when(within).then(net).otherwise(0)
     local = nw.col("at").dt.convert_time_zone(zone)
-    months = (
-        bought.filter(nw.col("counted"))
-        .select("account", _month=local.dt.year() * _MONTHS + local.dt.month())
-        .unique(subset=["account", "_month"])
-        .group_by("account")
-        .agg(months=nw.len())
+    told = purchases.select(
+        "account",
+        _net=net,
+        _order=nw.when(counted).then(1).otherwise(0),
+        _month=nw.when(counted).then(local.dt.year() * _MONTHS + local.dt.month()).otherwise(0),
     )
-    sums = (
-        bought.with_columns(_order=nw.when(nw.col("counted")).then(1).otherwise(0))
-        .group_by("account")
-        .agg(spent=nw.col("net").sum(), orders=nw.col("_order").sum())
-        .join(months, on="account", how="left")
+    found = (
+        told.group_by("account")
+        .agg(
+            spent=nw.col("_net").sum(),
+            orders=nw.col("_order").sum(),
+            _months=nw.col("_month").n_unique(),
+            _least=nw.col("_month").min(),
+        )
+        .with_columns(months=nw.col("_months") - nw.when(nw.col("_least") == 0).then(1).otherwise(0))
     )
     names = ("spent", "orders", "months")
-    counts = [nw.col(name).fill_null(0).cast(nw.Int64) for name in names]
-    found = everyone.join(sums, on="account", how="left").select("account", *counts)
-    return found.with_columns(worth=_worth(by))
+    found = found.select("account", *(nw.col(name).cast(nw.Int64) for name in names))
+    return worked_out(found.with_columns(worth=_worth(by)))
 
 
 def _worth(by: str) -> nw.Expr:

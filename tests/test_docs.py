@@ -25,6 +25,7 @@ WRITTEN = [
     "writing-a-plugin.md",
     "refunds.md",
     "zh/refunds.md",
+    "zh/segments.md",
     *sorted(f"policies/{path.name}" for path in (DOCS / "policies").glob("*.md")),
 ]
 

@@ -14,7 +14,7 @@ import pytest
 README = Path(__file__).parents[1] / "README.md"
 STAMPBOOK = Path(sys.executable).parent / "stampbook"
 CHANGING = [
-    (r"read in [\d.]+ s", "read in … s"),
+    (r"read in [\d.]+ s(, [\d,]+ a second)?", "read in … s"),
     (r"(?m)^recorded  .*$", "recorded  …"),
     (r"(?m)^hash      .*$", "hash      …"),
     (r"(?m)^head [0-9a-f]{64}$", "head …"),

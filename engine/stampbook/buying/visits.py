@@ -34,6 +34,26 @@ class Visits(NamedTuple):
     T: NDArray[np.float64]
     accounts: NDArray[np.float64]
 
+    def sample(self, most: int) -> Visits:
+        """Return the ways of every k-th account in their order, so that there are about so many accounts in all."""
+        drawn, again = every_kth(self.accounts, most)
+        return Visits(self.x[drawn], self.t_x[drawn], self.T[drawn], again)
+
+
+def every_kth(accounts: NDArray[np.float64], most: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the places of rows in which every k-th account is, and how many such accounts each has."""
+    total = float(accounts.sum())
+    if total <= most:
+        return np.arange(len(accounts)), accounts
+    chosen = (np.arange(most) + 0.5) * (total / most)
+    places, counts = np.unique(np.searchsorted(np.cumsum(accounts), chosen), return_counts=True)
+    return places, counts.astype(np.float64)
+
+
+def added(weights: NDArray[np.float64], places: NDArray[np.intp], length: int) -> NDArray[np.float64]:
+    """Return the sums of weights by place."""
+    return np.bincount(places, weights=weights, minlength=length).astype(np.float64, copy=False)
+
 
 def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None = None) -> nw.LazyFrame[Any]:
     """Return account, x, t_x, T (days) and repeat_value (minor units, net, of all days but the first), whole numbers.
@@ -66,6 +86,22 @@ def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None =
             repeat_value=nw.col("repeat_value").cast(nw.Int64),
         )
     )
+
+
+def bought_since(history: nw.LazyFrame[Any], at: datetime, days: int) -> nw.LazyFrame[Any]:
+    """Return account and came: on how many of the last days it kept something of a purchase, of those with any.
+
+    The days are those of `visits` as of the same instant. What came back of earlier purchases takes nothing off.
+
+    Args:
+        history: one row a purchase or return.
+        at: rows after this instant are not seen.
+        days: how many, counted back from that instant.
+    """
+    kept = net_purchases(history, at).filter(nw.col("counted"))
+    ages = kept.select("account", age=days_since(nw.col("at"), at, history.implementation))
+    recent = ages.filter(nw.col("age") < days).unique(["account", "age"])
+    return recent.group_by("account").agg(came=nw.len()).with_columns(came=nw.col("came").cast(nw.Int64))
 
 
 def distinct_visits(frame: pl.DataFrame, unit_days: float) -> tuple[pl.DataFrame, Visits]:

@@ -84,7 +84,7 @@ class ParetoNbd:
         """Return the integral from t_x to T of s (alpha + u)^-(r+x) (beta + u)^-(s+1) du, which is s/(r+s+x) A0.
 
         With m the smaller of alpha and beta it is taken over y = (1 - e^(-k w)) / k, where w = log((m + u)/(m + t_x))
-        and k a quarter of the rate at which the integrand falls at t_x. It falls ever faster from there on: over y it is
+        and k a quarter of the rate at which the integrand falls at t_x. It falls ever faster from there: over y it is
         about (1 - k y)^3 near t_x, and smooth to the end.
         """
         r, alpha, s, beta = parameters

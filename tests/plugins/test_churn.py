@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stampbook import ProgramError
 from stampbook.loading import load
 from stampbook.segments import run_segments
-from stampbook_churn.rules import _Tried
+from stampbook_churn.backtest import Tried
 from tests.plugins.histories import buys, history, program
 from tests.plugins.test_clv import END, run
 
@@ -108,7 +108,7 @@ def test_options_that_cannot_be_meant_are_refused(options: str, said: str) -> No
     )
 )
 def test_the_auc_is_that_of_all_pairs(pairs: list[tuple[int, bool]]) -> None:
-    tried = _Tried(np.array([float(s) for s, _ in pairs]), np.array([float(b) for _, b in pairs]), is_chance=False)
+    tried = Tried(np.array([float(s) for s, _ in pairs]), np.array([float(b) for _, b in pairs]), is_chance=False)
     buyers, others = ([s for s, b in pairs if b is kind] for kind in (True, False))
     wins = sum((one > two) + (one == two) / 2 for one in buyers for two in others)
     assert tried.auc == pytest.approx(wins / (len(buyers) * len(others)))

@@ -93,8 +93,11 @@ def test_too_few_accounts_are_said_and_their_own_rate_goes_on() -> None:
     made = run("clv", "horizon_days = 38", small(), at)
     assert made.findings["warnings"][0] == "2 accounts are too few to fit a model to, 30 are needed"
     told: dict[str, dict[str, Any]] = {row["account"]: row for row in made.frame.to_dicts()}
-    assert told["a"]["expected_purchases"] == pytest.approx(38 / 19)
-    assert (told["b"]["expected_value"], told["c"]["segment"], told["d"]["segment"]) == (0, "none", "none")
+    # One more purchase at the rate of all, 1 in 38 days, is added to what each did: 2 in 57, and 1 in 57.
+    assert told["a"]["expected_purchases"] == pytest.approx(38 * 2 / 57)
+    assert told["b"]["expected_purchases"] == pytest.approx(38 * 1 / 57)
+    assert [told[name]["p_alive"] for name in "abcd"] == [None] * 4
+    assert (told["b"]["expected_value"], told["c"]["segment"], told["d"]["segment"]) == (67, "none", "none")
     with pytest.raises(PluginError, match="write fallback = 'rate'"):
         run("clv", 'fallback = "refuse"', small(), at)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ALMOST: Final = 1e-9
-VISIT_COLUMNS: Final = ("account", "x", "t_x", "T", "repeat_value")
+VISIT_COLUMNS: Final = ("account", "x", "t_x", "T", "repeat_value", "value", "returned")
 
 
 class Visits(NamedTuple):
@@ -56,7 +56,10 @@ def added(weights: NDArray[np.float64], places: NDArray[np.intp], length: int) -
 
 
 def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None = None) -> nw.LazyFrame[Any]:
-    """Return account, x, t_x, T (days) and repeat_value (minor units, net, of all days but the first), whole numbers.
+    """Return account, x, t_x, T (days), repeat_value, value and returned (minor units), whole numbers.
+
+    Values are net: of all days but the first, and of all. `returned` is what came back beyond that: without a
+    purchase named, or more than was paid for it.
 
     Args:
         history: one row a purchase or return.
@@ -66,9 +69,11 @@ def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None =
     Returns:
         One row an account that kept something of a purchase.
     """
-    kept = from_on(net_purchases(history, at), since).filter(nw.col("counted"))
+    seen = from_on(net_purchases(history, at), since)
+    lonely = seen.filter(nw.col("net") < 0).group_by("account").agg(_lonely=nw.col("net").sum())
     days = (
-        kept.with_columns(age=days_since(nw.col("at"), at, history.implementation))
+        seen.filter(nw.col("counted"))
+        .with_columns(age=days_since(nw.col("at"), at, history.implementation))
         .group_by("account", "age")
         .agg(value=nw.col("net").sum())
         .with_columns(first=nw.col("age").max().over("account"))
@@ -77,13 +82,22 @@ def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None =
     return (
         days.with_columns(_again=again)
         .group_by("account")
-        .agg(_days=nw.len(), _last=nw.col("age").min(), T=nw.col("age").max(), repeat_value=nw.col("_again").sum())
+        .agg(
+            _days=nw.len(),
+            _last=nw.col("age").min(),
+            T=nw.col("age").max(),
+            repeat_value=nw.col("_again").sum(),
+            value=nw.col("value").sum(),
+        )
+        .join(lonely, on="account", how="left")
         .select(
             "account",
             x=nw.col("_days").cast(nw.Int64) - 1,
             t_x=nw.col("T") - nw.col("_last"),
             T=nw.col("T"),
             repeat_value=nw.col("repeat_value").cast(nw.Int64),
+            value=nw.col("value").cast(nw.Int64),
+            returned=(-nw.col("_lonely").fill_null(0)).cast(nw.Int64),
         )
     )
 

@@ -36,7 +36,7 @@ class Churn(Plugin[ChurnConfig]):
 
     def prepare(self) -> None:
         """Say which levels there may be."""
-        self.segment_names = (*self.config.names, self.config.none)
+        self.segment_names = (*self.config.names, self.config.none, self.config.unknown)
         self._found: dict[datetime, dict[str, Any]] = {}
 
     @hookimpl
@@ -61,8 +61,10 @@ class Churn(Plugin[ChurnConfig]):
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:
         """Say in words why an account is at its level, and how far that was right before."""
-        if row["p_buy"] is None:
+        if row["days_since"] is None:
             return (f"{row['segment']}: never kept a purchase",)
+        if row["p_buy"] is None:
+            return (f"{row['segment']}: the last purchase was {row['days_since']} days ago", *found.get("warnings", ()))
         gap = "" if row["usual_gap"] is None else f", usually within {row['usual_gap']}"
         said = (
             f"{row['segment']}: {100 * row['p_buy']:.0f} % will buy within {self.config.horizon_days} days; "

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose
 from scipy.special import gammaln, hyp2f1
+from scipy.stats import nbinom
 
-from stampbook.buying import BgNbd, Fit, GammaGamma, MbgNbd, ParetoNbd, Visits, distinct_visits, fit
+from stampbook.buying import (
+    BgNbd,
+    Fit,
+    GammaGamma,
+    MbgNbd,
+    ParetoNbd,
+    Visits,
+    at_own_rate,
+    distinct_visits,
+    fit,
+    least_reached,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SAMPLE = Path(__file__).parent / "data" / "cdnow_sample.parquet"
 WEEK = 7
@@ -314,3 +330,54 @@ def test_a_fit_of_many_accounts_begins_with_some_of_them() -> None:
         assert wide is not None
         assert error < wide
         assert abs(all_of_them.parameters[name] - tried.parameters[name]) < 4 * wide
+
+
+def made_up(name: str, accounts: int, seed: int) -> tuple[Visits, NDArray[np.float64]]:
+    """Return visits over 40 weeks and the purchases of the 40 weeks after, drawn one by one as the model tells it."""
+    chance, parameters = np.random.default_rng(seed), MODELS[name][1]
+    now, end = 40.0, 80.0
+    rows, later = [], []
+    for _ in range(accounts):
+        rate = chance.gamma(parameters["r"], 1 / parameters["alpha"])
+        if name == "pareto":
+            left, life = 10**9, chance.exponential(parameters["beta"] / chance.gamma(parameters["s"]))
+        else:
+            left, life = chance.geometric(chance.beta(parameters["a"], parameters["b"])), end
+            left -= name == "mbg"
+        times = np.cumsum(chance.exponential(1 / rate, 20 + int(end * rate * 3)))[:left]
+        times = times[times < min(end, life)]
+        before = times[times <= now]
+        rows.append((len(before), before[-1] if len(before) else 0.0))
+        later.append(len(times) - len(before))
+    x, last = (np.array(column, float) for column in zip(*rows, strict=True))
+    return Visits(x, last, np.full(accounts, now), np.ones(accounts)), np.array(later, float)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_chances_and_intervals_hold_for_customers_that_behave_as_the_model_says(name: str) -> None:
+    seen, came = made_up(name, 6000, seed=11)
+    kind, parameters = MODELS[name]
+    model = kind(seen)
+    rows = len(came)
+    for number in (1.0, 2.0, 5.0):
+        told = model.at_least(parameters, np.full(rows, number), 40.0)
+        spread = np.sqrt(np.sum(told * (1 - told)))
+        assert abs(told.sum() - (came >= number).sum()) < 4 * spread
+    assert model.expected(parameters, 40.0).sum() == pytest.approx(came.sum(), rel=0.1)
+    for level in (0.1, 0.5, 0.9, 0.975):
+        bound = least_reached(lambda n: model.at_least(parameters, n, 40.0), level, rows)
+        at, above = (model.at_least(parameters, n, 40.0) for n in (np.maximum(bound, 1), bound + 1))
+        assert (above <= 1 - level + 1e-12).all()
+        assert (at[bound > 0] > 1 - level).all()
+        # Numbers are whole, so that a bound keeps its promise and more, by what it would fall short of one less.
+        share = (1 - above).mean()
+        assert share >= level
+        assert (came <= bound).mean() == pytest.approx(share, abs=0.02)
+
+
+def test_numbers_at_ones_own_rate_are_negative_binomial() -> None:
+    shape, mean = np.array([1.0, 5.0, 40.0]), np.array([0.3, 5.0, 60.0])
+    for level in (0.1, 0.9):
+        found = least_reached(lambda n: at_own_rate(n, shape, mean), level, 3)
+        assert_allclose(found, nbinom.ppf(level, shape, shape / (shape + mean)))
+    assert (least_reached(lambda n: at_own_rate(n, shape, 0 * mean), 0.9, 3) == 0).all()

@@ -59,6 +59,22 @@ class Churn(Plugin[ChurnConfig]):
         """Return the back-test of every scorer, which one was chosen, and what was odd about the models."""
         return self._found.get(at, {})
 
+    def summary(self, found: Mapping[str, Any]) -> Sequence[str]:
+        """Say in words how well each scorer did in the back-test, which tells, and what is wrong with the models."""
+        tested, sentences = found.get("backtest"), []
+        if tested:
+            scorers = (
+                f"{each['name']}{' (chosen)' if each['chosen'] else ''} {each['auc']:.3f} and {each['brier']:.3f}"
+                for each in tested["scorers"]
+            )
+            tenths = (f"{100 * each['predicted']:.0f} and {100 * each['actual']:.0f}" for each in tested["calibration"])
+            sentences = [
+                f"back-test of {tested['days']} days: {tested['bought']:,} of {tested['accounts']:,} accounts bought",
+                f"AUC and Brier score: {', '.join(scorers)}",
+                f"percent predicted and bought, by tenths of the accounts: {', '.join(tenths)}",
+            ]
+        return (*sentences, *found.get("warnings", ()))
+
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:
         """Say in words why an account is at its level, and how far that was right before."""
         if row["days_since"] is None:

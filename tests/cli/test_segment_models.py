@@ -34,14 +34,8 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with Engine.open("sqlite:///stampbook.db", create=True) as engine:
         engine.put_text_in_force(PROGRAM)
         for number in range(3):
-            purchase = {
-                "type": "purchase",
-                "id": str(number),
-                "account": f"c{number}",
-                "at": "2025-01-01",
-                "amount": "5.00",
-            }
-            engine.post(purchase)
+            who = {"id": str(number), "account": f"c{number}"}
+            engine.post({"type": "purchase", **who, "at": "2025-01-01", "amount": "5.00"})
     return tmp_path
 
 

@@ -83,7 +83,7 @@ class Clv(Plugin[ClvConfig]):
                 for each in tested["by_frequency"]
             )
             sentences += [
-                f"holdout of {tested['days']} days: {tested['predicted']:,.0f} purchases foretold, {tested['actual']:,.0f} came",
+                f"holdout of {tested['days']} days: {tested['actual']:,.0f} purchases, {tested['predicted']:,.0f} predicted",
                 f"an account, predicted and made, by purchases after the first: {', '.join(groups)}",
                 *(f"in the holdout, {warning}" for warning in tested["warnings"]),
             ]

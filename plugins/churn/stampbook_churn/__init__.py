@@ -31,7 +31,7 @@ class Churn(Plugin[ChurnConfig]):
     Config = ChurnConfig
     alone = True
 
-    definition_version: ClassVar[int] = 1
+    definition_version: ClassVar[int] = 2
     """Raised whenever the same history and options would give other levels than before."""
 
     def prepare(self) -> None:

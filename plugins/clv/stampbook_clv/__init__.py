@@ -32,7 +32,7 @@ class Clv(Plugin[ClvConfig]):
     Config = ClvConfig
     alone = True
 
-    definition_version: ClassVar[int] = 1
+    definition_version: ClassVar[int] = 2
     """Raised whenever the same history and options would give other values than before."""
 
     def prepare(self) -> None:
@@ -82,8 +82,9 @@ class Clv(Plugin[ClvConfig]):
                 f"{each['frequency']} ({each['accounts']:,} accounts) {each['predicted']:.2f} and {each['actual']:.2f}"
                 for each in tested["by_frequency"]
             )
+            predicted, actual = tested["predicted"], tested["actual"]
             sentences += [
-                f"holdout of {tested['days']} days: {tested['actual']:,.0f} purchases, {tested['predicted']:,.0f} predicted",
+                f"holdout of {tested['days']} days: {predicted:,.0f} purchases predicted, {actual:,.0f} made",
                 f"an account, predicted and made, by purchases after the first: {', '.join(groups)}",
                 *(f"in the holdout, {warning}" for warning in tested["warnings"]),
             ]

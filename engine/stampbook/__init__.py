@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from stampbook.buying import MbgNbd as MbgNbd
     from stampbook.buying import ParetoNbd as ParetoNbd
     from stampbook.buying import Visits as Visits
+    from stampbook.buying import at_own_rate as at_own_rate
+    from stampbook.buying import bought_since as bought_since
     from stampbook.buying import distinct_visits as distinct_visits
     from stampbook.buying import fit as fit
+    from stampbook.buying import least_reached as least_reached
     from stampbook.buying import usual_gaps as usual_gaps
     from stampbook.buying import visits as visits
     from stampbook.choosing import Which as Which
@@ -180,8 +183,11 @@ _ROOMS = {
         "MbgNbd",
         "ParetoNbd",
         "Visits",
+        "at_own_rate",
+        "bought_since",
         "distinct_visits",
         "fit",
+        "least_reached",
         "usual_gaps",
         "visits",
     ),

@@ -112,6 +112,14 @@ class Plugin(Generic[ConfigT]):
         """
         return {}
 
+    def summary(self, found: Mapping[str, Any]) -> Sequence[str]:
+        """Say in sentences for an operator what a run found out: how good it is, and what is wrong with it.
+
+        Args:
+            found: the findings of the run.
+        """
+        return tuple(found.get("warnings", ()))
+
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:  # noqa: ARG002 - the same
         """Say in sentences for an operator why an account is where it is.
 

@@ -157,6 +157,14 @@ def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:
     return told
 
 
+def summary(engine: Engine, run: KeptRun, origin: str = "") -> tuple[str, ...]:
+    """Say in sentences what a run found out; nothing where its scheme has another definition by now, or is gone."""
+    plugin = dict(engine.registry().segmenters()).get(run.scheme)
+    if plugin is None or definition(run.scheme, plugin, origin) != run.definition:
+        return ()
+    return tuple(plugin.summary(orjson.loads(run.findings)))
+
+
 def policy_of(registry: Registry, scheme: str) -> Policy:
     """Return what holds accounts in their segments of a scheme, as the program's `[segments]` says."""
     table = registry.file.segments.get(scheme)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from stampbook import ProgramError
 from stampbook.loading import load
 from stampbook.segments import run_segments
-from stampbook_churn.rules import _Tried
-from tests.plugins.histories import buys, history, program
-from tests.plugins.test_clv import END, run
+from stampbook_churn.backtest import Tried
+from tests.plugins.histories import buys, gives_back, history, program
+from tests.plugins.test_clv import END, ODD, cdnow, run
 
 MASTER = Path(__file__).parents[1] / "data" / "cdnow_master.parquet"
 
@@ -108,9 +108,76 @@ def test_options_that_cannot_be_meant_are_refused(options: str, said: str) -> No
     )
 )
 def test_the_auc_is_that_of_all_pairs(pairs: list[tuple[int, bool]]) -> None:
-    tried = _Tried(np.array([float(s) for s, _ in pairs]), np.array([float(b) for _, b in pairs]), is_chance=False)
+    tried = Tried(np.array([float(s) for s, _ in pairs]), np.array([float(b) for _, b in pairs]), is_chance=False)
     buyers, others = ([s for s, b in pairs if b is kind] for kind in (True, False))
     wins = sum((one > two) + (one == two) / 2 for one in buyers for two in others)
     assert tried.auc == pytest.approx(wins / (len(buyers) * len(others)))
     assert sum(each["accounts"] for each in tried.calibration()) == len(pairs)
     assert tried.curve()[-1] == [1.0, 1.0]
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=2, max_size=60).filter(
+        lambda pairs: len({bought for _, bought in pairs}) == 2
+    )
+)
+def test_chances_rise_with_the_score_and_are_never_certain(pairs: list[tuple[int, bool]]) -> None:
+    tried = Tried(np.array([float(s) for s, _ in pairs]), np.array([float(b) for _, b in pairs]), is_chance=False)
+    chances = tried.chance(np.arange(-1.0, 11))
+    assert (np.diff(chances) >= 0).all()
+    assert ((chances > 0) & (chances < 1)).all()
+
+
+def test_a_score_that_says_nothing_does_not_look_good_on_its_own_outcomes() -> None:
+    chance = np.random.default_rng(4)
+    worse = 0
+    for _ in range(20):
+        outcome = (chance.random(100) < 0.3).astype(float)
+        worse += Tried(chance.random(100), outcome, is_chance=False).brier > outcome.mean() * (1 - outcome.mean())
+    assert worse >= 17
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("options", ["horizon_days = 30", 'horizon_days = 365\nmodel = "pareto_nbd"\nchoose = "model"'])
+def test_what_no_model_fits_ends_in_a_warning(name: str, options: str) -> None:
+    at = datetime(2025, 4, 11, tzinfo=UTC)
+    made = run("churn", options, history(ODD[name]), at)
+    assert any("there is no back-test" in each for each in made.findings["warnings"])
+    frame = made.frame.filter(pl.col("segment") != "none")
+    chances = frame["p_buy"].drop_nulls()
+    assert ((chances > 0) & (chances < 1)).all()
+    assert (frame.filter(pl.col("p_buy").is_null())["segment"] == "unknown").all()
+    if "365" in options:
+        assert len(chances) == 0
+    [(_, scheme)] = load(program("churn", options)).segmenters()
+    if len(frame):
+        assert scheme.reasons(frame.row(0, named=True), made.findings)[0].startswith(frame["segment"][0])
+
+
+def test_a_return_of_an_older_purchase_hides_no_buyer() -> None:
+    rows = [buys(f"a{number:02}", each, 100) for number in range(20) for each in (0, 10, 20)]
+    rows += [buys(f"a{number:02}", 60, 100) for number in range(10)]
+    back = [gives_back(f"a{number:02}", 65, 100, f"a{number:02}@10") for number in range(10)]
+    at = datetime(2025, 3, 12, tzinfo=UTC)
+    plain, returned = (run("churn", "horizon_days = 30", history(each), at) for each in (rows, [*rows, *back]))
+    assert plain.findings["backtest"]["bought"] == returned.findings["backtest"]["bought"] == 10
+    gone = [gives_back(f"a{number:02}", 66, 100, f"a{number:02}@60") for number in range(5)]
+    assert run("churn", "horizon_days = 30", history([*rows, *gone]), at).findings["backtest"]["bought"] == 5
+
+
+def test_what_comes_after_does_not_reach_the_scores_of_the_back_test() -> None:
+    rows = cdnow().collect()
+    fewer = rows.filter((pl.col("at") <= END - timedelta(days=90)) | (pl.col("event").cast(pl.Int64) % 3 == 0))
+    one, two = (run("churn", 'choose = "model"', each.lazy()).findings["backtest"] for each in (rows, fewer))
+    assert one["bought"] > two["bought"] > 0
+    assert [each["predicted"] for each in one["calibration"]] == [each["predicted"] for each in two["calibration"]]
+
+
+def test_who_bought_once_or_twice_has_the_usual_gap_of_all() -> None:
+    rows = [buys(f"a{number:02}", each, 100) for number in range(12) for each in range(number, 110, 10)]
+    rows += [buys("once", 80, 100), buys("twice", 50, 100), buys("twice", 90, 100)]
+    frame = run("churn", "horizon_days = 30", history(rows), datetime(2025, 4, 25, tzinfo=UTC)).frame
+    gaps = dict(frame.select("account", "usual_gap").rows())
+    assert gaps["once"] == gaps["twice"] == gaps["a00"] == 10
+    alone = run("churn", "horizon_days = 30", history([buys("a", 1, 100)]), datetime(2025, 4, 1, tzinfo=UTC))
+    assert alone.frame["usual_gap"].to_list() == [None]

@@ -8,10 +8,13 @@ Research in Marketing 24(3), 201-209. Rates are gamma distributed (r, alpha), dr
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy.special import betaln, digamma, gammaln, hyp2f1
+from scipy.special import betainc, betaln, digamma, gammaln, hyp2f1
+
+from stampbook.buying.visits import added
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +24,10 @@ if TYPE_CHECKING:
     from stampbook.buying.visits import Visits
 
     Array = NDArray[np.float64]
+    Places = NDArray[np.intp]
 
 _NO_DROP_OUT = 1e-3
+_NEAR_ONE = 1e-6
 
 
 class BgNbd:
@@ -35,6 +40,24 @@ class BgNbd:
     def __init__(self, seen: Visits) -> None:
         self._seen = seen
 
+    @cached_property
+    def _by_value(self) -> tuple[Array, Places, Array, Places, Array, Places, Array]:
+        """Return different x, t_x and T with the places of each row among them, and the accounts by x.
+
+        Gamma functions and logarithms are taken of these few, not of the many rows.
+        """
+        x, t_x, T, count = self._seen  # noqa: N806 - as in print
+        (xs, of_x), (lasts, of_last), (ages, of_age) = (np.unique(each, return_inverse=True) for each in (x, t_x, T))
+        return xs, of_x, lasts, of_last, ages, of_age, added(count, of_x, len(xs))
+
+    def accounts(self) -> float:
+        """Return how many accounts there are."""
+        return float(self._seen.accounts.sum())
+
+    def sample(self, most: int) -> BgNbd:
+        """Return the model over about so many of the accounts, or over all where it has no more."""
+        return type(self)(self._seen.sample(most))
+
     def starts(self) -> list[Sequence[float]]:
         """Return parameters to begin with: few and many purchases, little and much drop-out."""
         mean = float(np.average(self._seen.T, weights=self._seen.accounts)) or 1.0
@@ -43,22 +66,29 @@ class BgNbd:
     def likelihood(self, parameters: Array) -> tuple[float, Array]:
         """Return the log-likelihood of all accounts and its gradient (FHL 2005, equation 6)."""
         r, alpha, a, b = parameters
-        x, t_x, T, count = self._seen  # noqa: N806 - as in print
-        m = self._shift
-        again = (x > 0) | bool(m)
-        alive = -(r + x) * np.log(alpha + T)
-        left = np.where(again, b + x - 1 + m, 1.0)
-        gone = np.where(again, np.log(a) - np.log(left) - (r + x) * np.log(alpha + t_x), -np.inf)
-        both = np.logaddexp(alive, gone)
-        each = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x + m) - betaln(a, b) + both
-        w_alive, w_gone = np.exp(alive - both), np.exp(gone - both)
-        d_r = digamma(r + x) - digamma(r) + np.log(alpha) - w_alive * np.log(alpha + T) - w_gone * np.log(alpha + t_x)
-        d_alpha = r / alpha - (r + x) * (w_alive / (alpha + T) + w_gone / (alpha + t_x))
-        shared = digamma(a + b) - digamma(a + b + x + m)
-        d_a = shared + w_gone / a
-        d_b = shared + digamma(b + x + m) - digamma(b) - w_gone / left
-        gradient = np.array([np.dot(count, part) for part in (d_r, d_alpha, d_a, d_b)])
-        return float(np.dot(count, each)), gradient
+        count, m = self._seen.accounts, self._shift
+        xs, of_x, lasts, of_last, ages, of_age, by_x = self._by_value
+        powers = r + xs
+        left = np.where((xs > 0) | bool(m), b + xs - 1 + m, np.inf)
+        with np.errstate(divide="ignore"):
+            ahead = np.log(a) - np.log(left)
+        log_age, power = np.log(alpha + ages)[of_age], powers[of_x]
+        longer = log_age - np.log(alpha + lasts)[of_last]
+        odds = power * longer + ahead[of_x]
+        small = np.exp(-np.abs(odds))
+        gone = np.where(odds > 0, 1.0, small) / (1 + small) * count
+        alive = count - gone
+        both = np.dot(count, np.maximum(odds, 0.0) + np.log(1 + small) - power * log_age)
+        start = gammaln(powers) - gammaln(r) + r * np.log(alpha) + betaln(a, b + xs + m) - betaln(a, b)
+        shared = digamma(a + b) - digamma(a + b + xs + m)
+        waited = np.dot(alive * power, (1 / (alpha + ages))[of_age])
+        left_by = np.dot(gone * power, (1 / (alpha + lasts))[of_last])
+        d_r = np.dot(by_x, digamma(powers) - digamma(r) + np.log(alpha)) - np.dot(count, log_age) + np.dot(gone, longer)
+        d_alpha = by_x.sum() * r / alpha - waited - left_by
+        d_a = np.dot(by_x, shared) + gone.sum() / a
+        gone_by_x = added(gone, of_x, len(xs))
+        d_b = np.dot(by_x, shared + digamma(b + xs + m) - digamma(b)) - np.dot(gone_by_x, 1 / left)
+        return float(np.dot(by_x, start) + both), np.array([d_r, d_alpha, d_a, d_b])
 
     def complaint(self, parameters: Mapping[str, float]) -> str:
         """Say that nobody seems ever to drop out, where that is what was found."""
@@ -86,24 +116,39 @@ class BgNbd:
         none = np.exp((r + x) * (np.log(alpha + T) - np.log(alpha + T + horizon)))
         return np.asarray(self.alive(parameters) * (1 - none))
 
-    def expected(self, parameters: Mapping[str, float], horizon: float) -> Array:
-        """Return the purchases of each row to be expected within a time from now (FHL 2005, equation 10).
+    def at_least(self, parameters: Mapping[str, float], number: Array, horizon: float) -> Array:
+        """Return the probability of each row to make at least so many purchases (1 or more) within a time from now.
 
-        Written by Euler's transformation of 2F1, so that large x neither overflow nor cancel.
+        Of who is alive, the rate is gamma (r + x, alpha + T) and the chance to drop out beta (a, b + x) distributed.
+        The n-th purchase comes if the rate brings as many and none of the first n - 1 was the last one:
+        I_z(n, r + x) B(a, b + x + n - 1) / B(a, b + x) with z = h / (alpha + T + h).
         """
         r, alpha, a, b = (parameters[name] for name in self.names)
         x, _, T, _ = self._seen  # noqa: N806 - as in print
-        m = self._shift
-        z = horizon / (alpha + T + horizon)
+        stays = b + x + self._shift
+        bought = betainc(number, r + x, horizon / (alpha + T + horizon))
+        return np.asarray(self.alive(parameters) * bought * np.exp(betaln(a, stays + number - 1) - betaln(a, stays)))
+
+    def expected(self, parameters: Mapping[str, float], horizon: float) -> Array:
+        """Return the purchases of each row to be expected within a time from now (FHL 2005, equation 10).
+
+        Written by Pfaff's transformation with the small parameters a - 1 and a + b - 1 - r, w = h / (alpha + T):
+        (1 - z)^(r+x) 2F1(r+x, b+x; a+b+x-1; z) = (1 + w)^(1-a) 2F1(a-1, a+b-1-r; a+b+x-1; z). As in print it
+        overflows from some hundred purchases on.
+        """
+        r, alpha, a, b = (parameters[name] for name in self.names)
+        x, _, T, _ = self._seen  # noqa: N806 - as in print
+        a, m = _not_one(a), self._shift
+        ahead = horizon / (alpha + T)
         top = a + b + x - 1 + m
-        # (1 - z)^(r+x) 2F1(r+x, b+x+m; top; z) = 2F1(r+x, a-1; top; -horizon/(alpha+T)), by Pfaff's transformation.
-        hyper = hyp2f1(r + x, a - 1, top, z / (z - 1))
-        return np.asarray(self.alive(parameters) * top / (a - 1) * (1 - hyper))
+        hyper = hyp2f1(a - 1, a + b - 1 + m - r, top, ahead / (1 + ahead))
+        return np.asarray(self.alive(parameters) * top / (1 - a) * np.expm1((1 - a) * np.log1p(ahead) + np.log(hyper)))
 
     @classmethod
     def expected_from_start(cls, parameters: Mapping[str, float], time: Array) -> Array:
         """Return the repeat purchases of anybody to be expected within a time from the first purchase."""
         r, alpha, a, b = (parameters[name] for name in cls.names)
+        a = _not_one(a)
         top = a + b - 1 + cls._shift
         z = time / (alpha + time)
         first = (b if cls._shift else top) / (a - 1)
@@ -129,6 +174,11 @@ class BgNbd:
         if not m:
             leaves[0] = 0.0
         return np.asarray(stays + leaves)
+
+
+def _not_one(a: float) -> float:
+    """Return a, or a number very near where the formulas, which divide by a - 1, have a limit only."""
+    return a if abs(a - 1) > _NEAR_ONE else 1 + _NEAR_ONE
 
 
 class MbgNbd(BgNbd):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ALMOST: Final = 1e-9
-VISIT_COLUMNS: Final = ("account", "x", "t_x", "T", "repeat_value")
+VISIT_COLUMNS: Final = ("account", "x", "t_x", "T", "repeat_value", "value", "returned")
 
 
 class Visits(NamedTuple):
@@ -34,9 +34,32 @@ class Visits(NamedTuple):
     T: NDArray[np.float64]
     accounts: NDArray[np.float64]
 
+    def sample(self, most: int) -> Visits:
+        """Return the ways of every k-th account in their order, so that there are about so many accounts in all."""
+        drawn, again = every_kth(self.accounts, most)
+        return Visits(self.x[drawn], self.t_x[drawn], self.T[drawn], again)
+
+
+def every_kth(accounts: NDArray[np.float64], most: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the places of rows in which every k-th account is, and how many such accounts each has."""
+    total = float(accounts.sum())
+    if total <= most:
+        return np.arange(len(accounts)), accounts
+    chosen = (np.arange(most) + 0.5) * (total / most)
+    places, counts = np.unique(np.searchsorted(np.cumsum(accounts), chosen), return_counts=True)
+    return places, counts.astype(np.float64)
+
+
+def added(weights: NDArray[np.float64], places: NDArray[np.intp], length: int) -> NDArray[np.float64]:
+    """Return the sums of weights by place."""
+    return np.bincount(places, weights=weights, minlength=length).astype(np.float64, copy=False)
+
 
 def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None = None) -> nw.LazyFrame[Any]:
-    """Return account, x, t_x, T (days) and repeat_value (minor units, net, of all days but the first), whole numbers.
+    """Return account, x, t_x, T (days), repeat_value, value and returned (minor units), whole numbers.
+
+    Values are net: of all days but the first, and of all. `returned` is what came back beyond that: without a
+    purchase named, or more than was paid for it.
 
     Args:
         history: one row a purchase or return.
@@ -46,9 +69,11 @@ def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None =
     Returns:
         One row an account that kept something of a purchase.
     """
-    kept = from_on(net_purchases(history, at), since).filter(nw.col("counted"))
+    seen = from_on(net_purchases(history, at), since)
+    lonely = seen.filter(nw.col("net") < 0).group_by("account").agg(_lonely=nw.col("net").sum())
     days = (
-        kept.with_columns(age=days_since(nw.col("at"), at, history.implementation))
+        seen.filter(nw.col("counted"))
+        .with_columns(age=days_since(nw.col("at"), at, history.implementation))
         .group_by("account", "age")
         .agg(value=nw.col("net").sum())
         .with_columns(first=nw.col("age").max().over("account"))
@@ -57,15 +82,40 @@ def visits(history: nw.LazyFrame[Any], at: datetime, *, since: datetime | None =
     return (
         days.with_columns(_again=again)
         .group_by("account")
-        .agg(_days=nw.len(), _last=nw.col("age").min(), T=nw.col("age").max(), repeat_value=nw.col("_again").sum())
+        .agg(
+            _days=nw.len(),
+            _last=nw.col("age").min(),
+            T=nw.col("age").max(),
+            repeat_value=nw.col("_again").sum(),
+            value=nw.col("value").sum(),
+        )
+        .join(lonely, on="account", how="left")
         .select(
             "account",
             x=nw.col("_days").cast(nw.Int64) - 1,
             t_x=nw.col("T") - nw.col("_last"),
             T=nw.col("T"),
             repeat_value=nw.col("repeat_value").cast(nw.Int64),
+            value=nw.col("value").cast(nw.Int64),
+            returned=(-nw.col("_lonely").fill_null(0)).cast(nw.Int64),
         )
     )
+
+
+def bought_since(history: nw.LazyFrame[Any], at: datetime, days: int) -> nw.LazyFrame[Any]:
+    """Return account and came: on how many of the last days it kept something of a purchase, of those with any.
+
+    The days are those of `visits` as of the same instant. What came back of earlier purchases takes nothing off.
+
+    Args:
+        history: one row a purchase or return.
+        at: rows after this instant are not seen.
+        days: how many, counted back from that instant.
+    """
+    kept = net_purchases(history, at).filter(nw.col("counted"))
+    ages = kept.select("account", age=days_since(nw.col("at"), at, history.implementation))
+    recent = ages.filter(nw.col("age") < days).unique(["account", "age"])
+    return recent.group_by("account").agg(came=nw.len()).with_columns(came=nw.col("came").cast(nw.Int64))
 
 
 def distinct_visits(frame: pl.DataFrame, unit_days: float) -> tuple[pl.DataFrame, Visits]:

@@ -83,7 +83,7 @@ def run_(
             archive=archive,
         )
     asset = run.engine.registry().context.currency
-    data = [_share_data(run, each, asset) for each in found]
+    data = [_share_data(run, each, asset, place or "") for each in found]
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
 
 
@@ -109,7 +109,7 @@ def _source(
             yield lambda wanted: session.handed_over(read_frames(run.engine, instant, wanted).frames)
 
 
-def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
+def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[str, Any]:
     rows = made.shares.to_dicts()
     for row in rows:
         mean = row["mean_order_value"]
@@ -119,7 +119,7 @@ def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
         for key in ("accounts_percent", "revenue_percent"):
             row[key] = None if row[key] is None else round(row[key], 2)
     return {
-        **_run_data(run, made.run),
+        **_run_data(run, made.run, origin),
         "rows": made.rows,
         "new": made.is_new,
         "moved": len(made.moves),
@@ -129,7 +129,11 @@ def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
     }
 
 
-def _run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
+def _run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
+    import orjson
+
+    from stampbook.segmenting import summary
+
     local = run.calendar.local
     return {
         "run": kept.id,
@@ -140,6 +144,8 @@ def _run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
         "window": kept.span,
         "accounts": kept.accounts,
         "took_ms": kept.took_ms,
+        "said": list(summary(run.engine, kept, origin)),
+        "findings": orjson.loads(kept.findings),
     }
 
 
@@ -172,12 +178,20 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
             right=columns,
         )
         click.echo()
+        _tell_said(made)
         moved = f"{counted(made['moved'], 'account')} moved" if made["new"] else "nobody moved"
         told = "" if made["told"] is None else f"; {counted(made['told'], 'account')} told of it"
         refused = f"; {counted(made['refused'], 'account')} refused it" if made["refused"] else ""
         click.echo(f"{moved}{told}{refused}.\n")
     if left_out:
         click.echo(f"Left out: {counted(left_out, 'purchase or return', 'purchases and returns')} in other currencies.")
+
+
+def _tell_said(made: dict[str, Any]) -> None:
+    for sentence in made["said"]:
+        click.echo(f"  {sentence}")
+    if made["said"]:
+        click.echo()
 
 
 @command(
@@ -228,6 +242,8 @@ def _show_runs(run: Run, latest: list[KeptRun]) -> None:
         for each in data:
             click.echo(f"{each['scheme']} as of {moment(each['at'])}: {counted(each['accounts'], 'account')}\n")
             print_table(["segment", "accounts"], list(each["segments"].items()), right=["accounts"])
+            click.echo()
+            _tell_said(each)
 
     run.answer(data, tell)
 

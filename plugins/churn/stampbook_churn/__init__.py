@@ -31,12 +31,12 @@ class Churn(Plugin[ChurnConfig]):
     Config = ChurnConfig
     alone = True
 
-    definition_version: ClassVar[int] = 1
+    definition_version: ClassVar[int] = 2
     """Raised whenever the same history and options would give other levels than before."""
 
     def prepare(self) -> None:
         """Say which levels there may be."""
-        self.segment_names = (*self.config.names, self.config.none)
+        self.segment_names = (*self.config.names, self.config.none, self.config.unknown)
         self._found: dict[datetime, dict[str, Any]] = {}
 
     @hookimpl
@@ -59,10 +59,28 @@ class Churn(Plugin[ChurnConfig]):
         """Return the back-test of every scorer, which one was chosen, and what was odd about the models."""
         return self._found.get(at, {})
 
+    def summary(self, found: Mapping[str, Any]) -> Sequence[str]:
+        """Say in words how well each scorer did in the back-test, which tells, and what is wrong with the models."""
+        tested, sentences = found.get("backtest"), []
+        if tested:
+            scorers = (
+                f"{each['name']}{' (chosen)' if each['chosen'] else ''} {each['auc']:.3f} and {each['brier']:.3f}"
+                for each in tested["scorers"]
+            )
+            tenths = (f"{100 * each['predicted']:.0f} and {100 * each['actual']:.0f}" for each in tested["calibration"])
+            sentences = [
+                f"back-test of {tested['days']} days: {tested['bought']:,} of {tested['accounts']:,} accounts bought",
+                f"AUC and Brier score: {', '.join(scorers)}",
+                f"percent predicted and bought, by tenths of the accounts: {', '.join(tenths)}",
+            ]
+        return (*sentences, *found.get("warnings", ()))
+
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:
         """Say in words why an account is at its level, and how far that was right before."""
-        if row["p_buy"] is None:
+        if row["days_since"] is None:
             return (f"{row['segment']}: never kept a purchase",)
+        if row["p_buy"] is None:
+            return (f"{row['segment']}: the last purchase was {row['days_since']} days ago", *found.get("warnings", ()))
         gap = "" if row["usual_gap"] is None else f", usually within {row['usual_gap']}"
         said = (
             f"{row['segment']}: {100 * row['p_buy']:.0f} % will buy within {self.config.horizon_days} days; "

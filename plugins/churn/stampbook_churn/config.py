@@ -46,6 +46,10 @@ class ChurnConfig(PluginConfig):
         description="The levels, the safest first: one more than levels.",
     )
     none: Name = Field(default="none", description="Who never kept a purchase.")
+    unknown: Name = Field(
+        default="unknown",
+        description="Who did, where nothing tells: no model can be fitted, and the history is too short to try.",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> ChurnConfig:
@@ -54,7 +58,7 @@ class ChurnConfig(PluginConfig):
             refuse("levels: write chances between 0% and 100%, from the highest to the lowest")
         if len(self.names) != len(self.levels) + 1:
             refuse(f"names: there are {len(self.names)}, and {len(self.levels) + 1} levels")
-        if len({*self.names, self.none}) <= len(self.names):
+        if len({*self.names, self.none, self.unknown}) <= len(self.names) + 1:
             refuse("names: two levels have one name")
         if not 0 < float(self.cover.rstrip("%")) <= 100:  # noqa: PLR2004 - of a hundred
             refuse("cover: write more than 0% and up to 100%")

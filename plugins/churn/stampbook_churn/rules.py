@@ -1,11 +1,7 @@
 """The chance of another purchase, by several scorers, each tried on the past before one of them is believed.
 
-The back-test goes back by the horizon: every scorer sees what was known then, and is measured by who bought since. Its
-AUC is the chance that of two customers, one of whom bought, the buyer has the higher score, ties counting half
-(Hanley & McNeil 1982, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
-Radiology 143(1), 29-36). Scores become chances by tenths of the customers of the back-test with equal scores together:
-the share of buyers of the tenth in which a score falls. The Brier score is the mean square of chance less outcome
-(Brier 1950, "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review 78(1), 1-3).
+The back-test goes back by the horizon: every scorer sees what was known then, and is measured by who bought since and
+kept something of it. Returns of older purchases do not matter.
 
 The chance that somebody is alive is among the scorers to be compared with: in the BG/NBD everybody who bought once is
 surely alive, and it ranks worse than a coin.
@@ -20,7 +16,8 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from stampbook import BgNbd, MbgNbd, ParetoNbd, distinct_visits, fit, usual_gaps, visits
+from stampbook import BgNbd, MbgNbd, ParetoNbd, bought_since, distinct_visits, fit, usual_gaps, visits
+from stampbook_churn.backtest import Tried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +33,7 @@ _MODELS: Final[dict[str, type[BgNbd | ParetoNbd]]] = {"bg_nbd": BgNbd, "mbg_nbd"
 _LEAST_ACCOUNTS: Final = 30
 _LEAST_AGAIN: Final = 10
 _DIGITS: Final = 6
-_TENTHS: Final = 10
-_CURVE: Final = 50
+_FEW: Final = 10
 
 
 class _Seen(NamedTuple):
@@ -52,13 +48,20 @@ def segment(history: nw.LazyFrame[Any], at: datetime, config: ChurnConfig) -> tu
     """Return the level of every account with a row up to an instant, and the back-test."""
     now = _scored(history, at, config)
     then = _scored(history, at - timedelta(days=config.horizon_days), config)
-    outcome = _outcome(then.frame, now.frame)
-    found: dict[str, Any] = {"model": config.model, "warnings": now.warnings}
+    came: pl.DataFrame = bought_since(history, at, config.horizon_days).collect("polars").to_native()
+    both = then.frame.select("account").join(came, on="account", how="left").sort("account")
+    outcome = (both["came"].fill_null(0) > 0).to_numpy().astype(np.float64)
+    warnings = [*now.warnings, *(f"in the back-test, {each}" for each in then.warnings if not now.warnings)]
+    found: dict[str, Any] = {"model": config.model, "warnings": warnings}
     chances = _chances(now, then, outcome, config, found)
     shares = [float(level.rstrip("%")) / 100 for level in config.levels]
-    named = np.array(config.names)[np.sum(chances[:, None] < np.array(shares)[None, :], axis=1)] if len(chances) else []
+    if chances is None:
+        named, chances = [config.unknown] * len(now.frame), np.full(len(now.frame), np.nan)
+    else:
+        chances = np.round(chances, _DIGITS)
+        named = [config.names[place] for place in np.sum(chances[:, None] < np.array(shares)[None, :], axis=1)]
     told = now.frame.select("account", "days_since", "usual_gap").with_columns(
-        segment=pl.Series(named, dtype=pl.String), p_buy=pl.Series(np.round(chances, _DIGITS), dtype=pl.Float64)
+        segment=pl.Series(named, dtype=pl.String), p_buy=pl.Series(chances, dtype=pl.Float64).fill_nan(None)
     )
     everyone = history.filter(nw.col("at") <= at).group_by("account").agg(_rows=nw.len()).select("account")
     refs: pl.DataFrame = everyone.collect("polars").to_native()
@@ -105,24 +108,18 @@ def _modelled(frame: pl.DataFrame, config: ChurnConfig) -> tuple[dict[str, Array
     return {name: np.round(told[name].to_numpy().astype(np.float64), 9) for name in ("model", "expected", "alive")}, []
 
 
-def _outcome(then: pl.DataFrame, now: pl.DataFrame) -> Array:
-    """Return 1 for accounts of then that bought since, and 0 for the others."""
-    later = now.select("account", later="x")
-    both = then.join(later, on="account", how="left").sort("account")
-    return np.asarray((both["later"].fill_null(0) > both["x"]).to_numpy().astype(np.float64))
-
-
-def _chances(now: _Seen, then: _Seen, outcome: Array, config: ChurnConfig, found: dict[str, Any]) -> Array:
-    """Choose a scorer by the back-test, and return the chance of a purchase of every account."""
+def _chances(now: _Seen, then: _Seen, outcome: Array, config: ChurnConfig, found: dict[str, Any]) -> Array | None:
+    """Choose a scorer by the back-test, and return the chance of a purchase of every account; None if nothing tells."""
     names = [name for name in now.scores if name in then.scores]
     if config.choose != "best" and config.choose not in names:
         found["warnings"].append(f"{config.choose} cannot tell here; the best of the others does")
     if not 0 < outcome.sum() < len(outcome):
-        found["warnings"].append("there is no back-test: of those who were there before, nobody or everybody bought")
-        name = "model" if "model" in now.scores else "recency"
-        rate = float(outcome.mean()) if len(outcome) else 0.0
-        return now.scores["model"] if name == "model" else np.full(len(now.frame), rate)
-    tried = {name: _Tried(then.scores[name], outcome, is_chance=name == "model") for name in names}
+        return _without(now, outcome, config, found["warnings"])
+    if min(outcome.sum(), len(outcome) - outcome.sum()) < _FEW:
+        found["warnings"].append(
+            f"the back-test is of {len(outcome)} accounts, {outcome.sum():.0f} of which bought: too few to choose by"
+        )
+    tried = {name: Tried(then.scores[name], outcome, is_chance=name == "model") for name in names}
     best = max(tried, key=lambda name: (round(tried[name].auc, _DIGITS), -names.index(name)))
     chosen = config.choose if config.choose in tried else best
     found["backtest"] = {
@@ -139,54 +136,19 @@ def _chances(now: _Seen, then: _Seen, outcome: Array, config: ChurnConfig, found
     return tried[chosen].chance(now.scores[chosen])
 
 
-class _Tried:
-    """A scorer as it did in the back-test.
-
-    Attributes:
-        auc: the area under its curve.
-        brier: the mean square of its chances less what came.
-    """
-
-    def __init__(self, scores: Array, outcome: Array, *, is_chance: bool) -> None:
-        self._scores, self._outcome, self._is_chance = scores, outcome, is_chance
-        values, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
-        bought = np.bincount(places, weights=outcome, minlength=len(values))
-        below = np.concatenate([[0.0], np.cumsum(counts - bought)[:-1]])
-        total, buyers = float(len(outcome)), float(outcome.sum())
-        self.auc = float(np.dot(bought, below + (counts - bought) / 2) / (buyers * (total - buyers)))
-        ends = np.cumsum(counts)
-        tenth = np.minimum((ends - 1) * _TENTHS // len(outcome), _TENTHS - 1)
-        self._tops: Array = np.array([values[tenth == each].max() for each in np.unique(tenth)])
-        self._rates: Array = np.array(
-            [bought[tenth == each].sum() / counts[tenth == each].sum() for each in np.unique(tenth)]
-        )
-        self._tenth = tenth[places]
-        self.brier = float(np.mean((self.chance(scores) - outcome) ** 2))
-
-    def chance(self, scores: Array) -> Array:
-        """Return what scores mean: as they are, or as those of the back-test had come out."""
-        if self._is_chance:
-            return scores
-        return np.asarray(self._rates[np.minimum(np.searchsorted(self._tops, scores), len(self._tops) - 1)])
-
-    def calibration(self) -> list[dict[str, Any]]:
-        """Return by tenths of the customers what was predicted and what came."""
-        chances = self.chance(self._scores)
-        return [
-            {
-                "decile": int(each) + 1,
-                "accounts": int(np.sum(self._tenth == each)),
-                "predicted": round(float(chances[self._tenth == each].mean()), 4),
-                "actual": round(float(self._outcome[self._tenth == each].mean()), 4),
-            }
-            for each in np.unique(self._tenth)
-        ]
-
-    def curve(self) -> list[list[float]]:
-        """Return points of the curve: the shares of others and of buyers that are told, from the highest score down."""
-        values, places, counts = np.unique(-self._scores, return_inverse=True, return_counts=True)
-        bought = np.cumsum(np.bincount(places, weights=self._outcome, minlength=len(values)))
-        others = np.cumsum(counts) - bought
-        shown = np.unique(np.linspace(0, len(values) - 1, _CURVE).round().astype(int))
-        points = [[float(others[each] / others[-1]), float(bought[each] / bought[-1])] for each in shown]
-        return [[0.0, 0.0], *([round(one, 4), round(two, 4)] for one, two in points)]
+def _without(now: _Seen, outcome: Array, config: ChurnConfig, warnings: list[str]) -> Array | None:
+    """Return chances without a back-test: the model's, or else that of all, or none."""
+    many, bought = len(outcome), float(outcome.sum())
+    if not many:
+        warnings.append(f"there is no back-test: nothing is known of {config.horizon_days} days ago")
+    else:
+        warnings.append(f"there is no back-test: of {many} accounts known before, {bought:.0f} bought since")
+    if "model" in now.scores:
+        warnings.append("so the model tells, untried")
+        return now.scores["model"]
+    if not many:
+        warnings.append(f"so nothing tells who will buy, and everybody is {config.unknown}")
+        return None
+    rate = (bought + 1) / (many + 2)
+    warnings.append(f"so everybody has the chance of all, {rate:.2f}")
+    return np.full(len(now.frame), rate)

@@ -32,7 +32,7 @@ class Clv(Plugin[ClvConfig]):
     Config = ClvConfig
     alone = True
 
-    definition_version: ClassVar[int] = 1
+    definition_version: ClassVar[int] = 2
     """Raised whenever the same history and options would give other values than before."""
 
     def prepare(self) -> None:
@@ -67,6 +67,31 @@ class Clv(Plugin[ClvConfig]):
         """Return the fitted parameters with their errors, what was odd about them, and the holdout's tables."""
         return self._found.get(at, {})
 
+    def summary(self, found: Mapping[str, Any]) -> Sequence[str]:
+        """Say in words what was fitted, how far it came true on the holdout, and what is wrong with it."""
+        sentences = [
+            f"{name}: {_fitted(fitted)}"
+            for name, fitted in ((found.get("model"), found.get("fit")), ("gamma_gamma", found.get("value")))
+            if fitted
+        ]
+        if "correlation" in found.get("value", {}):
+            sentences.append(f"correlation between how often and how much: {found['value']['correlation']:.2f}")
+        tested = found.get("holdout")
+        if tested:
+            groups = (
+                f"{each['frequency']} ({each['accounts']:,} accounts) {each['predicted']:.2f} and {each['actual']:.2f}"
+                for each in tested["by_frequency"]
+            )
+            predicted, actual = tested["predicted"], tested["actual"]
+            sentences += [
+                f"holdout of {tested['days']} days: {predicted:,.0f} purchases predicted, {actual:,.0f} made",
+                f"an account, predicted and made, by purchases after the first: {', '.join(groups)}",
+                *(f"in the holdout, {warning}" for warning in tested["warnings"]),
+            ]
+        if "calibrated_by" in found:
+            sentences.append(f"what is expected is multiplied by {found['calibrated_by']:.3f}")
+        return (*sentences, *found.get("warnings", ()), *found.get("notes", ()))
+
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:
         """Say in words what is expected of an account, and on what that rests."""
         config, told = self.config, self.program.currency.told
@@ -79,4 +104,19 @@ class Clv(Plugin[ClvConfig]):
             ),
             f"came again on {row['x']} days in {row['days_known']}, last {row['days_since']} days ago",
         ]
+        if row["x"] == 0 and self.config.model == "bg_nbd" and "fit" in found:
+            sentences.append("whether it is lost cannot be told: the BG/NBD takes all who came once for alive")
+        elif row["p_alive"] is not None:
+            sentences.append(f"alive with {100 * row['p_alive']:.0f} %")
         return [*sentences, *found.get("warnings", ())]
+
+
+def _fitted(found: Mapping[str, Any]) -> str:
+    told = (
+        f"{name} {value:.4g} ({'no error' if found['errors'][name] is None else format(found['errors'][name], '.2g')})"
+        for name, value in found["parameters"].items()
+    )
+    return (
+        f"{', '.join(told)}; log-likelihood {found['log_likelihood']:,.1f}, found from {found['agreeing_starts']} of "
+        f"{found['starts']} starts"
+    )

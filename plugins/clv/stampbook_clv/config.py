@@ -57,7 +57,8 @@ class ClvConfig(PluginConfig):
     shares: tuple[Percent, ...] = Field(
         default=("20%", "30%"),
         max_length=25,
-        description="How large each class but the last is, the most valuable first.",
+        description="How large each class but the last is, the most valuable first; who is worth nothing is in "
+        "the last.",
     )
     amounts: tuple[Amount, ...] = Field(
         default=(), max_length=25, description="Instead of shares: the least value of each class but the last, falling."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from configparser import ConfigParser
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -148,18 +147,6 @@ def test_an_account_is_told_since_when_it_is_where_it_is(books: Path) -> None:
     assert "rfm: champions since 2025-05-31" in said
     assert f"the runs say {row['said']} since 2026-05-01" in said
     assert "held by minimum_stay of 12 months, until 2026-06-01 00:00" in said
-
-
-def test_a_schedule_is_printed_for_cron_and_systemd(books: Path) -> None:
-    assert books.exists()
-    plan = data("segments", "schedule", "--every", "week")
-    assert plan["schemes"] == ["rfm"]
-    assert plan["crontab"].splitlines()[1].startswith("30 3 * * 1 ")
-    assert "segments run --db sqlite:///" in plan["service"]
-    timer = ConfigParser(interpolation=None)
-    timer.read_string(plan["timer"])
-    assert timer["Timer"]["OnCalendar"] == "Mon *-*-* 03:30:00 UTC"
-    assert "Persistent=true" in run("segments", "schedule").stdout
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from stampbook.archive import archived
 from stampbook.population import Frames
 from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of
 from stampbook.store.columns import sales_columns
@@ -17,10 +16,10 @@ from stampbook.store.histories import accounts, attributes, happenings, merged, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     import polars as pl
 
+    from stampbook.archive import Archive
     from stampbook.engine import Engine
 
 
@@ -37,7 +36,7 @@ def read_frames(
     until: int,
     wanted: Collection[str],
     *,
-    archive: Path | None = None,
+    archive: Archive | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> History:
     """Return the frames that schemes name, up to an instant; see `stampbook.population` for their columns.
@@ -48,7 +47,7 @@ def read_frames(
         engine: the ledger.
         until: nothing after it is read.
         wanted: of the names of `Frames`; the history is always read.
-        archive: the folder of an archive, which is brought up to the journal and then read in its place.
+        archive: one that is brought up to the journal and then read in its place, as long as it is in use.
         on_progress: called with how many purchases and returns have been read of the journal.
     """
     currency = engine.registry(until).context.currency.code
@@ -58,14 +57,14 @@ def read_frames(
     if archive is None:
         sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
     else:
-        kept, kept_lines = archived(engine, archive, currency, with_lines=with_lines, on_progress=on_progress)
+        kept, kept_lines = archive.up_to_date(engine, currency, with_lines=with_lines, on_progress=on_progress)
         sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
     foreign = sales.group_by("foreign").len().collect()
     counts = dict(foreign.iter_rows())
     heir = _heirs(engine, until)
     frames = Frames(
         heir(history_of(sales)),
-        heir(lines_of(lines)) if with_lines and lines is not None else None,
+        lines_of(heir(lines)) if with_lines and lines is not None else None,
         _accounts(engine, until) if "accounts" in wanted else None,
         heir(_movements(engine, until)) if "movements" in wanted else None,
         heir(_activity(engine, until)) if "activity" in wanted else None,

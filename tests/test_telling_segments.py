@@ -252,6 +252,37 @@ def test_a_misspelt_segment_is_a_mistake_of_the_program(right: str, wrong: str, 
         load(PROGRAM.replace(right, wrong), plugins={"groups": Groups})
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "near"),
+    [
+        ("account.segment.groups == 'south'", "account.segment.groups == 'suoth'", "did you mean 'south'"),
+        ("event.segment == 'south'", "event.segment == 'souht'", "did you mean 'south'"),
+        ("event.before != 'north'", "event.before != 'nroth'", "did you mean 'north'"),
+        ("event.scheme == 'groups'", "event.scheme == 'group'", "did you mean 'groups'"),
+        ("order.net", "order.nt", "did you mean 'net'"),
+    ],
+)
+def test_what_a_metric_compares_with_is_checked_as_in_a_rule(right: str, wrong: str, near: str) -> None:
+    metrics = """
+[metrics.southern]
+sum = "order.net"
+when = "account.segment.groups == 'south'"
+[metrics.came]
+on = ["segment.changed"]
+count = true
+when = "event.scheme == 'groups' and event.segment == 'south' and event.before != 'north'"
+"""
+    program = PROGRAM + metrics
+    assert right in metrics
+    load(program, plugins={"groups": Groups})
+    with pytest.raises(ProgramError) as caught:
+        load(PROGRAM + metrics.replace(right, wrong), plugins={"groups": Groups})
+    [mistake] = caught.value.mistakes
+    assert near in mistake.message
+    assert mistake.key.startswith("metrics.")
+    assert mistake.line > PROGRAM.count("\n")
+
+
 def test_what_runs_told_is_no_activity_of_a_customer(engine: Engine) -> None:
     say(engine, "2025-01-02", where="north")
     ran(engine, "2025-01-03")

@@ -12,10 +12,11 @@ import orjson
 from stampbook.population import Frames
 from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of
 from stampbook.store.columns import sales_columns
-from stampbook.store.histories import accounts, attributes, happenings, merged, moved, statuses
+from stampbook.store.histories import accounts, attributes, happenings, moved, statuses
+from stampbook.whose import Whose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     import polars as pl
 
@@ -41,7 +42,8 @@ def read_frames(
 ) -> History:
     """Return the frames that schemes name, up to an instant; see `stampbook.population` for their columns.
 
-    What happened on an account that had been merged into another by then is told of that other one.
+    What happened on an account that had been merged into another by then is told of that other one. Accounts that are a
+    plugin's own, such as cards, are left out; see `stampbook.whose`.
 
     Args:
         engine: the ledger.
@@ -61,32 +63,15 @@ def read_frames(
         sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
     foreign = sales.group_by("foreign").len().collect()
     counts = dict(foreign.iter_rows())
-    heir = _heirs(engine, until)
+    whose = Whose(engine, until)
     frames = Frames(
-        heir(history_of(sales)),
-        lines_of(heir(lines)) if with_lines and lines is not None else None,
-        _accounts(engine, until) if "accounts" in wanted else None,
-        heir(_movements(engine, until)) if "movements" in wanted else None,
-        heir(_activity(engine, until)) if "activity" in wanted else None,
+        whose.heirs(history_of(sales)),
+        lines_of(whose.heirs(lines)) if with_lines and lines is not None else None,
+        whose.customers(_accounts(engine, until)) if "accounts" in wanted else None,
+        whose.moved(_movements(engine, until)) if "movements" in wanted else None,
+        whose.happened(_activity(engine, until)) if "activity" in wanted else None,
     )
     return History(frames, counts.get(0, 0), counts.get(1, 0))
-
-
-def _heirs(engine: Engine, until: int) -> Callable[[pl.LazyFrame], pl.LazyFrame]:
-    """Return what gives the rows of accounts that were merged to those into which they went, at last."""
-    import polars as pl
-
-    with engine.store.reader() as session:
-        into = dict(merged(session, until))
-    last = {ref: _end(ref, into) for ref in into}
-    return lambda frame: frame.with_columns(pl.col("account").replace(last)) if last else frame
-
-
-def _end(ref: str, into: Mapping[str, str]) -> str:
-    seen = {ref}
-    while (following := into.get(ref)) is not None and following not in seen:
-        seen.add(ref := following)
-    return ref
 
 
 def _of_journal(

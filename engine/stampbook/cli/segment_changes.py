@@ -82,7 +82,10 @@ def compare(run: Run, left: str, right: str, path: str | None, at: str | None, f
 @click.option("--to", "end", metavar="TIME", help="And where they were then; now where absent.")
 @_CSV
 def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
-    """Show who went from which segment into which between two instants, by the runs that were kept."""
+    """Show who went from which segment into which between two instants, by the runs that were kept.
+
+    An account that was merged into another meanwhile is in none any more.
+    """
     from stampbook.cli.printing import moment, print_table
     from stampbook.store.segment_runs import members
 
@@ -95,7 +98,7 @@ def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
     after = {member.account: member.segment for member in members(store, scheme, last)}
     if not after:
         _no_runs(run, scheme)
-    pairs = [(ref, before.get(ref, ""), segment) for ref, segment in after.items()]
+    pairs = [(ref, before.get(ref, ""), after.get(ref, "")) for ref in sorted({*before, *after})]
     matrix = _matrix(pairs)
     local = run.calendar.local
     data: dict[str, Any] = {
@@ -116,7 +119,8 @@ def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
             total = sum(row.values())
             cells = [f"{row[c]:,} ({100 * row[c] / total:.0f} %)" if c in row else "" for c in columns]
             rows.append([name or "(new)", *cells])
-        print_table(["from \\ to", *columns], rows, right=columns)
+        named = [name or "(none)" for name in columns]
+        print_table(["from \\ to", *named], rows, right=named)
         _name(data["moved"], "before", "after")
 
     run.answer(data, tell)

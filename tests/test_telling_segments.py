@@ -283,6 +283,66 @@ when = "event.scheme == 'groups' and event.segment == 'south' and event.before !
     assert mistake.line > PROGRAM.count("\n")
 
 
+OPEN = """
+[program]
+name = "Shop"
+currency = "EUR"
+open_accounts = "on first event"
+[assets.points]
+[segments.rfm]
+[segments.abc]
+[segments.taste]
+[[plugin]]
+use = "rfm"
+[[plugin]]
+use = "abc"
+[[plugin]]
+use = "preference"
+name = "taste"
+[[plugin]]
+use = "points"
+[[plugin.rule]]
+name = "base"
+on = ["segment.changed"]
+earn = "1"
+when = "{}"
+"""
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "event.scheme == 'rfm' and event.segment == 'champions' and event.before == ''",
+        "event.scheme == 'rfm' and (event.segment in ['new'] or event.before != 'new') or event.segment == 'A'",
+        "event.scheme == 'taste' and event.segment == 'red'",
+        "event.segment == 'red'",
+        "event.scheme != 'rfm' and event.segment == 'red'",
+        "(event.scheme == 'rfm' or event.scheme == 'taste') and event.segment == 'red'",
+        "not (event.scheme == 'rfm' and event.segment == 'new') and event.segment == 'red'",
+    ],
+)
+def test_a_segment_of_some_scheme_is_no_mistake_where_no_scheme_is_named(right: str) -> None:
+    load(OPEN.format(right))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("event.scheme == 'rfm' and event.segment == 'champion'", "did you mean 'champions'"),
+        ("'champion' == event.segment and 'rfm' == event.scheme", "did you mean 'champions'"),
+        ("event.segment in ['loyal', 'at_rsk'] and event.scheme == 'rfm'", "did you mean 'at_risk'"),
+        ("event.scheme == 'rfm' and (event.segment == 'new' or event.before == 'loyl')", "did you mean 'loyal'"),
+        ("event.scheme == 'rfm' and event.segment == 'A'", "event.segment, where event.scheme is 'rfm', is never 'A'"),
+        ("event.scheme == 'taste' and event.segment == 'x' or event.scheme == 'abc' and event.before == 'D'", "'abc'"),
+    ],
+)
+def test_a_segment_is_one_of_the_scheme_that_a_condition_names(wrong: str, near: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        load(OPEN.format(wrong))
+    [mistake] = caught.value.mistakes
+    assert near in mistake.message
+
+
 def test_what_runs_told_is_no_activity_of_a_customer(engine: Engine) -> None:
     say(engine, "2025-01-02", where="north")
     ran(engine, "2025-01-03")

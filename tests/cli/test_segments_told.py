@@ -102,11 +102,16 @@ def test_who_went_where_and_who_is_where(books: Path) -> None:
     assert flow["accounts"] == sum(sum(row.values()) for row in flow["matrix"].values()) == 20
     assert {"account": "c19", "before": "", "after": "champions"} in flow["moved"]
     told = run("segments", "flow", "rfm", "--from", "2025-02-28", "--to", "2025-05-31", "--csv", "flow.csv").stdout
-    assert "moved" in told
+    assert "0 moved, 20 are new" not in told
+    assert " moved, " in told
+    assert " are new" in told
     assert (books / "flow.csv").read_text(encoding="utf-8").splitlines()[0] == "account,before,after"
     assert "c19" in data("segments", "who", "rfm", "champions", "--at", "2025-05-31")["accounts"]
     assert "did you mean 'champions'" in one_line("segments", "who", "rfm", "champion", "--at", "2025-05-31")
     assert "no segments of scheme rmf" in one_line("segments", "who", "rmf", "champions")
+    early = "nobody was in a segment of rfm yet: its first run is as of 2025-02-28"
+    assert early in one_line("segments", "who", "rfm", "champions", "--at", "2025-01-01")
+    assert early in one_line("segments", "flow", "rfm", "--from", "2024-12-01", "--to", "2025-01-01")
     assert "comes after" in one_line("segments", "flow", "rfm", "--from", "2025-06-30", "--to", "2025-05-31")
 
 

@@ -65,7 +65,7 @@ every command; each of the examples in it is run by a test.
 
 **Dates and times** are local to the program's time zone unless they carry an offset: `2025-03-31`,
 `2025-03-31T18:00`, `2025-03-31T18:00:00+02:00`. With `--as-of`, `--known-at` and `--until` a date means the end of
-that day; with `--from` and `--since` its beginning.
+that day; with `--from` and `--since` its beginning. `yesterday` is a date, too.
 
 **Two times.** `--as-of` asks what was so at a moment, `--known-at` what the books knew of it at a moment. A sale of
 30 March that a till sent in on 2 April is part of the account as of 31 March, and not of what was known then.

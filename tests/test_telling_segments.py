@@ -252,6 +252,97 @@ def test_a_misspelt_segment_is_a_mistake_of_the_program(right: str, wrong: str, 
         load(PROGRAM.replace(right, wrong), plugins={"groups": Groups})
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "near"),
+    [
+        ("account.segment.groups == 'south'", "account.segment.groups == 'suoth'", "did you mean 'south'"),
+        ("event.segment == 'south'", "event.segment == 'souht'", "did you mean 'south'"),
+        ("event.before != 'north'", "event.before != 'nroth'", "did you mean 'north'"),
+        ("event.scheme == 'groups'", "event.scheme == 'group'", "did you mean 'groups'"),
+        ("order.net", "order.nt", "did you mean 'net'"),
+    ],
+)
+def test_what_a_metric_compares_with_is_checked_as_in_a_rule(right: str, wrong: str, near: str) -> None:
+    metrics = """
+[metrics.southern]
+sum = "order.net"
+when = "account.segment.groups == 'south'"
+[metrics.came]
+on = ["segment.changed"]
+count = true
+when = "event.scheme == 'groups' and event.segment == 'south' and event.before != 'north'"
+"""
+    program = PROGRAM + metrics
+    assert right in metrics
+    load(program, plugins={"groups": Groups})
+    with pytest.raises(ProgramError) as caught:
+        load(PROGRAM + metrics.replace(right, wrong), plugins={"groups": Groups})
+    [mistake] = caught.value.mistakes
+    assert near in mistake.message
+    assert mistake.key.startswith("metrics.")
+    assert mistake.line > PROGRAM.count("\n")
+
+
+OPEN = """
+[program]
+name = "Shop"
+currency = "EUR"
+open_accounts = "on first event"
+[assets.points]
+[segments.rfm]
+[segments.abc]
+[segments.taste]
+[[plugin]]
+use = "rfm"
+[[plugin]]
+use = "abc"
+[[plugin]]
+use = "preference"
+name = "taste"
+[[plugin]]
+use = "points"
+[[plugin.rule]]
+name = "base"
+on = ["segment.changed"]
+earn = "1"
+when = "{}"
+"""
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "event.scheme == 'rfm' and event.segment == 'champions' and event.before == ''",
+        "event.scheme == 'rfm' and (event.segment in ['new'] or event.before != 'new') or event.segment == 'A'",
+        "event.scheme == 'taste' and event.segment == 'red'",
+        "event.segment == 'red'",
+        "event.scheme != 'rfm' and event.segment == 'red'",
+        "(event.scheme == 'rfm' or event.scheme == 'taste') and event.segment == 'red'",
+        "not (event.scheme == 'rfm' and event.segment == 'new') and event.segment == 'red'",
+    ],
+)
+def test_a_segment_of_some_scheme_is_no_mistake_where_no_scheme_is_named(right: str) -> None:
+    load(OPEN.format(right))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("event.scheme == 'rfm' and event.segment == 'champion'", "did you mean 'champions'"),
+        ("'champion' == event.segment and 'rfm' == event.scheme", "did you mean 'champions'"),
+        ("event.segment in ['loyal', 'at_rsk'] and event.scheme == 'rfm'", "did you mean 'at_risk'"),
+        ("event.scheme == 'rfm' and (event.segment == 'new' or event.before == 'loyl')", "did you mean 'loyal'"),
+        ("event.scheme == 'rfm' and event.segment == 'A'", "event.segment, where event.scheme is 'rfm', is never 'A'"),
+        ("event.scheme == 'taste' and event.segment == 'x' or event.scheme == 'abc' and event.before == 'D'", "'abc'"),
+    ],
+)
+def test_a_segment_is_one_of_the_scheme_that_a_condition_names(wrong: str, near: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        load(OPEN.format(wrong))
+    [mistake] = caught.value.mistakes
+    assert near in mistake.message
+
+
 def test_what_runs_told_is_no_activity_of_a_customer(engine: Engine) -> None:
     say(engine, "2025-01-02", where="north")
     ran(engine, "2025-01-03")

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from stampbook.archive import archived
 from stampbook.population import Frames
 from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of
 from stampbook.store.columns import sales_columns
-from stampbook.store.histories import accounts, attributes, happenings, merged, moved, statuses
+from stampbook.store.histories import accounts, attributes, happenings, moved, statuses
+from stampbook.whose import Whose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     import polars as pl
 
+    from stampbook.archive import Archive
     from stampbook.engine import Engine
 
 
@@ -37,18 +37,19 @@ def read_frames(
     until: int,
     wanted: Collection[str],
     *,
-    archive: Path | None = None,
+    archive: Archive | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> History:
     """Return the frames that schemes name, up to an instant; see `stampbook.population` for their columns.
 
-    What happened on an account that had been merged into another by then is told of that other one.
+    What happened on an account that had been merged into another by then is told of that other one. Accounts that are a
+    plugin's own, such as cards, are left out; see `stampbook.whose`.
 
     Args:
         engine: the ledger.
         until: nothing after it is read.
         wanted: of the names of `Frames`; the history is always read.
-        archive: the folder of an archive, which is brought up to the journal and then read in its place.
+        archive: one that is brought up to the journal and then read in its place, as long as it is in use.
         on_progress: called with how many purchases and returns have been read of the journal.
     """
     currency = engine.registry(until).context.currency.code
@@ -58,36 +59,19 @@ def read_frames(
     if archive is None:
         sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
     else:
-        kept, kept_lines = archived(engine, archive, currency, with_lines=with_lines, on_progress=on_progress)
+        kept, kept_lines = archive.up_to_date(engine, currency, with_lines=with_lines, on_progress=on_progress)
         sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
     foreign = sales.group_by("foreign").len().collect()
     counts = dict(foreign.iter_rows())
-    heir = _heirs(engine, until)
+    whose = Whose(engine, until)
     frames = Frames(
-        heir(history_of(sales)),
-        heir(lines_of(lines)) if with_lines and lines is not None else None,
-        _accounts(engine, until) if "accounts" in wanted else None,
-        heir(_movements(engine, until)) if "movements" in wanted else None,
-        heir(_activity(engine, until)) if "activity" in wanted else None,
+        whose.heirs(history_of(sales)),
+        lines_of(whose.heirs(lines)) if with_lines and lines is not None else None,
+        whose.customers(_accounts(engine, until)) if "accounts" in wanted else None,
+        whose.moved(_movements(engine, until)) if "movements" in wanted else None,
+        whose.happened(_activity(engine, until)) if "activity" in wanted else None,
     )
     return History(frames, counts.get(0, 0), counts.get(1, 0))
-
-
-def _heirs(engine: Engine, until: int) -> Callable[[pl.LazyFrame], pl.LazyFrame]:
-    """Return what gives the rows of accounts that were merged to those into which they went, at last."""
-    import polars as pl
-
-    with engine.store.reader() as session:
-        into = dict(merged(session, until))
-    last = {ref: _end(ref, into) for ref in into}
-    return lambda frame: frame.with_columns(pl.col("account").replace(last)) if last else frame
-
-
-def _end(ref: str, into: Mapping[str, str]) -> str:
-    seen = {ref}
-    while (following := into.get(ref)) is not None and following not in seen:
-        seen.add(ref := following)
-    return ref
 
 
 def _of_journal(

@@ -17,7 +17,7 @@ from stampbook.events import CORE_EVENTS
 from stampbook.examples import example_mistakes
 from stampbook.hidden_mistakes import CannotTellError, Rest, complaints, of_the_whole, place_of, rest_of
 from stampbook.limits import check_awards
-from stampbook.program import Example, ProgramFile, read_file
+from stampbook.program import Example, ProgramFile, read_again, read_file
 from stampbook.registry import Registry
 from stampbook.toml_source import Source
 
@@ -63,6 +63,8 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
             if plugin is not None:
                 built[position] = plugin
         context.close_segments({plugin.name: plugin.segment_names for plugin in built.values()})
+    if source.data.get("segments"):
+        read_again(source, context)
     built = dict(sorted(built.items()))
     for name, count in Counter(plugin.name for plugin in built.values() if not plugin.sole).items():
         if count > 1:

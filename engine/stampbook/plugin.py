@@ -68,6 +68,9 @@ class Plugin(Generic[ConfigT]):
     owns: tuple[str, ...] = ()
     """How the refs begin of accounts that are nobody's but the plugin's own; `prepare` may set it. No other plugin
     judges or rewards what happens to them."""
+    registered: str = ""
+    """The fact of accounts that it `owns` which names the customer's account for whom one is registered; `prepare` may
+    set it. What such an account holds is that customer's to segmentation schemes."""
     takes: frozenset[str] = frozenset()
     """The kinds of event that senders may post to accounts that it `owns`, besides opening, freezing and closing them;
     `prepare` may set it. All others are refused there, and none of the engine's own kinds opens such an account."""

@@ -72,13 +72,17 @@ ACCOUNT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The columns of accounts, besides which there is one of text for each attribute that the program declares.
 
-`status` is "open", "frozen" or "closed"; an attribute that is not known is null.
+`status` is "open", "frozen" or "closed"; an attribute that is not known is null. Accounts of a ledger that are no
+customers are not among them: a card, a voucher, and what was merged into another account.
 """
 
 MOVEMENT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
     {"account": "String", "at": "Datetime", "kind": "String", "amount": "Int64"}
 )
-"""The columns of movements of stored value: `kind` is that of the event, `amount` is negative where value left."""
+"""The columns of movements of stored value: `kind` is that of the event, `amount` is negative where value left.
+
+What moved on a card that is registered for a customer is told of the customer, what moved on any other card of nobody.
+"""
 
 ACTIVITY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
     {"account": "String", "at": "Datetime", "kind": "String", "reason": "String"}

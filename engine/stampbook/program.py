@@ -217,7 +217,7 @@ def read_file(
         texts: what rules may read of the events that its plugins bring.
         closed: what facts and texts may be that cannot be anything, by name, such as `account.tier`.
     """
-    data = {key: value for key, value in source.data.items() if key != "plugin"}
+    data = _without_plugins(source)
     context = _context(source, data, [*texts], closed or {})
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
@@ -238,6 +238,19 @@ def read_file(
             if table.extend_by is not None
         }
     return file, context
+
+
+def read_again(source: Source, context: Context) -> None:
+    """Note what is wrong in the tables of a file now that more is known of what its conditions compare with.
+
+    Schemes are built with the file's own tables at hand, so it is only then known which segments they may name.
+    """
+    source.validated(ProgramFile, _without_plugins(source), (), context)
+    source.mistakes[:] = dict.fromkeys(source.mistakes)
+
+
+def _without_plugins(source: Source) -> dict[str, Any]:
+    return {key: value for key, value in source.data.items() if key != "plugin"}
 
 
 def _context(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stampbook.archive import archive_in
 from stampbook.errors import PluginError, StampbookError, near
 from stampbook.histories import History, read_frames
 from stampbook.keeping import Move, Policy, keep
@@ -95,26 +97,33 @@ def segment(
     moment = moment_of(instant)
     asked = [(name, plugin) for name, plugin in plugins if schemes is None or name in schemes]
     wanted = frozenset[str]().union(*(frames_wanted(plugin) for _, plugin in asked))
-    past = (
-        read_frames(engine, instant, wanted, archive=archive, on_progress=on_progress)
-        if source is None
-        else _counted(source(wanted), moment.astimezone(UTC))
-    )
-    found: list[Segmentation] = []
-    for name, plugin in asked:
-        with engine.store.reader() as session:
-            kept = find_run(session, name, instant, definition(name, plugin, origin))
-        moves: list[Move] = []
-        is_new = kept is None
-        if kept is None:
-            [run] = run_segments([(name, plugin)], past.frames, moment)
-            run = replace(run, definition=definition(name, plugin, origin))
-            _check_scores(registry, run)
-            kept, moves = _keep(engine, registry, plugin, run)
-        shares = share_table(_kept_frame(engine, kept), past.frames.history)
-        told = _tell(engine, registry, kept)
-        found.append(Segmentation(kept, shares, past.rows, is_new, tuple(moves), told))
-    return found, past
+    with ExitStack() as in_use:
+        if source is None:
+            place = None if archive is None else in_use.enter_context(archive_in(archive))
+            past = read_frames(engine, instant, wanted, archive=place, on_progress=on_progress)
+        else:
+            past = _counted(source(wanted), moment.astimezone(UTC))
+        return [_made(engine, registry, each, past, instant, origin) for each in asked], past
+
+
+def _made(
+    engine: Engine, registry: Registry, asked: tuple[str, Plugin[Any]], past: History, at: int, origin: str
+) -> Segmentation:
+    """Make and keep the run of a scheme that was not made before, and tell accounts of it."""
+    name, plugin = asked
+    meaning = definition(name, plugin, origin)
+    with engine.store.reader() as session:
+        kept = find_run(session, name, at, meaning)
+    moves: list[Move] = []
+    is_new = kept is None
+    if kept is None:
+        [run] = run_segments([asked], past.frames, moment_of(at))
+        run = replace(run, definition=meaning)
+        _check_scores(registry, run)
+        kept, moves = _keep(engine, registry, plugin, run)
+    shares = share_table(_kept_frame(engine, kept), past.frames.history)
+    told = _tell(engine, registry, kept)
+    return Segmentation(kept, shares, past.rows, is_new, tuple(moves), told)
 
 
 def _counted(frames: Frames, at: datetime) -> History:

@@ -119,6 +119,13 @@ class Context:
         if told and self._is_of_segments("scheme"):
             possible["event.scheme"] = tuple(told)
         self.close_texts(possible)
+        if told and self._is_of_segments("scheme"):
+            given = tuple(("event.scheme", scheme, names[scheme]) for scheme in told if names.get(scheme))
+            event = dict(self.scope["event"])
+            for name in ("segment", "before"):
+                if self._is_of_segments(name):
+                    event[name] = replace(event[name], given=given)
+            self.scope = {**self.scope, "event": event}
 
     def _is_of_segments(self, name: str) -> bool:
         """Whether a name of events is of changes of segments, and of no event of a plugin or the program."""

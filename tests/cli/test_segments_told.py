@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from configparser import ConfigParser
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -103,11 +102,16 @@ def test_who_went_where_and_who_is_where(books: Path) -> None:
     assert flow["accounts"] == sum(sum(row.values()) for row in flow["matrix"].values()) == 20
     assert {"account": "c19", "before": "", "after": "champions"} in flow["moved"]
     told = run("segments", "flow", "rfm", "--from", "2025-02-28", "--to", "2025-05-31", "--csv", "flow.csv").stdout
-    assert "moved" in told
+    assert "0 moved, 20 are new" not in told
+    assert " moved, " in told
+    assert " are new" in told
     assert (books / "flow.csv").read_text(encoding="utf-8").splitlines()[0] == "account,before,after"
     assert "c19" in data("segments", "who", "rfm", "champions", "--at", "2025-05-31")["accounts"]
     assert "did you mean 'champions'" in one_line("segments", "who", "rfm", "champion", "--at", "2025-05-31")
     assert "no segments of scheme rmf" in one_line("segments", "who", "rmf", "champions")
+    early = "nobody was in a segment of rfm yet: its first run is as of 2025-02-28"
+    assert early in one_line("segments", "who", "rfm", "champions", "--at", "2025-01-01")
+    assert early in one_line("segments", "flow", "rfm", "--from", "2024-12-01", "--to", "2025-01-01")
     assert "comes after" in one_line("segments", "flow", "rfm", "--from", "2025-06-30", "--to", "2025-05-31")
 
 
@@ -148,18 +152,6 @@ def test_an_account_is_told_since_when_it_is_where_it_is(books: Path) -> None:
     assert "rfm: champions since 2025-05-31" in said
     assert f"the runs say {row['said']} since 2026-05-01" in said
     assert "held by minimum_stay of 12 months, until 2026-06-01 00:00" in said
-
-
-def test_a_schedule_is_printed_for_cron_and_systemd(books: Path) -> None:
-    assert books.exists()
-    plan = data("segments", "schedule", "--every", "week")
-    assert plan["schemes"] == ["rfm"]
-    assert plan["crontab"].splitlines()[1].startswith("30 3 * * 1 ")
-    assert "segments run --db sqlite:///" in plan["service"]
-    timer = ConfigParser(interpolation=None)
-    timer.read_string(plan["timer"])
-    assert timer["Timer"]["OnCalendar"] == "Mon *-*-* 03:30:00 UTC"
-    assert "Persistent=true" in run("segments", "schedule").stdout
 
 
 @pytest.mark.parametrize(

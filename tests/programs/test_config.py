@@ -100,7 +100,8 @@ def _one_more(number: str) -> str:
 
 # A number of a rule that could be another without any example noticing is a number that nobody has checked.
 # Examples cannot see the money that a return or a refund pays out, nor segments.
-OUT_OF_SIGHT = {"decimals", "unit_values", "rate"}
+OUT_OF_SIGHT = {"decimals", "unit_values", "rate", "minimum_stay", "confirm_runs"}
+SCHEMES = {'"rfm"', '"abc"', '"lifecycle"', '"preference"'}
 _VALUE = re.compile(r"^(?P<key>\w+) = (?P<value>.+?)(?P<comment>\s+#.*)?$")
 _NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.])|(?<=-)\d\d(?=')")
 
@@ -113,7 +114,7 @@ def _with_another_number(text: str) -> Iterator[tuple[str, str]]:
         if match is None:
             continue
         plugin = match["value"] if match["key"] == "use" else plugin
-        if match["key"] in OUT_OF_SIGHT or plugin == '"rfm"':
+        if match["key"] in OUT_OF_SIGHT or plugin in SCHEMES:
             continue
         for number in _NUMBER.finditer(match["value"]):
             start, end = (match.start("value") + edge for edge in number.span())

@@ -55,13 +55,18 @@ class Run:
     def instant(self, text: str | None, *, end_of_day: bool = False) -> int | None:
         """Read a date or time in the program's zone; a date alone means its first instant, or its last.
 
+        "yesterday" is the date before today's, in that zone.
+
         Raises:
             PeriodError: neither a date nor a time.
         """
         if text is None:
             return None
         calendar = self.calendar
-        instant = calendar.parse(text)
+        if text == "yesterday":
+            instant = calendar.start_of(calendar.day(self.engine.clock()) - 1)
+        else:
+            instant = calendar.parse(text)
         is_date = len(text.strip()) <= len("2025-01-31")
         return calendar.start_of(calendar.day(instant) + 1) - 1 if is_date and end_of_day else instant
 

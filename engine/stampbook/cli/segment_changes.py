@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -82,7 +82,10 @@ def compare(run: Run, left: str, right: str, path: str | None, at: str | None, f
 @click.option("--to", "end", metavar="TIME", help="And where they were then; now where absent.")
 @_CSV
 def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
-    """Show who went from which segment into which between two instants, by the runs that were kept."""
+    """Show who went from which segment into which between two instants, by the runs that were kept.
+
+    An account that was merged into another meanwhile is in none any more.
+    """
     from stampbook.cli.printing import moment, print_table
     from stampbook.store.segment_runs import members
 
@@ -95,7 +98,7 @@ def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
     after = {member.account: member.segment for member in members(store, scheme, last)}
     if not after:
         _no_runs(run, scheme)
-    pairs = [(ref, before.get(ref, ""), segment) for ref, segment in after.items()]
+    pairs = [(ref, before.get(ref, ""), after.get(ref, "")) for ref in sorted({*before, *after})]
     matrix = _matrix(pairs)
     local = run.calendar.local
     data: dict[str, Any] = {
@@ -109,14 +112,17 @@ def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
     _write(file, ("account", "before", "after"), pairs)
 
     def tell() -> None:
-        click.echo(f"{scheme} from {moment(local(first))} to {moment(local(last))}: {len(data['moved']):,} moved\n")
+        new = sum(not was for _, was, _ in pairs)
+        moved = f"{len(data['moved']) - new:,} moved" + (f", {new:,} are new" if new else "")
+        click.echo(f"{scheme} from {moment(local(first))} to {moment(local(last))}: {moved}\n")
         columns = list(dict.fromkeys(name for row in matrix.values() for name in row))
         rows = []
         for name, row in matrix.items():
             total = sum(row.values())
             cells = [f"{row[c]:,} ({100 * row[c] / total:.0f} %)" if c in row else "" for c in columns]
             rows.append([name or "(new)", *cells])
-        print_table(["from \\ to", *columns], rows, right=columns)
+        named = [name or "(none)" for name in columns]
+        print_table(["from \\ to", *named], rows, right=named)
         _name(data["moved"], "before", "after")
 
     run.answer(data, tell)
@@ -159,12 +165,18 @@ def who(run: Run, scheme: str, segment: str, at: str | None, file: Any) -> None:
     run.answer(data, tell)
 
 
-def _no_runs(run: Run, scheme: str) -> None:
+def _no_runs(run: Run, scheme: str) -> NoReturn:
+    from stampbook.cli.printing import moment
     from stampbook.errors import near
     from stampbook.store.segment_runs import runs
 
-    known = sorted({kept.scheme for kept in runs(run.engine.store)})
-    fail(f"no segments of scheme {scheme} were made by then{near(scheme, known)}; run: stampbook segments run")
+    known: dict[str, int] = {}
+    for kept in runs(run.engine.store):
+        known[kept.scheme] = min(kept.at, known.get(kept.scheme, kept.at))
+    if scheme in known:
+        first = moment(run.calendar.local(known[scheme]))
+        fail(f"nobody was in a segment of {scheme} yet: its first run is as of {first}")
+    fail(f"no segments of scheme {scheme} were made{near(scheme, sorted(known))}; run: stampbook segments run")
 
 
 def _matrix(pairs: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, int]]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stampbook.cli.running import Run, command, complete_ref, fail
+from stampbook.cli.scheduling import OFTEN, crontab, service, timer, without_password
 from stampbook.cli.segments import segments
 
 if TYPE_CHECKING:
     from stampbook.store.segment_runs import KeptRun, Spell
-
-_CALENDARS = {
-    "day": ("30 3 * * *", "*-*-* 03:30:00"),
-    "week": ("30 3 * * 1", "Mon *-*-* 03:30:00"),
-    "month": ("30 3 1 * *", "*-*-01 03:30:00"),
-}
 
 
 @command("explain", "segments explain 1001", "segments explain 1001 --json", group=segments)
@@ -86,45 +82,67 @@ def _holds(run: Run, made: KeptRun, kept: Spell, raw: Spell | None) -> list[str]
     return held or ["a policy of an earlier program"]
 
 
-@command("schedule", "segments schedule", "segments schedule --every week --json", group=segments)
-@click.option("--every", type=click.Choice(list(_CALENDARS)), default="day", show_default=True, help="How often.")
+@command(
+    "schedule",
+    "segments schedule",
+    "segments schedule --every week --archive history --json",
+    group=segments,
+)
+@click.option("--every", type=click.Choice(list(OFTEN)), default="day", show_default=True, help="How often.")
 @click.option("--user", metavar="NAME", default="stampbook", show_default=True, help="Who the timer runs as.")
-def schedule(run: Run, every: str, user: str) -> None:
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
+    metavar="FOLDER",
+    help="Have each run keep the ledger's history here: see segments run.",
+)
+def schedule(run: Run, every: str, user: str, archive: Path | None) -> None:
     """Print what a cron table or a systemd timer needs to run the schemes of the program regularly.
 
     Each run is as of the end of the day before, in the program's time zone, whenever it is made: a run that is
-    repeated changes nothing.
+    repeated changes nothing. A password in the database's address is left out: it belongs into the file ~/.pgpass of
+    the user.
     """
-    import shutil
-    import sys
-
-    engine = run.engine
-    registry = engine.registry()
+    registry = run.engine.registry()
     schemes = [name for name, _ in registry.segmenters()]
     if not schemes:
         fail(f"{registry.context.name} has no segmentation scheme; add [[plugin]] use = 'rfm' to it")
-    zone = registry.context.calendar.zone
-    program = shutil.which("stampbook") or f"{sys.executable} -m stampbook.cli"
-    call = f"{program} segments run --db {engine.store.url}"
-    cron, calendar = _CALENDARS[every]
-    yesterday = f"$(TZ={zone} date -d yesterday +%F)"
+    zone, what = registry.context.calendar.zone, "Stampbook segments"
+    address, secret = _address(run)
+    words = [*_program(), "segments", "run", "--db", address, "--at", "yesterday"]
+    words += [] if archive is None else ["--archive", str(archive)]
     data: dict[str, Any] = {
         "schemes": schemes,
         "every": every,
-        "crontab": f"CRON_TZ={zone}\n{cron} {call} --at {yesterday.replace('%', chr(92) + '%')}",
-        "service": (
-            "[Unit]\nDescription=Stampbook segments\n\n[Service]\nType=oneshot\n"
-            f"User={user}\nExecStart=/bin/sh -c '{call} --at {yesterday.replace('%', '%%').replace('$', '$$')}'\n"
-        ),
-        "timer": (
-            "[Unit]\nDescription=Stampbook segments, regularly\n\n[Timer]\n"
-            f"OnCalendar={calendar} {zone}\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n"
-        ),
+        "crontab": crontab(words, OFTEN[every], zone),
+        "service": service(words, user, what),
+        "timer": timer(OFTEN[every], zone, what),
     }
+    if secret:
+        run.note(f"The password of the database is left out: put it into ~/.pgpass of {user}, with mode 600.")
 
     def tell() -> None:
-        click.echo(f"For {', '.join(schemes)}, every {every}. A line of a crontab:\n\n{data['crontab']}\n")
+        click.echo(f"For {', '.join(schemes)}, every {every}. Lines of a crontab:\n\n{data['crontab']}\n")
         click.echo(f"Or for systemd, stampbook-segments.service:\n\n{data['service']}")
         click.echo(f"and stampbook-segments.timer:\n\n{data['timer']}")
 
     run.answer(data, tell)
+
+
+def _address(run: Run) -> tuple[str, bool]:
+    """Return the database's address as it is good in any folder, and whether a password was left out of it."""
+    from stampbook.store.sqlite import SqliteStore
+
+    store = run.engine.store
+    if isinstance(store, SqliteStore):
+        return f"sqlite:///{Path(store.path).resolve()}", False
+    return without_password(store.url)
+
+
+def _program() -> list[str]:
+    """Return how this very installation is called, wherever from."""
+    import shutil
+    import sys
+
+    own = shutil.which("stampbook", path=str(Path(sys.executable).parent)) or shutil.which("stampbook")
+    return [str(Path(own).absolute())] if own else [sys.executable, "-c", "from stampbook.cli import main; main()"]

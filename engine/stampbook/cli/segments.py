@@ -33,7 +33,7 @@ def segments() -> None:
     "segments run --scheme rfm --json",
     group=segments,
 )
-@click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
+@click.option("--at", metavar="TIME", help="As of when; a date, or yesterday, means its end. Now where absent.")
 @_SCHEME
 @click.option("--history", "place", metavar="PATH", help="Look at this Parquet file or folder, not at the ledger.")
 @click.option(

@@ -14,7 +14,7 @@ from stampbook.expressions.reader import Tree, read
 from stampbook.expressions.terms import PARAMETERS, ROOTS, Calendar, Field, Kind, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from fractions import Fraction
 
 _SIGNS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], bool]]] = {
@@ -53,6 +53,7 @@ class Compiler:
         self._calendar = calendar
         self.reads: set[str] = set()
         self.limited: dict[str, Field] = {}
+        self._said: dict[str, str] = {}
         self.value: Value = self._compile(self._tree.root)
 
     def function(self, code: str) -> Callable[..., Any]:
@@ -164,7 +165,11 @@ class Compiler:
         code = f"({field.code})"
         if field.kind == Kind.NUMBER:
             return Number(code, arithmetic.ONE / 10**field.scale)
-        return Plain(field.kind, code, values=field.values, name=f"{root}.{name}")
+        told, values = f"{root}.{name}", field.values
+        for other, text, possible in field.given:
+            if self._said.get(other) == text:
+                told, values = f"{told}, where {other} is {text!r},", possible
+        return Plain(field.kind, code, values=values, name=told)
 
     def _unary(self, node: ast.UnaryOp) -> Value:
         if isinstance(node.op, ast.Not):
@@ -187,7 +192,11 @@ class Compiler:
 
     def _boolean(self, node: ast.BoolOp) -> Value:
         word, deciding = ("and", False) if isinstance(node.op, ast.And) else ("or", True)
+        outside = self._said
+        if word == "and":
+            self._said = {**outside, **dict(_equalities(node.values))}
         values = [self._truth(operand, repr(word)) for operand in node.values]
+        self._said = outside
         codes: list[str] = []
         for value in values:
             if value.fixed is None:
@@ -340,3 +349,15 @@ _REFUSALS: dict[type[ast.expr], str] = {
     ast.Subscript: "square brackets only write a list",
     ast.Starred: "'*' needs a number before it",
 }
+
+
+def _equalities(nodes: Sequence[ast.expr]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of conditions such as ``event.scheme == 'rfm'``: what holds wherever all of them do."""
+    for node in nodes:
+        match node:
+            case ast.Compare(ast.Attribute(ast.Name(root), name), [ast.Eq()], [ast.Constant(str(text))]) | ast.Compare(
+                ast.Constant(str(text)), [ast.Eq()], [ast.Attribute(ast.Name(root), name)]
+            ):
+                yield f"{root}.{name}", text
+            case _:
+                pass

@@ -51,6 +51,8 @@ class Field:
         only: the kinds of event that have it; empty where all do that have the root.
         never: the kinds of event that do not have it.
         values: for a text, all that it may be besides ''; empty where it may be anything.
+        given: for a text, all that it may be besides '' where another text, such as ``event.scheme``, has a value: the
+            name of that one, the value, and what is possible then.
     """
 
     kind: Kind
@@ -60,6 +62,7 @@ class Field:
     only: frozenset[str] = frozenset()
     never: frozenset[str] = frozenset()
     values: tuple[str, ...] = ()
+    given: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 
 Scope = Mapping[str, Mapping[str, Field]]

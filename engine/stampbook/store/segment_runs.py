@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from stampbook.account import MERGED_INTO
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Spell(NamedTuple):
 
 
 _COLUMNS = ", ".join(KeptRun._fields)
+_NOT_MERGED: Final = (
+    "s.account_id NOT IN (SELECT account_id FROM fact WHERE name = ? AND since <= ? AND until > ? AND value <> '')"
+)
+"""What was merged into another account by an instant is no longer anywhere by itself."""
 
 
 def find_run(session: Session, scheme: str, at: int, definition: str) -> KeptRun | None:
@@ -194,18 +199,20 @@ def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: 
 def members(store: Store, scheme: str, at: int, *, segment: str = "", line: str = KEPT) -> Generator[Membership]:
     """Yield who was in which segment of a scheme at an instant, in the order of the accounts' refs.
 
+    An account that had been merged into another by then was in none.
+
     Scores are those of the scheme's latest run where that is as of the instant, and absent elsewhere.
     """
     with store.reader() as reader:
         rows = sql_session(reader).stream(
-            "SELECT a.ref, s.segment, coalesce(c.scores, '{}') FROM segment_spell s "
+            "SELECT a.ref, s.segment, coalesce(c.scores, '{}') FROM segment_spell s "  # noqa: S608 - own text
             "JOIN account a ON a.id = s.account_id "
             "LEFT JOIN (segment_score c JOIN segment_run r ON r.id = c.run_id AND r.at = ?) "
             "ON c.account_id = s.account_id AND c.scheme = s.scheme "
-            "WHERE s.scheme = ? AND s.line = ? AND (? = '' OR s.segment = ?) "
+            f"WHERE s.scheme = ? AND s.line = ? AND (? = '' OR s.segment = ?) AND {_NOT_MERGED} "
             "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
             "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?) ORDER BY a.ref",
-            [at, scheme, line, segment, segment, at],
+            [at, scheme, line, segment, segment, MERGED_INTO, at, at, at],
         )
         yield from (Membership(*row) for row in rows)
 
@@ -238,9 +245,9 @@ def sizes(store: Store, scheme: str, at: int) -> dict[str, int]:
     """Return how many accounts were in each segment of a scheme at an instant, the largest first."""
     with store.reader() as reader:
         rows = sql_session(reader).rows(
-            "SELECT s.segment, count(*) FROM segment_spell s WHERE s.scheme = ? AND s.line = ? "
+            f"SELECT s.segment, count(*) FROM segment_spell s WHERE s.scheme = ? AND s.line = ? AND {_NOT_MERGED} "  # noqa: S608 - own text
             "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
             "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?) GROUP BY s.segment ORDER BY 2 DESC, 1",
-            [scheme, KEPT, at],
+            [scheme, KEPT, MERGED_INTO, at, at, at],
         )
     return {row[0]: row[1] for row in rows}

@@ -35,6 +35,7 @@ class Cards(Plugin[CardsConfig]):
         """Read ceilings and validity, and say what an operator should know of them."""
         config = self.config
         lapses = config.over == "lapses"
+        self.registered = f"{self.name}.holder"
         self._lifecycle = Lifecycle(self.name, config, self.program)
         self._learning = Learning(self.name, self._lifecycle, config.claim, lapses=lapses)
         self.idle = frozenset() if lapses else frozenset({"reward"})

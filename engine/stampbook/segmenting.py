@@ -124,24 +124,6 @@ def _counted(frames: Frames, at: datetime) -> History:
     return History(frames, int(rows.item()), 0)
 
 
-def trial(engine: Engine, registry: Registry, at: int, schemes: Collection[str] | None = None) -> list[SegmentRun]:
-    """Run the schemes of any program, a draft for example, over a ledger, and keep nothing.
-
-    Args:
-        engine: the ledger.
-        registry: the program.
-        at: the instant as of which accounts are judged.
-        schemes: names of those to run; None runs all.
-
-    Raises:
-        PluginError: the program has no such scheme, or a scheme breaks its contract.
-    """
-    plugins = [(name, plugin) for name, plugin in registry.segmenters() if schemes is None or name in schemes]
-    wanted = frozenset[str]().union(*(frames_wanted(plugin) for _, plugin in plugins))
-    past = read_frames(engine, at, wanted)
-    return run_segments(registry.segmenters(), past.frames, moment_of(at), schemes)
-
-
 def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:
     """Say in sentences, scheme by scheme, why the latest runs put an account where they did.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stampbook.segmenting import Segmentation
     from stampbook.store.segment_runs import KeptRun
 
-_SCHEME = click.option("--scheme", metavar="NAME", help="Only this one: the name of its plugin in the program.")
+SCHEME = click.option("--scheme", metavar="NAME", help="Only this one: the name of its plugin in the program.")
 
 
 @click.group("segments", cls=Tree)
@@ -34,7 +34,7 @@ def segments() -> None:
     group=segments,
 )
 @click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
-@_SCHEME
+@SCHEME
 @click.option("--history", "place", metavar="PATH", help="Look at this Parquet file or folder, not at the ledger.")
 @click.option(
     "--engine",
@@ -119,7 +119,7 @@ def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
         for key in ("accounts_percent", "revenue_percent"):
             row[key] = None if row[key] is None else round(row[key], 2)
     return {
-        **_run_data(run, made.run),
+        **run_data(run, made.run),
         "rows": made.rows,
         "new": made.is_new,
         "moved": len(made.moves),
@@ -129,7 +129,8 @@ def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
     }
 
 
-def _run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
+def run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
+    """Return what is told of a kept run."""
     local = run.calendar.local
     return {
         "run": kept.id,
@@ -187,7 +188,7 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
     "segments show --account 1001 --json",
     group=segments,
 )
-@_SCHEME
+@SCHEME
 @click.option("--segment", metavar="NAME", help="List the accounts of this segment in the last run.")
 @click.option("--account", "ref", metavar="ACCOUNT", shell_complete=complete_ref, help="What runs said of an account.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many accounts.")
@@ -200,7 +201,7 @@ def show(run: Run, scheme: str | None, segment: str | None, ref: str | None, lim
         return
     kept = runs(run.engine.store, scheme=scheme or "")
     if not kept:
-        _check_scheme(run, scheme)
+        check_scheme(run, scheme)
         fail("no segments were made yet; run: stampbook segments run")
     latest = list({each.scheme: each for each in reversed(kept)}.values())
     if segment is None:
@@ -209,7 +210,8 @@ def show(run: Run, scheme: str | None, segment: str | None, ref: str | None, lim
         _show_segment(run, latest, segment, limit)
 
 
-def _check_scheme(run: Run, scheme: str | None) -> None:
+def check_scheme(run: Run, scheme: str | None) -> None:
+    """Fail where no run of a scheme was kept."""
     from stampbook.errors import near
     from stampbook.store.segment_runs import runs
 
@@ -222,7 +224,7 @@ def _show_runs(run: Run, latest: list[KeptRun]) -> None:
     from stampbook.cli.printing import counted, moment, print_table
     from stampbook.store.segment_runs import sizes
 
-    data = [{**_run_data(run, kept), "segments": sizes(run.engine.store, kept.scheme, kept.at)} for kept in latest]
+    data = [{**run_data(run, kept), "segments": sizes(run.engine.store, kept.scheme, kept.at)} for kept in latest]
 
     def tell() -> None:
         for each in data:
@@ -248,7 +250,7 @@ def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> 
     some = list(members(store, chosen.scheme, chosen.at, segment=segment))[:limit]
     found = [{"account": member.account, **orjson.loads(member.scores)} for member in some]
     total = counts[chosen.id][segment]
-    data = {**_run_data(run, chosen), "segment": segment, "members": total, "first": found}
+    data = {**run_data(run, chosen), "segment": segment, "members": total, "first": found}
 
     def tell() -> None:
         scores = [name for name in found[0] if name != "account"]
@@ -266,7 +268,7 @@ def _show_account(run: Run, ref: str, scheme: str) -> None:
     from stampbook.store.segment_runs import KEPT, scores_of, spells_of
 
     entries_of(run.engine, ref)  # raises where there is no such account
-    _check_scheme(run, scheme)
+    check_scheme(run, scheme)
     local = run.calendar.local
     data: list[dict[str, Any]] = [
         {"scheme": spell.scheme, "since": local(spell.since), "segment": spell.segment, "scores": {}}

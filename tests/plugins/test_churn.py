@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from stampbook import ProgramError
 from stampbook.loading import load
 from stampbook.segments import run_segments
-from stampbook_churn.rules import _Tried
+from stampbook_churn.rules import _Tenths, _Tried
 from tests.plugins.histories import buys, history, program
 from tests.plugins.test_clv import END, run
 
@@ -36,13 +37,49 @@ def test_the_back_test_of_cdnow() -> None:
         "model": 0.75, "expected": 0.76, "alive": 0.32, "recency": 0.76, "own_gap": 0.73, "population_gap": 0.76,
     }  # fmt: skip
     assert [each["name"] for each in found["backtest"]["scorers"] if each["chosen"]] == ["expected"]
-    assert sum(each["accounts"] for each in found["backtest"]["calibration"]) == found["backtest"]["accounts"]
+    assert found["backtest"]["calibration"] == [], "78 weeks before there was nobody to learn chances from"
+    model = run("churn", 'horizon_days = 273\nchoose = "model"', frame).findings["backtest"]
+    assert sum(each["accounts"] for each in model["calibration"]) == model["accounts"]
 
 
 def test_who_bought_once_is_not_surely_safe() -> None:
     frame = run("churn").frame
     once = frame.filter((pl.col("days_since") > 400) & pl.col("p_buy").is_not_null())
     assert (once["p_buy"] < 0.5).all()
+
+
+def monthly(days: int, leavers: int) -> list[tuple[Any, ...]]:
+    """60 customers who come monthly for so many days; of those, some are lost over the last 30 of them."""
+    return [
+        buys(f"a{number:02d}", day, 100)
+        for number in range(60)
+        for day in range(number % 30, days if number >= leavers else days - 30, 30)
+    ]
+
+
+def test_chances_are_tried_on_a_time_that_did_not_teach_them() -> None:
+    """All came in the time before; so all were foretold to come, and two thirds did."""
+    at = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=239.5)
+    options = 'horizon_days = 30\nchoose = "recency"'
+    found = run("churn", options, history([*monthly(240, 0), buys("b", 1, 100)]), at).findings["backtest"]
+    assert sum(row["accounts"] * row["predicted"] for row in found["calibration"]) == pytest.approx(
+        found["bought"], abs=0.01
+    )
+    left = run("churn", options, history([*monthly(240, 20), buys("b", 1, 100)]), at).findings["backtest"]
+    foretold = sum(row["accounts"] * row["predicted"] for row in left["calibration"])
+    came = sum(row["accounts"] * row["actual"] for row in left["calibration"])
+    assert came == pytest.approx(left["bought"], abs=0.01)
+    assert foretold > 55
+    [chosen] = [row for row in left["scorers"] if row["chosen"]]
+    assert chosen["brier"] > 0.25
+
+
+def test_where_the_past_is_short_only_the_order_of_scores_is_tried() -> None:
+    rows = [*monthly(60, 0), buys("b", 1, 100)]
+    found = run("churn", "horizon_days = 30", history(rows), datetime(2025, 3, 1, tzinfo=UTC)).findings
+    assert found["backtest"]["calibration"] == []
+    assert {row["brier"] for row in found["backtest"]["scorers"]} == {None}
+    assert any("only the order of scores was tried" in warning for warning in found["warnings"])
 
 
 def test_a_scorer_may_be_named() -> None:
@@ -108,7 +145,8 @@ def test_options_that_cannot_be_meant_are_refused(options: str, said: str) -> No
     )
 )
 def test_the_auc_is_that_of_all_pairs(pairs: list[tuple[int, bool]]) -> None:
-    tried = _Tried(np.array([float(s) for s, _ in pairs]), np.array([float(b) for _, b in pairs]), is_chance=False)
+    scores, outcome = (np.array([float(pair[place]) for pair in pairs]) for place in (0, 1))
+    tried = _Tried(scores, outcome, is_chance=False, earlier=_Tenths(scores, outcome))
     buyers, others = ([s for s, b in pairs if b is kind] for kind in (True, False))
     wins = sum((one > two) + (one == two) / 2 for one in buyers for two in others)
     assert tried.auc == pytest.approx(wins / (len(buyers) * len(others)))

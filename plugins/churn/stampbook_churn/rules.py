@@ -7,6 +7,10 @@ Radiology 143(1), 29-36). Scores become chances by tenths of the customers of th
 the share of buyers of the tenth in which a score falls. The Brier score is the mean square of chance less outcome
 (Brier 1950, "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review 78(1), 1-3).
 
+Chances are tried as they are used: what the back-test foretells is told by the tenths of the time before it, which is
+as long again. Told by its own tenths it would always be right. Where the history does not go back so far, only the
+order of scores is tried.
+
 The chance that somebody is alive is among the scorers to be compared with: in the BG/NBD everybody who bought once is
 surely alive, and it ranks worse than a coin.
 """
@@ -52,9 +56,9 @@ def segment(history: nw.LazyFrame[Any], at: datetime, config: ChurnConfig) -> tu
     """Return the level of every account with a row up to an instant, and the back-test."""
     now = _scored(history, at, config)
     then = _scored(history, at - timedelta(days=config.horizon_days), config)
-    outcome = _outcome(then.frame, now.frame)
     found: dict[str, Any] = {"model": config.model, "warnings": now.warnings}
-    chances = _chances(now, then, outcome, config, found)
+    before = _scored(history, at - timedelta(days=2 * config.horizon_days), config)
+    chances = _chances(before, then, now, config, found)
     shares = [float(level.rstrip("%")) / 100 for level in config.levels]
     named = np.array(config.names)[np.sum(chances[:, None] < np.array(shares)[None, :], axis=1)] if len(chances) else []
     told = now.frame.select("account", "days_since", "usual_gap").with_columns(
@@ -112,8 +116,9 @@ def _outcome(then: pl.DataFrame, now: pl.DataFrame) -> Array:
     return np.asarray((both["later"].fill_null(0) > both["x"]).to_numpy().astype(np.float64))
 
 
-def _chances(now: _Seen, then: _Seen, outcome: Array, config: ChurnConfig, found: dict[str, Any]) -> Array:
+def _chances(before: _Seen, then: _Seen, now: _Seen, config: ChurnConfig, found: dict[str, Any]) -> Array:
     """Choose a scorer by the back-test, and return the chance of a purchase of every account."""
+    outcome, earlier = _outcome(then.frame, now.frame), _outcome(before.frame, then.frame)
     names = [name for name in now.scores if name in then.scores]
     if config.choose != "best" and config.choose not in names:
         found["warnings"].append(f"{config.choose} cannot tell here; the best of the others does")
@@ -122,21 +127,59 @@ def _chances(now: _Seen, then: _Seen, outcome: Array, config: ChurnConfig, found
         name = "model" if "model" in now.scores else "recency"
         rate = float(outcome.mean()) if len(outcome) else 0.0
         return now.scores["model"] if name == "model" else np.full(len(now.frame), rate)
-    tried = {name: _Tried(then.scores[name], outcome, is_chance=name == "model") for name in names}
+    learnt = before.scores if 0 < earlier.sum() < len(earlier) else {}
+    tried = {
+        name: _Tried(
+            then.scores[name],
+            outcome,
+            is_chance=name == "model",
+            earlier=_Tenths(learnt[name], earlier) if name in learnt else None,
+        )
+        for name in names
+    }
     best = max(tried, key=lambda name: (round(tried[name].auc, _DIGITS), -names.index(name)))
     chosen = config.choose if config.choose in tried else best
+    if tried[chosen].brier is None:
+        days = 2 * config.horizon_days
+        found["warnings"].append(
+            f"only the order of scores was tried, not the chances: {chosen} could tell nothing {days} days ago"
+        )
     found["backtest"] = {
         "days": config.horizon_days,
         "accounts": len(outcome),
         "bought": int(outcome.sum()),
         "scorers": [
-            {"name": name, "auc": round(each.auc, 4), "brier": round(each.brier, 4), "chosen": name == chosen}
+            {
+                "name": name,
+                "auc": round(each.auc, 4),
+                "brier": None if each.brier is None else round(each.brier, 4),
+                "chosen": name == chosen,
+            }
             for name, each in tried.items()
         ],
         "calibration": tried[chosen].calibration(),
         "roc": tried[chosen].curve(),
     }
-    return tried[chosen].chance(now.scores[chosen])
+    if chosen == "model":
+        return now.scores[chosen]
+    return _Tenths(then.scores[chosen], outcome).chance(now.scores[chosen])
+
+
+class _Tenths:
+    """The share of buyers in each tenth of the customers by a score, equal scores together."""
+
+    def __init__(self, scores: Array, outcome: Array) -> None:
+        values, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+        bought = np.bincount(places, weights=outcome, minlength=len(values))
+        tenth = np.minimum((np.cumsum(counts) - 1) * _TENTHS // len(outcome), _TENTHS - 1)
+        known = np.unique(tenth)
+        self.of_account: Array = tenth[places]
+        self._tops: Array = np.array([values[tenth == each].max() for each in known])
+        self._rates: Array = np.array([bought[tenth == each].sum() / counts[tenth == each].sum() for each in known])
+
+    def chance(self, scores: Array) -> Array:
+        """Return what scores mean, as those here had come out."""
+        return np.asarray(self._rates[np.minimum(np.searchsorted(self._tops, scores), len(self._tops) - 1)])
 
 
 class _Tried:
@@ -144,42 +187,32 @@ class _Tried:
 
     Attributes:
         auc: the area under its curve.
-        brier: the mean square of its chances less what came.
+        brier: the mean square of its chances less what came; None where nothing told chances before.
     """
 
-    def __init__(self, scores: Array, outcome: Array, *, is_chance: bool) -> None:
-        self._scores, self._outcome, self._is_chance = scores, outcome, is_chance
+    def __init__(self, scores: Array, outcome: Array, *, is_chance: bool, earlier: _Tenths | None = None) -> None:
+        self._scores, self._outcome = scores, outcome
         values, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
         bought = np.bincount(places, weights=outcome, minlength=len(values))
         below = np.concatenate([[0.0], np.cumsum(counts - bought)[:-1]])
         total, buyers = float(len(outcome)), float(outcome.sum())
         self.auc = float(np.dot(bought, below + (counts - bought) / 2) / (buyers * (total - buyers)))
-        ends = np.cumsum(counts)
-        tenth = np.minimum((ends - 1) * _TENTHS // len(outcome), _TENTHS - 1)
-        self._tops: Array = np.array([values[tenth == each].max() for each in np.unique(tenth)])
-        self._rates: Array = np.array(
-            [bought[tenth == each].sum() / counts[tenth == each].sum() for each in np.unique(tenth)]
-        )
-        self._tenth = tenth[places]
-        self.brier = float(np.mean((self.chance(scores) - outcome) ** 2))
-
-    def chance(self, scores: Array) -> Array:
-        """Return what scores mean: as they are, or as those of the back-test had come out."""
-        if self._is_chance:
-            return scores
-        return np.asarray(self._rates[np.minimum(np.searchsorted(self._tops, scores), len(self._tops) - 1)])
+        self._foretold = scores if is_chance else None if earlier is None else earlier.chance(scores)
+        self.brier = None if self._foretold is None else float(np.mean((self._foretold - outcome) ** 2))
 
     def calibration(self) -> list[dict[str, Any]]:
-        """Return by tenths of the customers what was predicted and what came."""
-        chances = self.chance(self._scores)
+        """Return by tenths of the customers what was predicted and what came; nothing where nothing was predicted."""
+        if self._foretold is None:
+            return []
+        tenth = _Tenths(self._scores, self._outcome).of_account
         return [
             {
                 "decile": int(each) + 1,
-                "accounts": int(np.sum(self._tenth == each)),
-                "predicted": round(float(chances[self._tenth == each].mean()), 4),
-                "actual": round(float(self._outcome[self._tenth == each].mean()), 4),
+                "accounts": int(np.sum(tenth == each)),
+                "predicted": round(float(self._foretold[tenth == each].mean()), 4),
+                "actual": round(float(self._outcome[tenth == each].mean()), 4),
             }
-            for each in np.unique(self._tenth)
+            for each in np.unique(tenth)
         ]
 
     def curve(self) -> list[list[float]]:

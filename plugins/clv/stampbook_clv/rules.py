@@ -105,7 +105,12 @@ class _Expectation:
 
     def __init__(self, seen: pl.DataFrame, config: ClvConfig) -> None:
         self._seen, self._config = seen, config
-        self.found: dict[str, Any] = {"model": config.model, "accounts": len(seen), "warnings": []}
+        self.found: dict[str, Any] = {
+            "model": config.model,
+            "horizon_days": config.horizon_days,
+            "accounts": len(seen),
+            "warnings": [],
+        }
         self._ways, ways = distinct_visits(seen, config.unit_days)
         self._said = self._buying(ways)
         self._value = self._worth()
@@ -272,6 +277,7 @@ def _holdout(
         "days": days,
         "predicted": round(predicted, 2),
         "actual": round(actual, 2),
+        "most": _MOST_SHOWN,
         "by_frequency": rows,
         "warnings": told.found["warnings"],
     }

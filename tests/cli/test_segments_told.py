@@ -107,7 +107,7 @@ def test_who_went_where_and_who_is_where(books: Path) -> None:
     assert (books / "flow.csv").read_text(encoding="utf-8").splitlines()[0] == "account,before,after"
     assert "c19" in data("segments", "who", "rfm", "champions", "--at", "2025-05-31")["accounts"]
     assert "did you mean 'champions'" in one_line("segments", "who", "rfm", "champion", "--at", "2025-05-31")
-    assert "no segments of scheme rmf" in one_line("segments", "who", "rmf", "champions")
+    assert "segment of scheme rmf by then (did you mean 'rfm'?)" in one_line("segments", "who", "rmf", "champions")
     assert "comes after" in one_line("segments", "flow", "rfm", "--from", "2025-06-30", "--to", "2025-05-31")
 
 

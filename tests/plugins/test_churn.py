@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +13,7 @@ from stampbook import ProgramError
 from stampbook.loading import load
 from stampbook.segments import run_segments
 from stampbook_churn.rules import _Tenths, _Tried
-from tests.plugins.histories import buys, history, program
+from tests.plugins.histories import Row, buys, history, program
 from tests.plugins.test_clv import END, run
 
 MASTER = Path(__file__).parents[1] / "data" / "cdnow_master.parquet"
@@ -48,7 +47,7 @@ def test_who_bought_once_is_not_surely_safe() -> None:
     assert (once["p_buy"] < 0.5).all()
 
 
-def monthly(days: int, leavers: int) -> list[tuple[Any, ...]]:
+def monthly(days: int, leavers: int) -> list[Row]:
     """60 customers who come monthly for so many days; of those, some are lost over the last 30 of them."""
     return [
         buys(f"a{number:02d}", day, 100)

@@ -112,7 +112,8 @@ def _no_runs(run: Run, scheme: str) -> None:
     from stampbook.store.segment_runs import runs
 
     known = sorted({kept.scheme for kept in runs(run.engine.store)})
-    fail(f"no segments of scheme {scheme} were made by then{near(scheme, known)}; run: stampbook segments run")
+    hint = "" if scheme in known else near(scheme, known)
+    fail(f"no account was in a segment of scheme {scheme} by then{hint}; run: stampbook segments run")
 
 
 def _matrix(pairs: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, int]]:

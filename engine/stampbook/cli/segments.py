@@ -67,6 +67,7 @@ def run_(
     account.segment.rfm == 'champions'.
     """
     from stampbook.cli.printing import progress
+    from stampbook.cli.segment_findings import tell_other_program
     from stampbook.segmenting import segment
 
     if archive is not None and (place is not None or where == "spark"):
@@ -83,6 +84,7 @@ def run_(
             archive=archive,
         )
     asset = run.engine.registry().context.currency
+    tell_other_program(run, instant)
     data = [_share_data(run, each, asset) for each in found]
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
 
@@ -110,6 +112,8 @@ def _source(
 
 
 def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
+    import orjson
+
     rows = made.shares.to_dicts()
     for row in rows:
         mean = row["mean_order_value"]
@@ -122,10 +126,12 @@ def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
         **run_data(run, made.run),
         "rows": made.rows,
         "new": made.is_new,
+        "came": sum(not move.before for move in made.moves),
         "moved": len(made.moves),
         "told": None if made.told is None else made.told.told,
         "refused": None if made.told is None else made.told.refused,
         "segments": rows,
+        "findings": orjson.loads(made.run.findings),
     }
 
 
@@ -145,7 +151,8 @@ def run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
 
 
 def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> None:
-    from stampbook.cli.printing import counted, moment, print_table
+    from stampbook.cli.printing import counted, grouped, moment, print_table
+    from stampbook.cli.segment_findings import tell_findings
 
     for made in data:
         again = "" if made["new"] else " (as kept before; nothing changed)"
@@ -154,6 +161,9 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
             f"{counted(made['rows'], 'purchase or return', 'purchases and returns')}{again}"
         )
         click.echo()
+        if not made["segments"]:
+            click.echo("Nobody has bought anything yet.\n")
+            continue
         columns = ["accounts", "share %", f"revenue {currency}", "of it %", "orders", "mean order", "days since"]
         print_table(
             ["segment", *columns],
@@ -162,10 +172,10 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
                     row["segment"],
                     f"{row['accounts']:,}",
                     row["accounts_percent"],
-                    row["revenue"],
+                    grouped(row["revenue"]),
                     row["revenue_percent"],
                     f"{row['orders']:,}",
-                    row["mean_order_value"],
+                    row["mean_order_value"] and grouped(row["mean_order_value"]),
                     row["mean_recency_days"],
                 ]
                 for row in made["segments"]
@@ -173,7 +183,9 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
             right=columns,
         )
         click.echo()
-        moved = f"{counted(made['moved'], 'account')} moved" if made["new"] else "nobody moved"
+        tell_findings(made["findings"])
+        came = f", {made['came']:,} of them new" if made["came"] else ""
+        moved = f"{counted(made['moved'], 'account')} moved{came}" if made["new"] else "nobody moved"
         told = "" if made["told"] is None else f"; {counted(made['told'], 'account')} told of it"
         refused = f"; {counted(made['refused'], 'account')} refused it" if made["refused"] else ""
         click.echo(f"{moved}{told}{refused}.\n")

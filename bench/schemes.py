@@ -74,6 +74,7 @@ def judge(schemes: list[str], folder: str) -> dict[str, Any]:
 
 def from_ledger(url: str, archive: str) -> dict[str, Any]:
     """Bring an archive up to a ledger, and run RFM of it; return the seconds, and how many accounts were judged."""
+    from stampbook.archive import archive_in
     from stampbook.engine import Engine
     from stampbook.histories import read_frames
     from stampbook.loading import load
@@ -84,8 +85,9 @@ def from_ledger(url: str, archive: str) -> dict[str, Any]:
     with Engine.open(url) as engine:
         now = engine.clock()
         start = time.perf_counter()
-        history = read_frames(engine, now, {"history"}, archive=Path(archive))
-        [run] = run_segments(segmenters, history.frames, moment_of(now))
+        with archive_in(Path(archive)) as kept:
+            history = read_frames(engine, now, {"history"}, archive=kept)
+            [run] = run_segments(segmenters, history.frames, moment_of(now))
         return {"seconds": time.perf_counter() - start, "said": [len(run.frame)], "rows": history.rows}
 
 

@@ -37,23 +37,40 @@ SCHEMA: dict[str, Any] = {
     "about": pl.String,
 }
 VALUE_FINDINGS: dict[str, Any] = {
-    "parameters": {"r": 0.243, "alpha": 4.414},
-    "holdout": [
-        {"frequency": count, "accounts": 100 - 9 * count, "predicted": 0.2 + 0.4 * count, "actual": 0.25 + 0.45 * count}
-        for count in range(8)
-    ],
+    "model": "bg_nbd",
+    "horizon_days": 365,
+    "warnings": ["how often and how much go together"],
+    "fit": {"parameters": {"r": 0.243, "alpha": 4.414}, "errors": {"r": 0.012, "alpha": None}},
+    "holdout": {
+        "days": 90,
+        "most": 7,
+        "warnings": [],
+        "by_frequency": [
+            {
+                "frequency": count,
+                "accounts": 100 - 9 * count,
+                "predicted": 0.2 + 0.4 * count,
+                "actual": 0.25 + 0.45 * count,
+            }
+            for count in range(8)
+        ],
+    },
 }
 CHURN_FINDINGS: dict[str, Any] = {
+    "warnings": [],
     "backtest": {
+        "days": 90,
+        "accounts": 400,
+        "bought": 200,
         "scorers": [
-            {"name": "days_since", "auc": 0.759, "brier": None},
-            {"name": "p_buys", "auc": 0.763, "brier": 0.151},
+            {"name": "days_since", "auc": 0.759, "brier": None, "chosen": False},
+            {"name": "p_buys", "auc": 0.763, "brier": 0.151, "chosen": True},
         ],
         "calibration": [
             {"decile": tenth, "accounts": 40, "predicted": tenth / 11, "actual": tenth / 10} for tenth in range(1, 11)
         ],
         "roc": [[step / 20, (step / 20) ** 0.4] for step in range(21)],
-    }
+    },
 }
 
 

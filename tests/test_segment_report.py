@@ -216,10 +216,14 @@ def test_months_are_counted_back_on_the_local_calendar(instant: str, months: int
 def test_findings_become_tables() -> None:
     holdout = findings.holdout(VALUE_FINDINGS)
     assert holdout is not None
-    assert holdout["frequency"].to_list() == list(range(8))
+    assert holdout["frequency"].to_list() == [*map(str, range(7)), "7+"]
+    fitted = findings.parameters(VALUE_FINDINGS)
+    assert fitted is not None
+    assert fitted.rows() == [("purchases", "r", 0.243, 0.012), ("purchases", "alpha", 4.414, None)]
+    assert findings.warnings(VALUE_FINDINGS) == ("This run: how often and how much go together.",)
     scorers = findings.scorers(CHURN_FINDINGS)
     assert scorers is not None
-    assert scorers["name"].to_list() == ["p_buys", "days_since"]
+    assert scorers.select("name", "chosen").rows() == [("p_buys", "yes"), ("days_since", "")]
 
 
 @pytest.mark.parametrize(
@@ -228,9 +232,10 @@ def test_findings_become_tables() -> None:
         {},
         {"holdout": []},
         {"holdout": "none"},
-        {"holdout": [{"frequency": 1}]},
-        {"holdout": [{"frequency": "1", "accounts": 1, "predicted": 1.0, "actual": 1.0}]},
-        {"parameters": [1]},
+        {"holdout": {"by_frequency": [{"frequency": 1}], "warnings": 3}},
+        {"holdout": {"by_frequency": [{"frequency": "1", "accounts": 1, "predicted": 1.0, "actual": 1.0}]}},
+        {"fit": [1], "value": {"parameters": 3}},
+        {"fit": {"parameters": {"r": 1.0}, "errors": {"r": "x"}}},
         {"backtest": 3},
         {"backtest": {"roc": [[1, "x"]], "scorers": None, "calibration": {}}},
     ],
@@ -238,6 +243,7 @@ def test_findings_become_tables() -> None:
 def test_findings_of_another_shape_are_left_out(broken: dict[str, Any]) -> None:
     for read in (findings.holdout, findings.parameters, findings.scorers, findings.calibration, findings.roc):
         assert read(broken) is None
+    assert findings.warnings(broken) == ()
 
 
 class Told(Plugin[PluginConfig]):
@@ -256,7 +262,10 @@ def test_a_plugin_tells_what_it_found_out_besides() -> None:
     found = sections(survey(load(program, plugins={"told": Told}), history(30), instant_of(AT)))
     churn = next(section for section in found if section.id == "churn")
     assert [picture.name for picture in churn.pictures] == ["churn_roc", "churn_calibration"]
-    assert churn.text == "Scores of the scheme told."
+    assert churn.text == (
+        "Scores of the scheme told. Of 400 accounts known 90 days before, 200 (50.0 %) bought since. "
+        "The score p_buys was chosen."
+    )
 
 
 class Reader(HTMLParser):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from stampbook.sales import Sold
     from stampbook.store.columns import SalesColumns
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised whenever the same entries would be archived otherwise: older archives are then made anew."""
 _MANIFEST: Final = "archive.json"
 _LOCK: Final = "archive.lock"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from stampbook.population import Frames
-from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of
+from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of, of_their_purchases
 from stampbook.store.columns import sales_columns
 from stampbook.store.histories import accounts, attributes, happenings, moved, statuses
 from stampbook.whose import Whose
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from stampbook.archive import Archive
     from stampbook.engine import Engine
+    from stampbook.vocabulary import Context
 
 
 class History(NamedTuple):
@@ -39,6 +40,8 @@ def read_frames(
     *,
     archive: Archive | None = None,
     on_progress: Callable[[int], None] | None = None,
+    context: Context | None = None,
+    currency: str = "",
 ) -> History:
     """Return the frames that schemes name, up to an instant; see `stampbook.population` for their columns.
 
@@ -51,8 +54,11 @@ def read_frames(
         wanted: of the names of `Frames`; the history is always read.
         archive: one that is brought up to the journal and then read in its place, as long as it is in use.
         on_progress: called with how many purchases and returns have been read of the journal.
+        context: whose attributes and currency count, a draft's for example; the program's in force where absent.
+        currency: another one in which purchases and returns are wanted.
     """
-    currency = engine.registry(until).context.currency.code
+    context = context or engine.registry(until).context
+    currency = currency or context.currency.code
     with_lines = "lines" in wanted
     sales: pl.LazyFrame
     lines: pl.LazyFrame | None
@@ -61,14 +67,16 @@ def read_frames(
     else:
         kept, kept_lines = archive.up_to_date(engine, currency, with_lines=with_lines, on_progress=on_progress)
         sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
-    foreign = sales.group_by("foreign").len().collect()
-    counts = dict(foreign.iter_rows())
+    counts = dict(sales.group_by("foreign").len().collect().iter_rows())
+    if counts.get(1):
+        sales = of_their_purchases(sales)
+        counts = dict(sales.group_by("foreign").len().collect().iter_rows())
     whose = Whose(engine, until)
     frames = Frames(
         whose.heirs(history_of(sales)),
         lines_of(whose.heirs(lines)) if with_lines and lines is not None else None,
-        whose.customers(_accounts(engine, until)) if "accounts" in wanted else None,
-        whose.moved(_movements(engine, until)) if "movements" in wanted else None,
+        whose.customers(_accounts(engine, until, context.attributes)) if "accounts" in wanted else None,
+        whose.moved(_movements(engine, until, context.currency.code)) if "movements" in wanted else None,
         whose.happened(_activity(engine, until)) if "activity" in wanted else None,
     )
     return History(frames, counts.get(0, 0), counts.get(1, 0))
@@ -98,7 +106,7 @@ def _up_to(frame: pl.LazyFrame, until: int) -> pl.LazyFrame:
     return frame.filter(pl.col("at").cast(pl.Int64) <= until)
 
 
-def _accounts(engine: Engine, until: int) -> pl.LazyFrame:
+def _accounts(engine: Engine, until: int, declared: Iterable[str]) -> pl.LazyFrame:
     """Return one row an account that was opened, with its status and attributes as of the instant."""
     import polars as pl
 
@@ -111,15 +119,13 @@ def _accounts(engine: Engine, until: int) -> pl.LazyFrame:
     refs = frame["account"]
     columns = [refs.replace_strict(changed, default="open", return_dtype=pl.String).alias("status")]
     columns += [
-        refs.replace_strict(said.get(name, {}), default=None, return_dtype=pl.String).alias(name)
-        for name in engine.registry(until).context.attributes
+        refs.replace_strict(said.get(name, {}), default=None, return_dtype=pl.String).alias(name) for name in declared
     ]
     return frame.with_columns(columns).lazy()
 
 
-def _movements(engine: Engine, until: int) -> pl.LazyFrame:
-    """Return one row an event that changed what an account holds of the program's currency."""
-    asset = engine.registry(until).context.currency.code
+def _movements(engine: Engine, until: int, asset: str) -> pl.LazyFrame:
+    """Return one row an event that changed what an account holds of an asset."""
     with engine.store.reader() as session:
         rows = (
             (ref, at, kind, change)

@@ -87,20 +87,32 @@ class Sales:
             payload = orjson.loads(row.payload)
             name = _name(row.source, row.event_id)
             if (payload.get("currency") or registry.context.currency.code) != self._currency:
-                kind = "purchase" if row.type == "purchase" else "return"
-                sales.append((row.ref, row.at, kind, 0, name, None, 0, None, None, 1))
+                sales.append(_foreign(row, name, payload))
             elif row.type == "purchase":
                 order = _order(payload, registry)
                 place = order.channel or None, order.store or None
                 sales.append((row.ref, row.at, "purchase", order.total, name, None, order.discount, *place, 0))
                 lines.extend(_bought(row, name, order) if payload.get("lines") else ())
             else:
-                about = payload.get("purchase")
-                about = about and _name(payload.get("purchase_source") or row.source, about)
+                about = _about(row, payload)
                 memo = orjson.loads(row.effects).get("memo", {})
                 sales.append((row.ref, row.at, "return", _came_back(memo), name, about, 0, None, None, 0))
                 lines.extend(_brought_back(row, name, about, memo))
         return sales, lines
+
+
+def of_their_purchases(sales: pl.LazyFrame) -> pl.LazyFrame:
+    """Return sales in which a return is in the currency of the purchase that it names, as it need not say its own."""
+    import polars as pl
+
+    bought = sales.filter(pl.col("kind") == "purchase")
+    named = bought.select("account", about="event", _foreign="foreign").unique(["account", "about"])
+    of_purchase = pl.when(pl.col("kind") == "return").then("_foreign")
+    return (
+        sales.join(named, on=["account", "about"], how="left", maintain_order="left")
+        .with_columns(foreign=pl.coalesce(of_purchase, "foreign"))
+        .drop("_foreign")
+    )
 
 
 def history_of(sales: pl.LazyFrame) -> pl.LazyFrame:
@@ -236,6 +248,20 @@ def _order(payload: dict[str, Any], registry: Registry) -> Order:
     event = registry.reader.read(payload, own=True)
     assert isinstance(event, Purchase)  # noqa: S101 - narrows for the type checker
     return event.order_in(registry.context.currency.code)
+
+
+def _about(row: SaleRow, payload: dict[str, Any]) -> str | None:
+    """Return the name of the purchase that a return names."""
+    about = payload.get("purchase")
+    return about and _name(payload.get("purchase_source") or row.source, about)
+
+
+def _foreign(row: SaleRow, name: str, payload: dict[str, Any]) -> tuple[Any, ...]:
+    """Return a sale in another currency; a return may still turn out to be of a purchase in this one."""
+    if row.type == "purchase":
+        return row.ref, row.at, "purchase", 0, name, None, 0, None, None, 1
+    came = _came_back(orjson.loads(row.effects).get("memo", {}))
+    return row.ref, row.at, "return", came, name, _about(row, payload), 0, None, None, 1
 
 
 def _came_back(memo: dict[str, Any]) -> int:

@@ -16,12 +16,12 @@ from stampbook.histories import History, read_frames
 from stampbook.keeping import Move, Policy, keep
 from stampbook.periods import instant_of, moment_of
 from stampbook.population import frames_wanted, until
-from stampbook.segments import SegmentRun, definition, run_segments, share_table
+from stampbook.segments import SegmentRun, definition, runs_of, shares_of, spent_by
 from stampbook.store.segment_runs import KeptRun, Membership, find_run, members, runs, scores_of
 from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -103,27 +103,28 @@ def segment(
             past = read_frames(engine, instant, wanted, archive=place, on_progress=on_progress)
         else:
             past = _counted(source(wanted), moment.astimezone(UTC))
-        return [_made(engine, registry, each, past, instant, origin) for each in asked], past
+        return list(_made(engine, registry, asked, past, instant, origin)), past
 
 
 def _made(
-    engine: Engine, registry: Registry, asked: tuple[str, Plugin[Any]], past: History, at: int, origin: str
-) -> Segmentation:
-    """Make and keep the run of a scheme that was not made before, and tell accounts of it."""
-    name, plugin = asked
-    meaning = definition(name, plugin, origin)
+    engine: Engine, registry: Registry, asked: Sequence[tuple[str, Plugin[Any]]], past: History, at: int, origin: str
+) -> Iterator[Segmentation]:
+    """Make and keep the runs of schemes that were not made before, and tell accounts of them."""
+    meanings = {name: definition(name, plugin, origin) for name, plugin in asked}
     with engine.store.reader() as session:
-        kept = find_run(session, name, at, meaning)
-    moves: list[Move] = []
-    is_new = kept is None
-    if kept is None:
-        [run] = run_segments([asked], past.frames, moment_of(at))
-        run = replace(run, definition=meaning)
-        _check_scores(registry, run)
-        kept, moves = _keep(engine, registry, plugin, run)
-    shares = share_table(_kept_frame(engine, kept), past.frames.history)
-    told = _tell(engine, registry, kept)
-    return Segmentation(kept, shares, past.rows, is_new, tuple(moves), told)
+        known = {name: find_run(session, name, at, meaning) for name, meaning in meanings.items()}
+    news = runs_of([each for each in asked if known[each[0]] is None], past.frames, moment_of(at))
+    spent = spent_by(past.frames.history, moment_of(at).astimezone(UTC))
+    for name, plugin in asked:
+        kept, moves = known[name], list[Move]()
+        is_new = kept is None
+        if kept is None:
+            run = replace(next(news), definition=meanings[name])
+            _check_scores(registry, run)
+            kept, moves = _keep(engine, registry, plugin, run)
+        shares = shares_of(_kept_frame(engine, kept), spent)
+        told = _tell(engine, registry, kept)
+        yield Segmentation(kept, shares, past.rows, is_new, tuple(moves), told)
 
 
 def _counted(frames: Frames, at: datetime) -> History:
@@ -131,24 +132,6 @@ def _counted(frames: Frames, at: datetime) -> History:
 
     rows = until(frames.history, at, "history").select(rows=nw.len()).collect("polars")
     return History(frames, int(rows.item()), 0)
-
-
-def trial(engine: Engine, registry: Registry, at: int, schemes: Collection[str] | None = None) -> list[SegmentRun]:
-    """Run the schemes of any program, a draft for example, over a ledger, and keep nothing.
-
-    Args:
-        engine: the ledger.
-        registry: the program.
-        at: the instant as of which accounts are judged.
-        schemes: names of those to run; None runs all.
-
-    Raises:
-        PluginError: the program has no such scheme, or a scheme breaks its contract.
-    """
-    plugins = [(name, plugin) for name, plugin in registry.segmenters() if schemes is None or name in schemes]
-    wanted = frozenset[str]().union(*(frames_wanted(plugin) for _, plugin in plugins))
-    past = read_frames(engine, at, wanted)
-    return run_segments(registry.segmenters(), past.frames, moment_of(at), schemes)
 
 
 def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:

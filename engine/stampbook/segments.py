@@ -23,7 +23,7 @@ from stampbook.population import Frames, collected, frames_wanted, until
 from stampbook.run_frames import RunFrames
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -78,15 +78,18 @@ def run_segments(
         InputError: a frame without the right columns, or one that a scheme needs and that is not there.
         PeriodError: `at` has no time zone.
     """
-    chosen = _choose(plugins, schemes)
+    return list(runs_of(_choose(plugins, schemes), frames, at))
+
+
+def runs_of(chosen: Sequence[tuple[str, Plugin[Any]]], frames: Frame | Frames, at: datetime) -> Iterator[SegmentRun]:
+    """Yield what each of some schemes says, as `run_segments` does; what several of them look at is worked out once."""
     if not chosen:
-        return []
+        return
     moment = _utc(at)
     _need_extra()
     given = frames if isinstance(frames, Frames) else Frames(frames)
     keeps = sum("purchases" in frames_wanted(plugin) for _, plugin in chosen) > 1
     seen = RunFrames(given, moment, keeps=keeps)
-    runs = []
     for scheme, plugin in chosen:
         start_ns = perf_counter_ns()
         accounts = seen.population("accounts" if "accounts" in frames_wanted(plugin) else "history")
@@ -94,8 +97,7 @@ def run_segments(
         took_ms = (perf_counter_ns() - start_ns) / 1e6
         counts = seen.rows, len(accounts)
         found = plugin.findings(frame, moment)
-        runs.append(SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, *counts, found))
-    return runs
+        yield SegmentRun(scheme, moment, definition(scheme, plugin), frame, took_ms, *counts, found)
 
 
 def definition(scheme: str, plugin: Plugin[Any], origin: str = "") -> str:
@@ -169,12 +171,16 @@ def share_table(run: SegmentRun, history: Frame) -> pl.DataFrame:
     * `mean_recency_days`: whole days of 86,400 s from an account's last purchase to the instant of the run,
       the mean over the accounts that bought.
     """
+    return shares_of(run, spent_by(history, run.at))
+
+
+def spent_by(history: Frame, at: datetime) -> pl.DataFrame:
+    """Return of each account up to an instant: revenue, ordered, orders and bought_at, for `shares_of`."""
     import narwhals as nw
-    import polars as pl
 
     bought = nw.col("kind") == "purchase"
-    spent: pl.DataFrame = (
-        until(history, run.at, "history")
+    return collected(
+        until(history, at, "history")
         .with_columns(
             revenue=nw.when(bought).then(nw.col("amount")).otherwise(-nw.col("amount")),
             ordered=nw.when(bought).then(nw.col("amount")).otherwise(0),
@@ -183,9 +189,13 @@ def share_table(run: SegmentRun, history: Frame) -> pl.DataFrame:
         )
         .group_by("account")
         .agg(nw.col("revenue", "ordered", "orders").sum(), nw.col("bought_at").max())
-        .collect("polars")
-        .to_native()
     )
+
+
+def shares_of(run: SegmentRun, spent: pl.DataFrame) -> pl.DataFrame:
+    """Return what each segment is worth, as `share_table` does, by what each account spent up to the run."""
+    import polars as pl
+
     elapsed = pl.lit(run.at) - pl.col("bought_at")
     return (
         run.frame.select("account", "segment")

@@ -72,7 +72,7 @@ def test_an_example_of_the_help_runs(path: tuple[str, ...], example: str, reques
         (folder / "my-program.toml").write_bytes((template / "my-program.toml").read_bytes())
     else:
         request.getfixturevalue("shop")
-    if path[0] == "segments" and path[1] in {"show", "flow", "who", "explain"}:
+    if path[0] == "segments" and (path[1] in {"show", "flow", "who", "explain", "runs"} or "--runs" in example):
         run("segments", "run", "--at", "2025-03-31")
     if path[0] == "hold" and path[1] != "authorise":
         run("hold", "authorise", "1001", "20.00", "--id", "table-7")

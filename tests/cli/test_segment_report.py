@@ -30,7 +30,7 @@ def test_a_report_of_a_ledger_keeps_nothing(shop: Path) -> None:
     assert said["from"].startswith("2025-03-10T23:59:59")
     assert set(said["left_out"]) == {
         "Lifecycle over time",
-        "Lifetime value: predicted and actual",
+        "Lifetime value: predicted and made",
         "Churn: how well it is foretold",
     }
     assert (shop / "stampbook.db").read_bytes() == before

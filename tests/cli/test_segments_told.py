@@ -115,17 +115,6 @@ def test_who_went_where_and_who_is_where(books: Path) -> None:
     assert "comes after" in one_line("segments", "flow", "rfm", "--from", "2025-06-30", "--to", "2025-05-31")
 
 
-def test_a_draft_is_put_beside_what_is_in_force(books: Path) -> None:
-    draft = PROGRAM.replace('use = "rfm"', 'use = "rfm"\nscores = "ntile"')
-    (books / "draft.toml").write_text(draft, encoding="utf-8")
-    same = data("segments", "compare", "rfm", "rfm", "--at", "2025-05-31")
-    assert (same["accounts"], same["agree"], same["differ"]) == (20, 20, [])
-    other = data("segments", "compare", "rfm", "rfm", "--program", "draft.toml", "--at", "2025-05-31")
-    assert other["agree"] + len(other["differ"]) == 20
-    assert data("segments", "run", "--at", "2025-05-31")[0]["new"], "nothing was kept"
-    assert "20 accounts" in run("segments", "compare", "rfm", "rfm", "--at", "2025-05-31").stdout
-
-
 def test_an_account_is_told_since_when_it_is_where_it_is(books: Path) -> None:
     assert books.exists()
     run("segments", "run", "--at", "2025-05-31")

@@ -70,6 +70,7 @@ def engine(any_db: str) -> Iterator[Engine]:
             {"type": "return", "id": "r2", "source": "web", **base, "purchase": "taxed", "purchase_source": "default"},
             {"type": "return", "id": "r3", **base, "amount": "0.50"},
             {"type": "return", "id": "r4", **base, "purchase": "total", "amount": "99"},
+            {"type": "return", "id": "r5", **base, "purchase": "dollars", "amount": "4.00"},
             {"type": "account.frozen", "id": "f", "account": "a00", "at": "2025-05-01"},
         ]
         assert not any(outcome.error for outcome in engine.process(rows))
@@ -90,7 +91,13 @@ def test_pages_follow_one_another(engine: Engine) -> None:
 
 def test_the_history_has_what_was_paid_and_what_came_back(engine: Engine) -> None:
     past = read_frames(engine, AT("2025-06-01"), {"history"})
-    assert past.left_out == 1
+    assert past.left_out == 2
+    dollars = read_frames(engine, AT("2025-06-01"), (), currency="USD").frames.history
+    assert isinstance(dollars, pl.LazyFrame)
+    assert dollars.collect().select("event", "kind", "amount", "about").sort("event").rows() == [
+        ("dollars", "purchase", 1000, None),
+        ("r5", "return", 400, "dollars"),
+    ]
     assert isinstance(past.frames.history, pl.LazyFrame)
     rows = past.frames.history.collect().filter(account="a01").sort("event").to_dicts()
     assert {(row["event"], row["kind"], row["amount"], row["about"]) for row in rows} == {

@@ -194,6 +194,13 @@ def moment(value: datetime | None) -> str:
     return value.strftime("%Y-%m-%d %H:%M:%S" if value.second or value.microsecond else "%Y-%m-%d %H:%M")
 
 
+def grouped(number: str) -> str:
+    """Return decimal text with its thousands set apart: "-1234.50" is "-1,234.50"."""
+    whole, point, rest = number.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.lstrip('-')):,}{point}{rest}"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun: "1 account", "12,000 accounts"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -1,4 +1,4 @@
-"""segments compare | flow | who: two schemes side by side, who went where, and who is where."""
+"""segments flow | who: who went where, and who is where."""
 
 from __future__ import annotations
 
@@ -13,62 +13,10 @@ from stampbook.cli.segments import segments
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_AT = click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
-_CSV = click.option("--csv", "file", type=click.File("w", encoding="utf-8"), help="Write all accounts to a CSV file.")
-_SHOWN = 20
+AT = click.option("--at", metavar="TIME", help="As of when; a date means the end of that day. Now where absent.")
+CSV = click.option("--csv", "file", type=click.File("w", encoding="utf-8"), help="Write all accounts to a CSV file.")
+SHOWN = 20
 """How many accounts are named on a terminal; JSON and CSV have them all."""
-
-
-@command("compare", "segments compare rfm rfm --at 2025-03-31", "segments compare rfm rfm --json", group=segments)
-@click.argument("left", metavar="SCHEME")
-@click.argument("right", metavar="OTHER")
-@click.option("--program", "path", type=click.Path(dir_okay=False), help="Take OTHER out of this draft of a program.")
-@_AT
-@_CSV
-def compare(run: Run, left: str, right: str, path: str | None, at: str | None, file: Any) -> None:
-    """Put two schemes side by side before one replaces the other: who would be where.
-
-    Both are run over the ledger as of one instant, and nothing is kept. OTHER may be the same scheme with other
-    options, in a draft of a program that is not in force yet.
-    """
-    from stampbook.cli.printing import counted, print_table
-    from stampbook.loading import load_file
-    from stampbook.segmenting import trial
-
-    until = run.instant(at, end_of_day=True) or run.engine.clock()
-    ours = run.engine.registry(until)
-    theirs = ours if path is None else load_file(path)
-    [one] = trial(run.engine, ours, until, [left])
-    [two] = trial(run.engine, theirs, until, [right])
-    before = dict(one.frame.select("account", "segment").iter_rows())
-    after = dict(two.frame.select("account", "segment").iter_rows())
-    pairs = [(ref, before.get(ref, ""), after.get(ref, "")) for ref in sorted({*before, *after})]
-    matrix = _matrix(pairs)
-    agree = sum(same == other for _, same, other in pairs)
-    data: dict[str, Any] = {
-        "left": left,
-        "right": right,
-        "program": path,
-        "at": run.calendar.local(until),
-        "accounts": len(pairs),
-        "agree": agree,
-        "matrix": matrix,
-        "differ": [{"account": ref, "left": one, "right": two} for ref, one, two in pairs if one != two],
-    }
-    _write(file, ("account", left, f"{right} (other)"), pairs)
-
-    def tell() -> None:
-        share = f" ({100 * agree / len(pairs):.1f} %)" if pairs else ""
-        click.echo(f"{counted(len(pairs), 'account')}, {agree:,} in segments of the same name{share}\n")
-        columns = list(dict.fromkeys(name for row in matrix.values() for name in row))
-        print_table(
-            [f"{left} \\ {right}", *columns],
-            [[name, *(f"{row.get(column, 0):,}" for column in columns)] for name, row in matrix.items()],
-            right=columns,
-        )
-        _name(data["differ"], "left", "right")
-
-    run.answer(data, tell)
 
 
 @command(
@@ -80,7 +28,7 @@ def compare(run: Run, left: str, right: str, path: str | None, at: str | None, f
 @click.argument("scheme")
 @click.option("--from", "start", metavar="TIME", required=True, help="Where accounts were then; a date means its end.")
 @click.option("--to", "end", metavar="TIME", help="And where they were then; now where absent.")
-@_CSV
+@CSV
 def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
     """Show who went from which segment into which between two instants, by the runs that were kept.
 
@@ -109,7 +57,7 @@ def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
         "moved": [{"account": ref, "before": was, "after": now} for ref, was, now in pairs if was != now],
         "matrix": matrix,
     }
-    _write(file, ("account", "before", "after"), pairs)
+    write(file, ("account", "before", "after"), pairs)
 
     def tell() -> None:
         new = sum(not was for _, was, _ in pairs)
@@ -136,8 +84,8 @@ def flow(run: Run, scheme: str, start: str, end: str | None, file: Any) -> None:
 )
 @click.argument("scheme")
 @click.argument("segment")
-@_AT
-@_CSV
+@AT
+@CSV
 def who(run: Run, scheme: str, segment: str, at: str | None, file: Any) -> None:
     """List who was in a segment at an instant, by the runs that were kept."""
     from stampbook.cli.printing import counted
@@ -154,13 +102,13 @@ def who(run: Run, scheme: str, segment: str, at: str | None, file: Any) -> None:
         if segment not in known:
             fail(f"nobody was in {segment!r}{near(segment, known)}; there were {', '.join(known)}")
     data = {"scheme": scheme, "segment": segment, "at": run.calendar.local(until), "accounts": refs}
-    _write(file, ("account",), [(ref,) for ref in refs])
+    write(file, ("account",), [(ref,) for ref in refs])
 
     def tell() -> None:
         click.echo(f"{counted(len(refs), 'account')} in {segment}")
-        for ref in refs[:_SHOWN]:
+        for ref in refs[:SHOWN]:
             click.echo(f"  {ref}")
-        _more(len(refs))
+        more(len(refs))
 
     run.answer(data, tell)
 
@@ -187,7 +135,8 @@ def _matrix(pairs: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, int]]:
     return matrix
 
 
-def _write(file: Any, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write(file: Any, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write rows as CSV where there is a file."""
     import csv
 
     if file is not None:
@@ -197,11 +146,12 @@ def _write(file: Any, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def _name(moved: Sequence[Mapping[str, str]], one: str, two: str) -> None:
-    for row in moved[:_SHOWN]:
+    for row in moved[:SHOWN]:
         click.echo(f"  {row['account']}: {row[one] or '(new)'} -> {row[two] or '(none)'}")
-    _more(len(moved))
+    more(len(moved))
 
 
-def _more(count: int) -> None:
-    if count > _SHOWN:
-        click.echo(f"  and {count - _SHOWN:,} more; --json and --csv have all")
+def more(count: int) -> None:
+    """Say how many accounts were not named."""
+    if count > SHOWN:
+        click.echo(f"  and {count - SHOWN:,} more; --json and --csv have all")

@@ -50,6 +50,7 @@ def report(  # noqa: PLR0913, PLR0917 - an argument an option
     left out of the report, with a line that says which plugin to add.
     """
     from stampbook.cli.printing import progress
+    from stampbook.cli.segment_findings import tell_other_program
     from stampbook.periods import instant_of
     from stampbook.segment_report.gathering import survey_of
 
@@ -63,6 +64,7 @@ def report(  # noqa: PLR0913, PLR0917 - an argument an option
             scheme=scheme,
             on_progress=lambda rows: show(rows, None),
         )
+    tell_other_program(run, run.instant(at, end_of_day=True))
     # these need the extra that `survey_of` looks for
     from stampbook.segment_report.files import write_page, write_pictures, write_tables
     from stampbook.segment_report.sections import sections
@@ -78,17 +80,16 @@ def report(  # noqa: PLR0913, PLR0917 - an argument an option
     if tables is not None:
         data["tables"] = [str(path) for path in write_tables(found, tables, table_format, survey.currency)]
     data["left_out"] = {section.title: section.missing for section in found if section.missing}
-    run.answer(data, lambda: _tell(data, found))
+    run.answer(data, lambda: _tell(data, found, {"pictures": pictures, "tables": tables}))
 
 
-def _tell(data: dict[str, Any], found: Sequence[Section]) -> None:
+def _tell(data: dict[str, Any], found: Sequence[Section], folders: dict[str, Path | None]) -> None:
     from stampbook.cli.printing import counted
 
     if "html" in data:
         click.echo(f"{data['html']}: {counted(sum(not section.missing for section in found), 'section')}")
-    for what in ("pictures", "tables"):
+    for what, folder in folders.items():
         if what in data:
-            folder = Path(data[what][0]).parent if data[what] else ""
             click.echo(f"{folder}: {counted(len(data[what]), what[:-1])}")
     for title, why in data["left_out"].items():
         click.echo(f"Left out: {title}. {why}")

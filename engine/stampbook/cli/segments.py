@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stampbook.segmenting import Segmentation
     from stampbook.store.segment_runs import KeptRun
 
-_SCHEME = click.option("--scheme", metavar="NAME", help="Only this one: the name of its plugin in the program.")
+SCHEME = click.option("--scheme", metavar="NAME", help="Only this one: the name of its plugin in the program.")
 
 
 @click.group("segments", cls=Tree)
@@ -34,7 +34,7 @@ def segments() -> None:
     group=segments,
 )
 @click.option("--at", metavar="TIME", help="As of when; a date, or yesterday, means its end. Now where absent.")
-@_SCHEME
+@SCHEME
 @click.option("--history", "place", metavar="PATH", help="Look at this Parquet file or folder, not at the ledger.")
 @click.option(
     "--engine",
@@ -67,6 +67,7 @@ def run_(
     account.segment.rfm == 'champions'.
     """
     from stampbook.cli.printing import progress
+    from stampbook.cli.segment_findings import tell_other_program
     from stampbook.segmenting import segment
 
     if archive is not None and (place is not None or where == "spark"):
@@ -83,6 +84,7 @@ def run_(
             archive=archive,
         )
     asset = run.engine.registry().context.currency
+    tell_other_program(run, instant)
     data = [_share_data(run, each, asset, place or "") for each in found]
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
 
@@ -119,9 +121,10 @@ def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[s
         for key in ("accounts_percent", "revenue_percent"):
             row[key] = None if row[key] is None else round(row[key], 2)
     return {
-        **_run_data(run, made.run, origin),
+        **run_data(run, made.run, origin),
         "rows": made.rows,
         "new": made.is_new,
+        "came": sum(not move.before for move in made.moves),
         "moved": len(made.moves),
         "told": None if made.told is None else made.told.told,
         "refused": None if made.told is None else made.told.refused,
@@ -129,7 +132,14 @@ def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[s
     }
 
 
-def _run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
+def run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
+    """Return what is told of a kept run.
+
+    Args:
+        run: the command.
+        kept: the run.
+        origin: what it looked at, where that was not the ledger.
+    """
     import orjson
 
     from stampbook.segmenting import summary
@@ -150,7 +160,8 @@ def _run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
 
 
 def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> None:
-    from stampbook.cli.printing import counted, moment, print_table
+    from stampbook.cli.printing import counted, grouped, moment, print_table
+    from stampbook.cli.segment_findings import tell_findings
 
     for made in data:
         again = "" if made["new"] else " (as kept before; nothing changed)"
@@ -159,6 +170,9 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
             f"{counted(made['rows'], 'purchase or return', 'purchases and returns')}{again}"
         )
         click.echo()
+        if not made["segments"]:
+            click.echo("Nobody has bought anything yet.\n")
+            continue
         columns = ["accounts", "share %", f"revenue {currency}", "of it %", "orders", "mean order", "days since"]
         print_table(
             ["segment", *columns],
@@ -167,10 +181,10 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
                     row["segment"],
                     f"{row['accounts']:,}",
                     row["accounts_percent"],
-                    row["revenue"],
+                    grouped(row["revenue"]),
                     row["revenue_percent"],
                     f"{row['orders']:,}",
-                    row["mean_order_value"],
+                    row["mean_order_value"] and grouped(row["mean_order_value"]),
                     row["mean_recency_days"],
                 ]
                 for row in made["segments"]
@@ -179,7 +193,9 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
         )
         click.echo()
         _tell_said(made)
-        moved = f"{counted(made['moved'], 'account')} moved" if made["new"] else "nobody moved"
+        tell_findings(made["findings"])
+        came = f", {made['came']:,} of them new" if made["came"] else ""
+        moved = f"{counted(made['moved'], 'account')} moved{came}" if made["new"] else "nobody moved"
         told = "" if made["told"] is None else f"; {counted(made['told'], 'account')} told of it"
         refused = f"; {counted(made['refused'], 'account')} refused it" if made["refused"] else ""
         click.echo(f"{moved}{told}{refused}.\n")
@@ -201,7 +217,7 @@ def _tell_said(made: dict[str, Any]) -> None:
     "segments show --account 1001 --json",
     group=segments,
 )
-@_SCHEME
+@SCHEME
 @click.option("--segment", metavar="NAME", help="List the accounts of this segment in the last run.")
 @click.option("--account", "ref", metavar="ACCOUNT", shell_complete=complete_ref, help="What runs said of an account.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many accounts.")
@@ -214,7 +230,7 @@ def show(run: Run, scheme: str | None, segment: str | None, ref: str | None, lim
         return
     kept = runs(run.engine.store, scheme=scheme or "")
     if not kept:
-        _check_scheme(run, scheme)
+        check_scheme(run, scheme)
         fail("no segments were made yet; run: stampbook segments run")
     latest = list({each.scheme: each for each in reversed(kept)}.values())
     if segment is None:
@@ -223,7 +239,8 @@ def show(run: Run, scheme: str | None, segment: str | None, ref: str | None, lim
         _show_segment(run, latest, segment, limit)
 
 
-def _check_scheme(run: Run, scheme: str | None) -> None:
+def check_scheme(run: Run, scheme: str | None) -> None:
+    """Fail where no run of a scheme was kept."""
     from stampbook.errors import near
     from stampbook.store.segment_runs import runs
 
@@ -236,7 +253,7 @@ def _show_runs(run: Run, latest: list[KeptRun]) -> None:
     from stampbook.cli.printing import counted, moment, print_table
     from stampbook.store.segment_runs import sizes
 
-    data = [{**_run_data(run, kept), "segments": sizes(run.engine.store, kept.scheme, kept.at)} for kept in latest]
+    data = [{**run_data(run, kept), "segments": sizes(run.engine.store, kept.scheme, kept.at)} for kept in latest]
 
     def tell() -> None:
         for each in data:
@@ -264,7 +281,7 @@ def _show_segment(run: Run, latest: list[KeptRun], segment: str, limit: int) -> 
     some = list(members(store, chosen.scheme, chosen.at, segment=segment))[:limit]
     found = [{"account": member.account, **orjson.loads(member.scores)} for member in some]
     total = counts[chosen.id][segment]
-    data = {**_run_data(run, chosen), "segment": segment, "members": total, "first": found}
+    data = {**run_data(run, chosen), "segment": segment, "members": total, "first": found}
 
     def tell() -> None:
         scores = [name for name in found[0] if name != "account"]
@@ -282,7 +299,7 @@ def _show_account(run: Run, ref: str, scheme: str) -> None:
     from stampbook.store.segment_runs import KEPT, scores_of, spells_of
 
     entries_of(run.engine, ref)  # raises where there is no such account
-    _check_scheme(run, scheme)
+    check_scheme(run, scheme)
     local = run.calendar.local
     data: list[dict[str, Any]] = [
         {"scheme": spell.scheme, "since": local(spell.since), "segment": spell.segment, "scores": {}}

@@ -51,7 +51,7 @@ def alluvial(flow: pl.DataFrame, order: Sequence[str], width: int) -> alt.TopLev
         _side([(before, accounts) for before, _, accounts in rows], names),
         _side([(after, accounts) for _, after, accounts in rows], names),
     ]
-    room = 150 if width >= NARROW else 96
+    room = 184 if width >= NARROW else 96
     left, right = room, width - room
     colours = colours_of(order[:_MOST]) | {OTHERS: OTHER, ABSENT: OTHER}
     return alt.layer(

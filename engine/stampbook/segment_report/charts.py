@@ -21,6 +21,7 @@ _LINE: Final = 15
 _LIFECYCLE: Final = ("new", "growing", "mature", "won_back", "at_risk", "lost")
 _PERCENT: Final = alt.Scale(domain=[0, 100], nice=False)
 _SHARE: Final = alt.Scale(domain=[0, 1], nice=False)
+_FIFTHS: Final = alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], format=".1f")
 _AS_GIVEN: Final = alt.Color("colour:N", scale=None, legend=None)
 
 
@@ -102,7 +103,12 @@ def _pixels(name: str, size: float, *, turned: bool = False) -> Any:
 def pareto_curve(curve: pl.DataFrame, classes: pl.DataFrame, width: int) -> alt.TopLevelMixin:
     """Draw which share of revenue the best accounts bring, with the borders of classes; see `tables.pareto`."""
     line = alt.Chart(inline(curve.to_dicts())).encode(
-        x=alt.X("accounts_percent:Q", title="accounts, the most valuable first, %", scale=_PERCENT),
+        x=alt.X(
+            "accounts_percent:Q",
+            title="accounts, the most valuable first, %",
+            scale=_PERCENT,
+            axis=alt.Axis(tickCount=5),
+        ),
         y=alt.Y("revenue_percent:Q", title="revenue, %", scale=_PERCENT),
     )
     end, marks = 0.0, []
@@ -197,15 +203,16 @@ def predicted_and_actual(rows: pl.DataFrame, by: str, titles: tuple[str, str], w
         titles: what stands under the one axis and beside the other.
         width: of the picture, in pixels.
     """
+    called = {"actual": "made", "predicted": "predicted"}
     values = [
-        {"at": row[by], "what": what, "value": row[what]}
+        {"at": row[by], "what": name, "value": row[what]}
         for row in rows.to_dicts()
-        for what in ("predicted", "actual")
+        for what, name in called.items()
         if row[what] is not None
     ]
-    names = ("actual", "predicted")
+    names = tuple(called.values())
     base = alt.Chart(inline(values)).encode(
-        x=alt.X("at:O", title=titles[0], axis=alt.Axis(labelAngle=0)),
+        x=alt.X("at:O", title=titles[0], sort=rows[by].to_list(), axis=alt.Axis(labelAngle=0, labelOverlap=False)),
         y=alt.Y("value:Q", title=titles[1]),
         color=_by_name(names, dict(zip(names, SERIES, strict=False)), columns=2),
     )
@@ -224,8 +231,8 @@ def roc_curve(rates: pl.DataFrame, width: int) -> alt.TopLevelMixin:
         alt.Chart(inline(rates.to_dicts()))
         .mark_line(color=SERIES[0], strokeWidth=2.5, interpolate="linear")
         .encode(
-            x=alt.X("false_positive_rate:Q", title="of those who did not buy, taken for buyers", scale=_SHARE),
-            y=alt.Y("true_positive_rate:Q", title="of those who bought, found", scale=_SHARE),
+            x=alt.X("false_positive_rate:Q", title="share of the others taken for buyers", scale=_SHARE, axis=_FIFTHS),
+            y=alt.Y("true_positive_rate:Q", title="share of the buyers found", scale=_SHARE, axis=_FIFTHS),
             order="false_positive_rate:Q",
         )
     )

@@ -1,14 +1,20 @@
-"""What runs found out besides segments, in the one shape that a report draws: plain data, as JSON holds it.
+"""What runs found out besides segments, in the shape that a report draws: plain data, as JSON holds it.
 
-A run of customer lifetime value::
+A run of customer lifetime value, whose money is in the smallest unit::
 
-    {"parameters": {"r": 0.243, …},
-     "holdout": [{"frequency": 0, "accounts": 1411, "predicted": 0.212, "actual": 0.233}, …]}
+    {"model": "bg_nbd", "horizon_days": 365, "warnings": ["…"],
+     "fit": {"parameters": {"r": 0.243, …}, "errors": {"r": 0.012, …}},
+     "value": {"parameters": {"p": 6.25, …}, "errors": {"p": 1.19, …}},
+     "holdout": {"days": 90, "predicted": 299.1, "actual": 328.8, "most": 7, "warnings": [],
+                 "by_frequency": [{"frequency": 0, "accounts": 1411, "predicted": 0.212, "actual": 0.233}, …]}}
 
-where `frequency` counts repeat purchases up to the holdout, and `predicted` and `actual` are purchases an account in
-it. A run of churn, where scorers were tried on a holdout, and `calibration` and `roc` are those of the one chosen::
+where `frequency` counts repeat purchases up to the holdout, that of `most` standing for all from there on, and
+`predicted` and `actual` of a row are purchases an account in it. A run of churn, where scorers were tried on a holdout,
+and `calibration` and `roc` are those of the one chosen::
 
-    {"backtest": {"scorers": [{"name": "p_buys", "auc": 0.747, "brier": 0.151}, …],
+    {"warnings": ["…"],
+     "backtest": {"days": 90, "accounts": 2357, "bought": 1120,
+                  "scorers": [{"name": "p_buys", "auc": 0.747, "brier": 0.151, "chosen": true}, …],
                   "calibration": [{"decile": 1, "accounts": 236, "predicted": 0.04, "actual": 0.03}, …],
                   "roc": [[0.0, 0.0], [0.01, 0.08], …, [1.0, 1.0]]}}
 
@@ -27,38 +33,67 @@ if TYPE_CHECKING:
 _WHOLE, _REAL, _TEXT = pl.Int64, pl.Float64, pl.String
 
 
+def warnings(findings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return in sentences what a run said is not as it should be: in itself, and in its holdout."""
+    said = []
+    for begin, part in (("This run: ", findings), ("The run of the holdout: ", _part(findings, "holdout"))):
+        given = part.get("warnings")
+        texts = [text for text in given if isinstance(text, str)] if isinstance(given, list) else []
+        if texts:
+            said.append(f"{begin}{'; '.join(texts)}.")
+    return tuple(said)
+
+
+def whole(findings: Mapping[str, Any], *path: str) -> int | None:
+    """Return a whole number that stands at a path; None where there is none."""
+    value: object = findings
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def holdout(findings: Mapping[str, Any]) -> pl.DataFrame | None:
-    """Return purchases predicted and made in the holdout: frequency, accounts, predicted, actual."""
+    """Return purchases in the holdout: frequency (text, the last such as "7+"), accounts, predicted, actual."""
     columns = {"frequency": _WHOLE, "accounts": _WHOLE, "predicted": _REAL, "actual": _REAL}
-    found = _rows(findings.get("holdout"), columns)
-    return None if found is None else found.sort("frequency")
+    found = _rows(_part(findings, "holdout").get("by_frequency"), columns)
+    if found is None:
+        return None
+    most, counted = whole(findings, "holdout", "most"), pl.col("frequency").cast(_TEXT)
+    last = pl.col("frequency") == (-1 if most is None else most)
+    return found.sort("frequency").with_columns(
+        frequency=pl.when(last).then(pl.format("{}+", counted)).otherwise(counted)
+    )
 
 
 def parameters(findings: Mapping[str, Any]) -> pl.DataFrame | None:
-    """Return the parameters that were fitted: parameter, value."""
-    given = findings.get("parameters")
-    if not isinstance(given, dict):
-        return None
-    rows = [{"parameter": str(name), "value": value} for name, value in given.items() if _is_number(value)]
-    return _rows(rows, {"parameter": _TEXT, "value": _REAL})
+    """Return the parameters that were fitted: of ("purchases" or "value"), parameter, value, error."""
+    rows = [
+        {"of": of, "parameter": str(name), "value": value, "error": _part(_part(findings, part), "errors").get(name)}
+        for part, of in (("fit", "purchases"), ("value", "value"))
+        for name, value in _part(_part(findings, part), "parameters").items()
+        if _is_number(value)
+    ]
+    return _rows(rows, {"of": _TEXT, "parameter": _TEXT, "value": _REAL, "error": _REAL})
 
 
 def scorers(findings: Mapping[str, Any]) -> pl.DataFrame | None:
-    """Return how well each scorer foretold who would buy: name, auc, brier; the best first."""
-    found = _rows(_backtest(findings).get("scorers"), {"name": _TEXT, "auc": _REAL, "brier": _REAL})
+    """Return how well each scorer foretold who would buy: name, auc, brier, chosen ("yes" or empty); the best first."""
+    given = _part(findings, "backtest").get("scorers")
+    rows = [{**row, "chosen": "yes" if row.get("chosen") is True else ""} for row in _dicts(given)]
+    found = _rows(rows, {"name": _TEXT, "auc": _REAL, "brier": _REAL, "chosen": _TEXT})
     return None if found is None else found.sort(["auc", "name"], descending=[True, False], nulls_last=True)
 
 
 def calibration(findings: Mapping[str, Any]) -> pl.DataFrame | None:
     """Return the share foretold to buy and that which did, by tenths: decile, accounts, predicted, actual."""
     columns = {"decile": _WHOLE, "accounts": _WHOLE, "predicted": _REAL, "actual": _REAL}
-    found = _rows(_backtest(findings).get("calibration"), columns)
+    found = _rows(_part(findings, "backtest").get("calibration"), columns)
     return None if found is None else found.sort("decile")
 
 
 def roc(findings: Mapping[str, Any]) -> pl.DataFrame | None:
     """Return the receiver operating characteristic: false_positive_rate, true_positive_rate, from 0, 0 to 1, 1."""
-    pairs = _backtest(findings).get("roc")
+    pairs = _part(findings, "backtest").get("roc")
     if not isinstance(pairs, list):
         return None
     names = ("false_positive_rate", "true_positive_rate")
@@ -67,9 +102,13 @@ def roc(findings: Mapping[str, Any]) -> pl.DataFrame | None:
     return None if found is None else found.sort(names)
 
 
-def _backtest(findings: Mapping[str, Any]) -> Mapping[str, Any]:
-    given = findings.get("backtest")
+def _part(findings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    given = findings.get(name)
     return given if isinstance(given, dict) else {}
+
+
+def _dicts(given: object) -> list[dict[str, Any]]:
+    return [row for row in given if isinstance(row, dict)] if isinstance(given, list) else []
 
 
 def _rows(rows: object, columns: Mapping[str, Any]) -> pl.DataFrame | None:

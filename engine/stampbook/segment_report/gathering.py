@@ -13,7 +13,7 @@ from stampbook.errors import InputError, PluginError, near
 from stampbook.periods import instant_of, moment_of
 from stampbook.population import Frames, frames_wanted
 from stampbook.segment_report.look import needs_plots
-from stampbook.segment_report.survey import Judged, Survey
+from stampbook.segment_report.survey import Judged, Survey, leading
 from stampbook.segments import run_segments
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def survey(
             f"{context.calendar.iso(earlier)} comes after {context.calendar.iso(at)}: compare with a date before"
         )
     runs = _judge(registry, frames, at)
+    whose = leading(runs, scheme)
     lives = [run.scheme for run in runs if run.plugin == "lifecycle"][:1]
     dates = [months_before(at, months, context.calendar) for months in reversed(range(DATES))] if lives else []
+    over_time = [run for date in dates[:-1] for run in _judge(registry, frames, date, lives)]
+    over_time += [run for run in runs if run.scheme in lives]
     return Survey(
         program=context.name,
         program_hash=registry.hash,
@@ -101,8 +104,8 @@ def survey(
         since=moment_of(earlier),
         history=_of_polars(frames.history if isinstance(frames, Frames) else frames),
         runs=runs,
-        before=_judge(registry, frames, earlier),
-        over_time=tuple(run for date in dates for run in _judge(registry, frames, date, lives)),
+        before=() if whose is None else _judge(registry, frames, earlier, [whose.scheme]),
+        over_time=tuple(over_time),
         left_out=left_out,
         main=scheme,
     )

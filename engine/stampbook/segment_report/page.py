@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stampbook.segment_report.survey import Survey
 
 MANY_COLUMNS = 10
-"""With more of them a table's headings are turned on paper, so that none is cut off."""
+"""With more of them a table's headings are turned, so that none is cut off."""
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -83,7 +83,7 @@ def _facts(survey: Survey) -> Iterator[str]:
         "Accounts": f"{accounts:,}",
         "Purchases and returns": f"{rows:,}",
         "Currency": survey.currency.code,
-        "Schemes and their definitions": ", ".join(f"{run.scheme} {run.run.definition[:12]}" for run in survey.runs),
+        "Schemes": ", ".join(run.scheme for run in survey.runs),
     }
     if survey.left_out:
         facts["Left out, in other currencies"] = f"{survey.left_out:,}"
@@ -102,6 +102,7 @@ def _section(section: Section, currency: Asset) -> str:
         parts.append(f'<p class="missing">{escape(section.missing)}</p>')
     if section.text:
         parts.append(f"<p>{escape(section.text)}</p>")
+    parts += [f'<p class="note">{escape(note)}</p>' for note in section.notes]
     parts += [_figure(picture) for picture in section.pictures]
     parts += [_table(table, currency) for table in section.tables if table.shown != 0]
     parts.append("</section>")

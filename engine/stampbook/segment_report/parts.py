@@ -76,7 +76,7 @@ class Picture:
 class Section:
     """A section: `id` and `title`, what is said first, then pictures and tables.
 
-    `missing` says why there are none, and what to do.
+    `missing` says why there are none, and what to do; `notes` are what a run said is not as it should be.
     """
 
     id: str
@@ -85,6 +85,7 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     missing: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def cell(value: Any, kind: Kind, currency: Asset) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 
 from stampbook.segment_report import charts, tables
 from stampbook.segment_report.alluvial import alluvial
+from stampbook.segment_report.findings import whole
 from stampbook.segment_report.models import churn_section, value_section
 from stampbook.segment_report.parts import Column, Picture, Section, Table
 
@@ -70,9 +71,9 @@ def _grid(survey: Survey, revenue: pl.DataFrame) -> Section:
 def _accounts_and_revenue(survey: Survey) -> tuple[Column, ...]:
     return (
         Column("accounts", "accounts", "count"),
-        Column("accounts_percent", "of all, %", "percent"),
+        Column("accounts_percent", "accounts, %", "percent"),
         Column("revenue", f"revenue, {survey.currency.code}", "money"),
-        Column("revenue_percent", "of all, %", "percent"),
+        Column("revenue_percent", "revenue, %", "percent"),
     )
 
 
@@ -87,13 +88,16 @@ def _segments(survey: Survey, value: Judged | None) -> Section:
         *_accounts_and_revenue(survey),
         Column("orders", "orders", "count"),
         Column("mean_order_value", f"average order, {code}", "money"),
-        Column("mean_recency_days", "days since the last", "days"),
+        Column("mean_recency_days", "days since last order", "days"),
     )
     text = ""
     if value is None:
         text = 'For the lifetime value of each segment, add [[plugin]] use = "clv" to the program.'
     else:
-        columns += (Column("mean_expected_value", f"expected value an account, {code}", "money"),)
+        days = whole(value.findings, "horizon_days")
+        ahead = "still to come" if days is None else f"of the next {days:,} days"
+        text = f"Expected value is the mean of what {value.scheme} foretells of an account: the value {ahead}."
+        columns += (Column("mean_expected_value", f"expected value, {code}", "money"),)
     found = {run.scheme: tables.segment_table(run, survey.history, value) for run in survey.runs}
     largest = found[leading.scheme].sort(["accounts", "segment"], descending=[True, False]).row(0, named=True)
     picture = Picture(
@@ -138,7 +142,7 @@ def _flow(survey: Survey, revenue: pl.DataFrame) -> Section:
         Table(
             "flow_matrix",
             f"Accounts by their segment on {_day(survey, before)} (rows) and on {_day(survey, after)} (columns).",
-            (Column("before", "from, to"), *counts, Column(tables.ALL, tables.ALL, "count")),
+            (Column("before", "from ↓ to →"), *counts, Column(tables.ALL, tables.ALL, "count")),
             tables.transitions(flow, names),
             shown=None if len(names) <= LARGEST_MATRIX else 0,
         ),

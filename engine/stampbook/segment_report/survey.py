@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -48,7 +48,7 @@ class Survey:
         since: the earlier instant, with which `at` is compared.
         history: purchases and returns, see `stampbook.segments.HISTORY_COLUMNS`.
         runs: what each scheme said as of `at`, in the order of the program.
-        before: what schemes said as of `since`.
+        before: what the leading scheme, or more of them, said as of `since`.
         over_time: what the lifecycle scheme said at several instants, the earliest first.
         left_out: purchases and returns in other currencies.
         main: the scheme whose segments are mapped and whose moves are told; empty for the first that has scores
@@ -70,7 +70,7 @@ class Survey:
 
     def grid(self) -> Judged | None:
         """Return the first run with scores for recency and frequency."""
-        return next((run for run in self.runs if _has_grid(run.run.frame)), None)
+        return grid_of(self.runs)
 
     def made_by(self, plugin: str) -> Judged | None:
         """Return the first run that a plugin made."""
@@ -78,12 +78,22 @@ class Survey:
 
     def leading(self) -> Judged | None:
         """Return the run whose segments are mapped and whose moves are told."""
-        named = next((run for run in self.runs if run.scheme == self.main), None)
-        return named or self.grid() or next(iter(self.runs), None)
+        return leading(self.runs, self.main)
 
     def earlier(self, scheme: str) -> Judged | None:
         """Return what a scheme said as of `since`."""
         return next((run for run in self.before if run.scheme == scheme), None)
+
+
+def leading(runs: Sequence[Judged], main: str) -> Judged | None:
+    """Return the run of a scheme that is named; or else the first with recency and frequency, or else the first."""
+    named = next((run for run in runs if run.scheme == main), None)
+    return named or grid_of(runs) or next(iter(runs), None)
+
+
+def grid_of(runs: Sequence[Judged]) -> Judged | None:
+    """Return the first run with scores for recency and frequency."""
+    return next((run for run in runs if _has_grid(run.run.frame)), None)
 
 
 def _has_grid(frame: pl.DataFrame) -> bool:

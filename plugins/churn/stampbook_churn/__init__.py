@@ -60,19 +60,15 @@ class Churn(Plugin[ChurnConfig]):
         return self._found.get(at, {})
 
     def summary(self, found: Mapping[str, Any]) -> Sequence[str]:
-        """Say in words how well each scorer did in the back-test, which tells, and what is wrong with the models."""
+        """Say in words what was tried, which score tells, and what is wrong with the models."""
         tested, sentences = found.get("backtest"), []
         if tested:
-            scorers = (
-                f"{each['name']}{' (chosen)' if each['chosen'] else ''} {each['auc']:.3f} and {each['brier']:.3f}"
-                for each in tested["scorers"]
+            chosen = next(each for each in tested["scorers"] if each["chosen"])
+            said = (
+                f"back-test of {tested['days']} days: {tested['bought']:,} of {tested['accounts']:,} accounts bought; "
+                f"{chosen['name']} tells, with an AUC of {chosen['auc']:.3f}"
             )
-            tenths = (f"{100 * each['predicted']:.0f} and {100 * each['actual']:.0f}" for each in tested["calibration"])
-            sentences = [
-                f"back-test of {tested['days']} days: {tested['bought']:,} of {tested['accounts']:,} accounts bought",
-                f"AUC and Brier score: {', '.join(scorers)}",
-                f"percent predicted and bought, by tenths of the accounts: {', '.join(tenths)}",
-            ]
+            sentences = [said]
         return (*sentences, *found.get("warnings", ()))
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> Sequence[str]:

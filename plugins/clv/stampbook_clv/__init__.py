@@ -78,14 +78,9 @@ class Clv(Plugin[ClvConfig]):
             sentences.append(f"correlation between how often and how much: {found['value']['correlation']:.2f}")
         tested = found.get("holdout")
         if tested:
-            groups = (
-                f"{each['frequency']} ({each['accounts']:,} accounts) {each['predicted']:.2f} and {each['actual']:.2f}"
-                for each in tested["by_frequency"]
-            )
             predicted, actual = tested["predicted"], tested["actual"]
             sentences += [
                 f"holdout of {tested['days']} days: {predicted:,.0f} purchases predicted, {actual:,.0f} made",
-                f"an account, predicted and made, by purchases after the first: {', '.join(groups)}",
                 *(f"in the holdout, {warning}" for warning in tested["warnings"]),
             ]
         if "calibrated_by" in found:

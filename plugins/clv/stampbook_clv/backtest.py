@@ -54,6 +54,7 @@ def holdout(
         "days": days,
         "predicted": round(predicted, 2),
         "actual": round(actual, 2),
+        "most": _MOST_SHOWN,
         "by_frequency": compared.to_dicts(),
         "warnings": found["warnings"],
     }

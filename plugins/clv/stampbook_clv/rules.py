@@ -47,7 +47,13 @@ def segment(
 ) -> tuple[nw.LazyFrame[Any], dict[str, Any]]:
     """Return what is expected of every account with a row up to an instant, and what was found out on the way."""
     seen: pl.DataFrame = net_of_all_returns(visits(history, at, since=since).collect("polars").to_native())
-    found: dict[str, Any] = {"model": config.model, "accounts": len(seen), "warnings": [], "notes": []}
+    found: dict[str, Any] = {
+        "model": config.model,
+        "horizon_days": config.horizon_days,
+        "accounts": len(seen),
+        "warnings": [],
+        "notes": [],
+    }
     buying = Buying(seen, config, found)
     each = worth(seen, config, found)
     scale = 1.0

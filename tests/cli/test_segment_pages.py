@@ -113,7 +113,7 @@ def test_commands_of_the_table_run(empty: Path) -> None:
     (empty / "draft.toml").write_text(MOODS.format(policy=""), encoding="utf-8")
     commands = re.findall(r"(?m)^\| `stampbook (segments [^`]+)` \|", RULES)
     assert {command.split()[1] for command in commands} == {
-        "run", "show", "flow", "who", "compare", "explain", "schedule"
+        "run", "runs", "show", "flow", "who", "compare", "explain", "schedule"
     }  # fmt: skip
     for command in commands:
         assert run(*command.split()).output

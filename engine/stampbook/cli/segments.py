@@ -160,7 +160,7 @@ def run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
 
 
 def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> None:
-    from stampbook.cli.printing import counted, grouped, moment, print_table
+    from stampbook.cli.printing import counted, moment
     from stampbook.cli.segment_findings import tell_findings
 
     for made in data:
@@ -170,28 +170,12 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
             f"{counted(made['rows'], 'purchase or return', 'purchases and returns')}{again}"
         )
         click.echo()
-        if not made["segments"]:
+        if made["segments"]:
+            _tell_table(made["segments"], currency)
+        elif made["accounts"]:
+            click.echo("None of them is an account of this ledger, so that nobody's segment is kept.\n")
+        else:
             click.echo("Nobody has bought anything yet.\n")
-            continue
-        columns = ["accounts", "share %", f"revenue {currency}", "of it %", "orders", "mean order", "days since"]
-        print_table(
-            ["segment", *columns],
-            [
-                [
-                    row["segment"],
-                    f"{row['accounts']:,}",
-                    row["accounts_percent"],
-                    grouped(row["revenue"]),
-                    row["revenue_percent"],
-                    f"{row['orders']:,}",
-                    row["mean_order_value"] and grouped(row["mean_order_value"]),
-                    row["mean_recency_days"],
-                ]
-                for row in made["segments"]
-            ],
-            right=columns,
-        )
-        click.echo()
         _tell_said(made)
         tell_findings(made["findings"])
         came = f", {made['came']:,} of them new" if made["came"] else ""
@@ -201,6 +185,27 @@ def _tell_shares(data: list[dict[str, Any]], currency: str, left_out: int) -> No
         click.echo(f"{moved}{told}{refused}.\n")
     if left_out:
         click.echo(f"Left out: {counted(left_out, 'purchase or return', 'purchases and returns')} in other currencies.")
+
+
+def _tell_table(segments: list[dict[str, Any]], currency: str) -> None:
+    from stampbook.cli.printing import grouped, print_table
+
+    columns = ["accounts", "share %", f"revenue {currency}", "of it %", "orders", "mean order", "days since"]
+    rows = [
+        [
+            row["segment"],
+            f"{row['accounts']:,}",
+            row["accounts_percent"],
+            grouped(row["revenue"]),
+            row["revenue_percent"],
+            f"{row['orders']:,}",
+            row["mean_order_value"] and grouped(row["mean_order_value"]),
+            row["mean_recency_days"],
+        ]
+        for row in segments
+    ]
+    print_table(["segment", *columns], rows, right=columns)
+    click.echo()
 
 
 def _tell_said(made: dict[str, Any]) -> None:

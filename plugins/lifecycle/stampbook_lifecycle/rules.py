@@ -38,7 +38,8 @@ def _share(percent: str) -> Fraction:
 
 def segment(purchases: nw.LazyFrame[Any], at: datetime, config: LifecycleConfig) -> nw.LazyFrame[Any]:
     """Return the stage of every account with a row up to an instant, and what it rests on; see the module."""
-    aged = purchases.with_columns(age=days_since(nw.col("at"), at, purchases.implementation))
+    age = days_since(nw.col("at"), at, purchases.implementation)
+    aged = worked_out(purchases.select("account", "counted", "net", age=age))
     gaps = worked_out(_gaps(aged.filter(nw.col("counted")).select("account", "age")))
     told = (
         _known(aged, config.trend_days)

@@ -43,7 +43,7 @@ def segment(
     """Return what every account with a row up to an instant prefers, and what that rests on; see the module."""
     orders = _of_orders(purchases, since, config) if lines is None else _of_lines(lines, at, since, config)
     orders = worked_out(orders)
-    mine = orders.group_by("account").agg(orders=nw.col("event").n_unique().cast(nw.Int64))
+    mine = worked_out(orders.group_by("account").agg(orders=nw.col("event").n_unique().cast(nw.Int64)))
     counted = worked_out(orders.group_by("account", "value").agg(of_top=nw.len().cast(nw.Int64)))
     all_orders = mine.select(_all=nw.col("orders").sum())
     everybody = counted.group_by("value").agg(_many=nw.col("of_top").sum()).join(all_orders, how="cross")

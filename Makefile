@@ -96,9 +96,13 @@ $(COMPILED)/.ready: $(READY) hatch_build.py $(shell git ls-files 'engine/*.py' '
 compiled: $(COMPILED)/.ready ## make .venv-compiled, where the hot path is compiled
 	@:
 
+# Schemes of segments pass nothing that is compiled.
+SCHEMES := $(foreach name,abc attributes balance behaviour churn clv custom lifecycle preference rfm rfm_tables \
+  schemes_together spending,--ignore tests/plugins/test_$(name).py)
+
 test-compiled: $(COMPILED)/.ready ## the tests of the core and the plugins, on the compiled build
 	$(COMPILED)/bin/python -m pytest -n auto --dist worksteal -p no:cacheprovider tests/plugins tests/properties/test_core.py \
-	  tests/test_changing_programs.py tests/test_pipeline.py tests/test_verifying.py $(ARGS)
+	  tests/test_changing_programs.py tests/test_pipeline.py tests/test_verifying.py $(SCHEMES) $(ARGS)
 
 # Its own environment, since PySpark is large; it needs a Java of 17 or later, and without one its tests are skipped.
 $(SPARK)/.ready: $(READY)

@@ -164,12 +164,17 @@ def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
 
 
 def worked_out(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Return a frame that several parts of a calculation look at, worked out once and held: in memory, or by Spark."""
-    import narwhals as nw
+    """Return a frame that several parts of a calculation look at, worked out once and held: in memory, or by Spark.
 
+    Other engines work it out whenever it is looked at.
+    """
+    import narwhals as nw
+    import polars as pl
+
+    native: Any = frame.to_native()
     if frame.implementation.is_spark_like():
-        native: Any = frame.to_native().persist()
-    else:
+        native = native.persist()
+    elif isinstance(native, pl.LazyFrame):
         native = collected(frame).lazy()
     held: nw.LazyFrame[Any] = nw.from_native(native)
     return held

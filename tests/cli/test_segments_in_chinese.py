@@ -103,7 +103,7 @@ def test_options_have_their_keys_defaults_and_choices(name: str) -> None:
 
 def test_every_command_is_told_of() -> None:
     commands = re.findall(r"^## (stampbook segments \w+)$", COMMANDS, re.MULTILINE)
-    assert len(commands) == 8
+    assert len(commands) == 9
     told = rows(sections(CHINESE)["命令"].strip().partition("\n\n")[0])
     assert set(told) == {f"`{command}`" for command in commands}
 

@@ -2,8 +2,8 @@
 
 Most show a year of a real shop (examples/online_retail), by the program of the demo and the schemes of `MORE`. Returns
 stand at their own time there, since finding their purchases takes the ledger; `make demo` does that. The shop's books
-hold no stored value, no discounts and no categories, so schemes that need them are shown with a made-up market, which
-is the same on every machine.
+hold no stored value, no discounts and no categories, and no model of lifetime value finds that anybody dropped out in
+that year, so schemes that need these are shown with a made-up market, which is the same on every machine.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from stampbook.population import Frames
 from stampbook.segment_report import charts, tables
 from stampbook.segment_report.gathering import survey
 from stampbook.segment_report.look import SERIES, inline, standing_alone, svg
+from stampbook.segment_report.models import value_section
 from stampbook.segment_report.parts import WIDE
 from stampbook.segment_report.sections import sections
 from stampbook.testing.histories import PROGRAM as MARKET_PROGRAM
@@ -28,6 +29,7 @@ from stampbook.testing.histories import Market, frames
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from stampbook.segment_report.parts import Section
     from stampbook.segment_report.survey import Judged, Survey
 
     Draw = Callable[[int], alt.TopLevelMixin]
@@ -40,9 +42,6 @@ AT = "2011-12-09T23:59:59"
 MORE: Final = """
 [attributes]
 country = "text"
-
-[[plugin]]
-use = "clv"
 
 [[plugin]]
 use = "churn"
@@ -92,13 +91,18 @@ MARKET = Market(accounts=2_000, seed=5)
 MARKET_AT = "2024-12-29T23:59:59"
 MARKET_SCHEMES: Final = """
 [[plugin]]
+use = "clv"
+
+[[plugin]]
 use = "behaviour"
 returned_from = "30%"
 discounted_from = "50%"
 
 [[plugin]]
 use = "balance"
-amounts = ["50", "20"]
+by = "both"
+amounts = ["50"]
+names = ["high", "low"]
 
 [[plugin]]
 use = "preference"
@@ -117,25 +121,39 @@ def _drawn(draw: Draw) -> str:
 
 def _of_the_shop() -> dict[str, Draw]:
     seen = _survey(PROGRAM.read_text(encoding="utf-8") + MORE, _shop, AT)
-    drawn = {picture.name: picture.draw for section in sections(seen) for picture in section.pictures}
-    curve = tables.pareto(tables.worth(seen.history, seen.at))
-    drawn["spending"] = partial(
-        charts.pareto_curve, tables.thinned(curve), tables.classes(curve, _judged(seen, "spending"))
-    )
-    return drawn | {name: _accounts_and_revenue(seen, name) for name in ("attributes", "custom")}
+    shares_of = {name: _accounts_and_revenue(seen, name) for name in ("attributes", "custom")}
+    return _reported(sections(seen)) | {"spending": _spending(seen)} | shares_of
 
 
 def _of_the_market() -> dict[str, Draw]:
     seen = _survey(MARKET_PROGRAM + MARKET_SCHEMES, lambda _: frames(MARKET), MARKET_AT)
+    shares_of = {name: _accounts_and_revenue(seen, name) for name in ("behaviour", "preference")}
+    return _reported([value_section(_judged(seen, "clv"))]) | {"balance": _balance(seen)} | shares_of
+
+
+def _reported(found: Sequence[Section]) -> dict[str, Draw]:
+    return {picture.name: picture.draw for section in found for picture in section.pictures}
+
+
+def _spending(seen: Survey) -> Draw:
+    """Draw the curve of those who kept something, with the classes of `spending` on it."""
+    run = _judged(seen, "spending")
+    buyers = run.run.frame.filter(pl.col("segment") != "none").select("account")
+    curve = tables.pareto(tables.worth(seen.history, seen.at).join(buyers, on="account", how="semi"))
+    return partial(charts.pareto_curve, tables.thinned(curve), tables.classes(curve, run))
+
+
+def _balance(seen: Survey) -> Draw:
+    """Draw the layers and movements of those who hold something."""
     held = (
         _judged(seen, "balance")
-        .run.frame.group_by("segment")
-        .agg(pl.len().alias("accounts"), pl.col("balance").sum())
-        .select("segment", *((pl.col(name) * 100 / pl.col(name).sum()) for name in ("accounts", "balance")))
+        .run.frame.filter(pl.col("segment") != "empty")
+        .group_by("segment")
+        .agg(pl.len().alias("accounts"), pl.col("balance").sum().alias("stored value"))
+        .with_columns(pl.col(name) * 100 / pl.col(name).sum() for name in ("accounts", "stored value"))
     )
-    drawn: dict[str, Draw] = {name: _accounts_and_revenue(seen, name) for name in ("behaviour", "preference")}
-    layers = ("high", "middle", "low", "empty")
-    return drawn | {"balance": partial(shares, held.rename({"balance": "stored value"}), order=layers)}
+    order = [f"{layer}_{move}" for layer in ("high", "low") for move in ("rising", "steady", "falling", "dormant")]
+    return partial(shares, held, order=[name for name in order if name in held["segment"]])
 
 
 def _survey(program: str, history_of: Callable[[str], Frames], at: str) -> Survey:
@@ -174,7 +192,7 @@ def shares(parts: pl.DataFrame, width: int, *, order: Sequence[str]) -> alt.TopL
         for name in names
     ]
     base = alt.Chart(inline(values)).encode(
-        x=alt.X("percent:Q", title="of all, %", axis=alt.Axis(tickCount=5)),
+        x=alt.X("percent:Q", title="share of all, %", axis=alt.Axis(tickCount=5)),
         y=alt.Y("segment:N", title=None, sort=list(order), scale=alt.Scale(paddingInner=0.25)),
         yOffset=alt.YOffset("what:N", sort=names),
     )

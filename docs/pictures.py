@@ -150,6 +150,7 @@ def _balance(seen: Survey) -> Draw:
         .run.frame.filter(pl.col("segment") != "empty")
         .group_by("segment")
         .agg(pl.len().alias("accounts"), pl.col("balance").sum().alias("stored value"))
+        .sort("segment")
         .with_columns(pl.col(name) * 100 / pl.col(name).sum() for name in ("accounts", "stored value"))
     )
     order = [f"{layer}_{move}" for layer in ("high", "low") for move in ("rising", "steady", "falling", "dormant")]

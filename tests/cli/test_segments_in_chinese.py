@@ -28,6 +28,7 @@ SCHEMES = sorted(
 SAID = {"**needed**": "**必填**", "standard names": "原名"}
 _PART = re.compile(r"<!-- begin ([\w.]+) -->\n\n(.*?)\n\n<!-- end -->", re.DOTALL)
 _KEYS = re.compile(r"<!-- keys of ([\w.]+) -->\n\n(.*?)\n\n", re.DOTALL)
+_PICTURE = re.compile(r"!\[([^\]]+)\]\(((?:\.\./)?pictures/\w+\.svg)\)")
 _PYTHON = re.compile(r"\S*python\S* -m stampbook\.cli")
 
 
@@ -64,6 +65,16 @@ def test_a_section_has_all_its_parts(scheme: str) -> None:
     formula = {"clv": "**模型。**", "churn": "**回测。**"}.get(scheme, "**公式。**")
     parts = (formula, f"<!-- keys of {scheme} -->", "**例。**", "**局限。**")
     assert [part for part in parts if part not in sections(CHINESE)[scheme]] == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_both_pages_show_the_same_pictures_of_a_scheme(scheme: str) -> None:
+    english = _PICTURE.findall(sections(ENGLISH)[scheme])
+    chinese = _PICTURE.findall(sections(CHINESE)[scheme])
+    assert english
+    assert [name for _, name in chinese] == [f"../{name}" for _, name in english]
+    assert all(len(told) > least for shown, least in ((english, 30), (chinese, 15)) for told, _ in shown)
+    assert all((DOCS / name).is_file() for _, name in english)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

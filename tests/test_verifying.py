@@ -239,3 +239,21 @@ def test_programs_that_come_and_go_accuse_nobody(
                 engine.put_text_in_force(program, effective_from=clock.now - days * DAY)
             list(engine.tick(clock.now))
         assert verify(engine).findings == ()
+
+
+@pytest.mark.parametrize("size", [1, 9])
+@pytest.mark.parametrize("kind", ["purchase.cancelled", "purchase.completed", "return"])
+def test_what_is_sent_after_a_refused_purchase_is_refused_whenever_it_is_decided(
+    any_db: str, kind: str, size: int
+) -> None:
+    """A till whose sale was refused voids it all the same: the books are none the worse for it."""
+    tenders = [{"kind": "stored_value", "amount": "5.00"}]
+    events = [
+        event("account.opened", "open"),
+        event("purchase", "sale", at=START + timedelta(hours=1), amount="5.00", tenders=tenders),
+        event(kind, "void", at=START + timedelta(hours=2), purchase="sale"),
+    ]
+    with opened(any_db) as engine:
+        outcomes = run(engine, events, size)
+        assert [each.code for each in outcomes[-1].objections] == ["unknown_purchase"]
+        assert verify(engine).findings == ()

@@ -40,7 +40,8 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
         at, left = max(draft.account.clock, draft.event.at), -units
         view = AccountView(draft.account, at, draft.registry.context, since=draft.event.at)
         free_lots = view.takeable_lots(asset, draft.postings)
-        free_lots.sort(key=lambda each: _terms(draft.account.lots[each[0]]) != (kind, expires_at, priority))
+        lots, terms = draft.account.lots, (kind, expires_at, priority)
+        free_lots.sort(key=lambda each: _strange(lots[each[0]], terms, effective_at, at))
         for lot, free in free_lots:
             part = min(free, left)
             if part:
@@ -56,5 +57,7 @@ def earned_of(wish: Entitlement) -> Earned:
     return Earned(wish.rule, wish.asset, abs(wish.units), *wish[3:])
 
 
-def _terms(lot: Lot) -> tuple[str, int, int]:
-    return lot.kind, lot.expires_at, lot.priority
+def _strange(lot: Lot, terms: tuple[str, int, int], effective_at: int, at: int) -> tuple[bool, bool]:
+    """Say by what a lot is none that units of these terms went to; those that can be spent by now may share one."""
+    alike = lot.effective_at == effective_at or max(lot.effective_at, effective_at) <= at
+    return (lot.kind, lot.expires_at, lot.priority) != terms, not alike

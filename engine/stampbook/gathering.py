@@ -150,7 +150,7 @@ class Gathered:
         past = self.pasts.get(key)
         if past is None and key in self.first:
             entries = [self.first[key]]
-            past = past_of(entries, self.programs.judge_of(entries[0])) if entries[0].accepted else None
+            past = past_of(entries, self.programs.judge_of(entries[0]))
             if past is not None:
                 self.pasts[key] = past
         return past and replace(past, expired=account.expired)

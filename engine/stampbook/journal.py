@@ -194,10 +194,11 @@ def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:
         registry: the program that judged the purchase.
 
     Returns:
-        None where the first entry is no purchase.
+        None where the first entry is no purchase, or one that was refused.
     """
     purchase = entries[0]
-    event = event_of(purchase, registry) if purchase.type in {"purchase", "earlier.recalled"} else None
+    known = purchase.accepted and purchase.type in {"purchase", "earlier.recalled"}
+    event = event_of(purchase, registry) if known else None
     if isinstance(event, EarlierRecalled):
         return recalled_purchase(event, purchase.seq)
     if not isinstance(event, Purchase):

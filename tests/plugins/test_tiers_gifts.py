@@ -127,3 +127,68 @@ def test_a_gift_each_period_is_not_given_again_to_who_had_kept_the_level_at_the_
     ledger.post(type="tier.unlocked", reason="put right", at="2026-02-02")
     ledger.post(type="purchase", amount="50.00", at="2026-02-03")
     assert (ledger.fact("tier"), ledger.balance("points")) == ("gold", "18")
+
+
+LADDER = """
+[program]
+name = "Two gifts"
+currency = "GBP"
+open_accounts = "on first event"
+[assets.points]
+[metrics.spend]
+sum = "order.net"
+[[plugin]]
+use = "refunds"
+[[plugin]]
+use = "tiers"
+metric = "spend"
+returns = "at once"
+[[plugin.level]]
+name = "blue"
+[[plugin.level]]
+name = "silver"
+reach = "30"
+[[plugin.level.gift]]
+name = "w"
+amount = "9"
+take_back = true
+{gift}
+[[plugin.level]]
+name = "gold"
+reach = "80"
+[[plugin.level.gift]]
+name = "y"
+amount = "5"
+take_back = true
+"""
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+@pytest.mark.parametrize("back", ["2025-03-01", "2025-03-02", "2025-03-04"])
+@pytest.mark.parametrize("second", ["2025-03-01", "2025-03-02"])
+@pytest.mark.parametrize("amounts", [("70.00", "134.00"), ("70.00", "70.00"), ("100.00", "70.00")])
+def test_what_was_given_on_a_climb_goes_back_and_nothing_else(
+    amounts: tuple[str, str], second: str, back: str, order: str
+) -> None:
+    """However many steps up and down at one instant: events that tell no time of day share it."""
+    back = max(back, second)
+    ledger = Ledger(LADDER.format(gift=""))
+    ledger.post(type="adjust", asset="points", amount="100", reason="a start", at="2025-01-01")
+    for climb, days in (("one", ("2025-03-01", second)), ("two", (back, back))):
+        for name, amount, day in zip("ab", amounts, days, strict=True):
+            ledger.post(type="purchase", id=f"{climb}-{name}", amount=amount, at=day)
+        given = "105" if amounts[0] == "100.00" else "114"  # silver is jumped over, or entered first
+        assert (ledger.fact("tier"), ledger.balance("points")) == ("gold", given)
+        for name in order:
+            ledger.post(type="return", purchase=f"{climb}-{name}", at=back)
+        assert (ledger.fact("tier"), ledger.balance("points")) == ("blue", "100")
+
+
+def test_a_gift_that_waits_stays_when_another_of_the_same_terms_goes_back() -> None:
+    ledger = Ledger(LADDER.format(gift="pending = '7 days'"))
+    ledger.post(type="tier.granted", level="gold", until="2025-02-02", reason="a trial", at="2025-02-01")
+    ledger.post(type="purchase", amount="40.00", at="2025-03-01T10:00")
+    ledger.post(type="purchase", id="p", amount="70.00", at="2025-03-02T10:00")
+    assert (ledger.balance("points"), ledger.pending("points")) == ("10", "9")
+    ledger.post(type="return", purchase="p", at="2025-03-03T10:00")
+    assert (ledger.fact("tier"), ledger.balance("points"), ledger.pending("points")) == ("silver", "5", "9")

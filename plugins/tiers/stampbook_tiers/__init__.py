@@ -159,7 +159,9 @@ class Tiers(Plugin[TiersConfig]):
             if event.scheme != self.config.fact:
                 return []
             facts = self._by_hand.facts(event, account, at)
-        elif isinstance(event, _CHANGED) or (isinstance(event, _OF_TIME) and not self._is_own(event)):
+        elif isinstance(event, _CHANGED):
+            return self._benefits.climbed(event, account, at) if event.scheme == self.config.fact else []
+        elif isinstance(event, _OF_TIME) and not self._is_own(event):
             return []
         facts = [*facts, *self._judge.facts(account, at, event, facts)]
         return [*facts, *self._rewards.kept(event, account, facts)] if isinstance(event, TierReview) else facts

@@ -15,6 +15,7 @@ from stampbook import (
     Multiplier,
     PluginError,
 )
+from stampbook_tiers.climbing import Climb
 from stampbook_tiers.events import UNDOING, TierLowered, TierRaised, TierReview
 from stampbook_tiers.history import changes, level_at
 
@@ -80,6 +81,8 @@ class Benefits:
             for level in config.levels
         }
         self._ranks = {level.name: rank for rank, level in enumerate(config.levels)}
+        self._climb = Climb(plugin.name, config.fact, self._ranks)
+        self._takes_back = any(gift.take_back for level in config.levels for gift in level.gifts)
         self.has_gifts = any(level.gifts for level in config.levels)
         self._has_once = any(gift.once is True for level in config.levels for gift in level.gifts)
         self._elsewhere = f"_{plugin.name}.entered:"
@@ -230,21 +233,15 @@ class Benefits:
             NEVER if gift.ends is None else gift.ends(at),
         )
 
-    def _undone(self, event: TierLowered, account: AccountView) -> Iterator[tuple[_Gift, int]]:
-        """Yield the gifts of levels that are no longer reached, each with the instant at which it was given.
+    def climbed(self, event: Changed, account: AccountView, at: int) -> list[Fact]:
+        """Return what has to be kept of a change of level, so that its gifts can be taken back."""
+        return self._climb.noted(event, account, at) if self._takes_back else []
 
-        What was given before the account had last been as low as now was another climb's.
-        """
-        past = [
-            (change.after, change.since) for change in changes(account.facts(self._fact)) if change.since < event.at
-        ]
-        if not past or past[-1][0] != event.before:
-            past.append((event.before, event.at))  # entered and left within one instant
-        for place in range(len(past) - 1, -1, -1):
-            name, since = past[place]
-            if not name or self._ranks.get(name, 0) <= self._ranks.get(event.after, -1):
-                return
-            again = self.is_known(name, account, since, [at for before, at in past[:place] if before == name])
+    def _undone(self, event: TierLowered, account: AccountView) -> Iterator[tuple[_Gift, int]]:
+        """Yield the gifts of levels that are no longer reached, each with the instant at which it was given."""
+        entered = [(change.after, change.since) for change in changes(account.facts(self._fact))]
+        for since, name in self._climb.left(event, account):
+            again = self.is_known(name, account, since, [at for level, at in entered if level == name and at < since])
             for gift in self._gifts.get(name, ()):
                 if gift.take_back and not (gift.once is True and again):
                     yield gift, since

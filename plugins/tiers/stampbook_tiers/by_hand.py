@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from stampbook import NEVER, Fact, Objection
@@ -24,6 +25,7 @@ class ByHand:
         self.granted = f"{fact}_granted"
         self.locked = f"{fact}_locked"
         self.invited = f"{fact}_invited"
+        self.undone = {name: f"_{name}.undone" for name in (self.granted, self.locked)}
 
     def objections(self, event: Event, account: AccountView) -> list[Objection]:
         """Return why what an operator wants cannot be done."""
@@ -76,13 +78,31 @@ class ByHand:
         facts = [fact for name in (self.granted, self.locked) if (fact := account.fact(name)) is not None]
         return max((self._ranks.get(fact.value, -1) for fact in facts if fact.until > later), default=-1)
 
-    def before(self, account: AccountView, name: str) -> int:
-        """Return the level that the account had when a grant or lock that has ended, or ends now, began; or -1."""
+    def hidden(self, account: AccountView, name: str) -> Fact | None:
+        """Return the level that the account had when a grant or lock that has ended, or ends now, began; or None."""
+        begun = self._begun(account, name)
+        held = [fact for fact in account.facts(self._fact) if fact.since < begun <= fact.until]
+        return held[-1] if held else None
+
+    def _begun(self, account: AccountView, name: str) -> int:
         begun = 0
         for fact in reversed(account.facts(name)):
             if begun and (not fact.value or fact.until != begun):
                 break
             if fact.value:
                 begun = fact.since  # one that was made longer began with the first of them
-        held = [fact for fact in account.facts(self._fact) if fact.since < begun <= fact.until]
-        return self._ranks.get(held[-1].value, -1) if held else -1
+        return begun
+
+    def before(self, account: AccountView, name: str) -> int:
+        """Return the level to come back to when a grant or lock ends, returns since it began included; or -1."""
+        held = self.hidden(account, name)
+        rank = -1 if held is None else self._ranks.get(held.value, -1)
+        undone = account.facts(self.undone[name])
+        if undone and undone[-1].since >= self._begun(account, name):
+            left = [self._ranks.get(level, -1) for level in json.loads(undone[-1].value)]
+            rank = min(rank, max(left, default=-1))
+        return rank
+
+    def undo(self, name: str, level: str, at: int) -> Fact:
+        """Return a fact by which a grant or lock, when it ends, comes back to no more than a level, or to none."""
+        return Fact(self.undone[name], json.dumps([level] if level else []), at, NEVER)

@@ -116,9 +116,11 @@ class Judge:
             after = self._lapsed(account, rank, name)
         else:
             after = self._ordinary(account, rank)
+            if event.type in UNDOING and self._config.returns == "at once":
+                forgiven = self._undone_beneath(account, at)
             if event.type in UNDOING and after == rank >= 0:
                 if self._config.returns == "at once":
-                    after = self._undone(account, rank)
+                    after = self._undone(account, rank, account.since(self.fact))
                 elif self._config.returns == "never":
                     forgiven = self._forgive(account, rank, at)
         after = self._bound(account, rank, after, by_hand)
@@ -178,16 +180,28 @@ class Judge:
         after = max(before, kept(self.steps, met, max(rank, before)))
         return reached(self.steps, met, self.invited(account), after)
 
-    def _undone(self, account: AccountView, rank: int) -> int:
+    def _undone_beneath(self, account: AccountView, at: int) -> list[Fact]:
+        """Return what a return undoes of the levels that come back when grants and locks end."""
+        found = []
+        for name in (self.by_hand.granted, self.by_hand.locked):
+            held = self.by_hand.hidden(account, name) if account.text(name) else None
+            rank = -1 if held is None else self.by_hand.before(account, name)
+            if held is not None and rank >= 0:
+                after = self._undone(account, rank, held.since)
+                if after < rank:
+                    found.append(self.by_hand.undo(name, self.steps[after].name if after >= 0 else "", at))
+        return found
+
+    def _undone(self, account: AccountView, rank: int, since: int) -> int:
         """Return the level after a return: that of what is left, where the level was reached in this period."""
-        held, day = account.fact(self.fact), account.day
+        day = account.day
         goal = self.steps[rank].reach
         first = min(
             [self.measures.first_day(w.metric, account, day, 0) for w in goal.wants if w.tenure is None] or [day]
         )
         begun = self.calendar.start_of(first) if first > 1 else -NEVER
-        if held is None or account.since(self.fact) < begun:
-            return rank
+        if since < begun or (since == begun and self._config.upgrade == "at review"):
+            return rank  # it was held when the period began, or a review of the period before gave it
         met = self.met(account, day)
         if met(goal) or not self.met(account, day, before=True)(goal):
             return rank

@@ -23,13 +23,17 @@ SALES = "sales"
 BREAKAGE = "breakage"
 PROMOTION = "promotion"
 REFUND_PAID = "refund.paid"
-_NOT_CONSUMED = frozenset(["adjustments", "cash", "transfers", "opening", PROMOTION, BREAKAGE])
-"""Books to which value goes that nobody consumed: put right, taken back, paid back, expired, or another account's."""
+_NOT_CONSUMED = frozenset(["adjustments", "cash", "exchange", "transfers", "opening", PROMOTION, BREAKAGE])
+"""Books to which value goes that nobody consumed: put right, taken back, paid back, changed into another currency,
+expired, or another account's."""
 
 
 @dataclass(slots=True)
 class TopUp:
-    """Money paid in, with the bonus that came with it; smallest units. `lot` holds what is left of the money."""
+    """Money paid in, with the bonus that came with it; smallest units. `lot` holds what is left of the money.
+
+    `seq` is its position in the journal; `given` is what the same event granted on top, by lot.
+    """
 
     id: str
     source: str
@@ -37,6 +41,8 @@ class TopUp:
     lot: int
     paid: int
     bonus: int = 0
+    seq: int = 0
+    given: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -185,10 +191,13 @@ def _came(story: Story, entry: Happened, lot: int, amount: int, book: str) -> No
         known.paid += amount
     elif is_paid:
         since = next((opened.effective_at for opened in entry.opened if opened.number == lot), entry.at)
-        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose))
+        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose, entry.seq))
         story.loose = 0
     elif story.topups:
-        story.topups[-1].bonus += amount
+        last = story.topups[-1]
+        last.bonus += amount
+        if last.seq == entry.seq:
+            last.given[lot] = last.given.get(lot, 0) + amount
     else:
         story.loose += amount
 

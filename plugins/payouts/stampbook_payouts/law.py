@@ -90,8 +90,9 @@ class Rule(NamedTuple):
 class Clause(NamedTuple):
     """What a program may not say: a term of the operator's that the law makes void, or does not allow.
 
-    `term` is an option of the plugin; `least` the shortest validity in months, `most` the largest amount or share, in
-    the option's own words, `never` a word that it may not be.
+    `term` is an option of the plugin, or `lapse`: that money is gone when its time is over. `least` is the shortest
+    validity in months, `most` the largest amount or share, in the option's own words, `never` a word that it may not
+    be.
     """
 
     term: str

@@ -28,6 +28,8 @@ CN_SINGLE_PURPOSE_CARD = Pack(
                cards=("registered",)),
         Clause("validity", f"{_ORDER} Art. 19", "a bearer card is good for 3 years or longer", "seen", least=36,
                cards=("bearer",)),
+        Clause("lapse", f"{_ORDER} Art. 19", "a card with a balance is activated or exchanged when its time is over",
+               "seen", least=1200),
         Clause("ceiling", f"{_ORDER} Art. 18", "a registered card holds at most 5000.00", "seen", most="5000.00",
                cards=("registered",)),
         Clause("ceiling", f"{_ORDER} Art. 18", "a bearer card holds at most 1000.00", "seen", most="1000.00",

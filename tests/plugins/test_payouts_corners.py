@@ -76,6 +76,19 @@ def test_a_withdrawal_from_some_top_ups_takes_the_bonus_that_they_had_brought(mo
     assert ledger.balance("EUR") == "41.00"
 
 
+def test_an_instalment_belongs_to_its_own_top_up_however_late_it_comes() -> None:
+    bonus = BONUS.format(more='[plugin.bonus.instalments]\ncount = 2\nevery = "month"\n').replace('"40"', '"1000"')
+    ledger = shop(order='"paid_first", "created"', more=f'{RATES}{bonus}gives = "1000"')
+    ledger.post(type="topup", amount="1000", at="2025-05-10")
+    ledger.post(type="topup", amount="100", at="2025-05-20")
+    ledger.tick("2025-06-20")
+    ledger.post(type="spend", amount="1100", at="2025-06-21")
+    # Of the first top-up and its two instalments 1100 of 2000 were used, of the second nothing: 450 and 100 come back.
+    outcome = ask(ledger, "operator")
+    assert refund(outcome) == "550.00"
+    assert lines(outcome)["by_topup"] == ("26.19", "")
+
+
 def test_nothing_was_rescinded_before_it_was_agreed() -> None:
     ledger = shop()
     prepaid(ledger, "1000")

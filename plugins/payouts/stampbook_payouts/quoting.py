@@ -297,7 +297,7 @@ def _by_withdrawal(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms
         if rights and left.get(topup.lot):
             rules += rights
             mine.append(topup.lot)
-            for lot, part in _brought(topup, story, lots):
+            for lot, part in _brought(topup, lots):
                 with_them[lot] = min(left[lot], with_them.get(lot, 0) + part)
     if not rules:
         return
@@ -314,14 +314,12 @@ def _by_withdrawal(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms
     yield _Way(rule, amount, tuple(lines), only, frozenset(each.id for each in rules), bonus=forfeited)
 
 
-def _brought(topup: TopUp, story: Story, lots: Sequence[Lot]) -> Iterator[tuple[int, int]]:
-    """Yield what is left of the bonus of a top-up, by lot: what came in its own event, and its instalments."""
-    shared = {lot for each in story.topups for lot in each.given}
+def _brought(topup: TopUp, lots: Sequence[Lot]) -> Iterator[tuple[int, int]]:
+    """Yield what is left of the bonus that a top-up had brought, by lot."""
     for lot in lots:
-        if lot.kind != "paid" and lot.free:
-            part = topup.given.get(lot.number, lot.free if lot.origin == topup.seq and lot.number not in shared else 0)
-            if part:
-                yield lot.number, min(part, lot.free)
+        part = min(topup.given.get(lot.number, 0), lot.free)
+        if part:
+            yield lot.number, part
 
 
 def _in_cash(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Iterator[_Way]:

@@ -137,3 +137,23 @@ def test_what_is_frozen_is_told_as_that() -> None:
     outcome = ask(ledger)
     assert codes(outcome) == ["open_holds"]
     assert "set aside or frozen; capture, void or unfreeze it first" in outcome.objections[0].message
+
+
+@pytest.mark.parametrize(
+    ("pack", "amount", "means", "expected"),
+    [
+        ("cn-single-purpose-card", "100.00", "cash", []),
+        ("cn-single-purpose-card", "100.01", "cash", ["not_in_cash"]),
+        ("cn-single-purpose-card", "100.01", "现金", ["not_in_cash"]),
+        ("cn-single-purpose-card", "100.01", "bank", []),
+        ("cn-beijing", "100.01", "cash", []),
+    ],
+)
+def test_more_than_100_yuan_is_not_paid_in_cash(pack: str, amount: str, means: str, expected: list[str]) -> None:
+    ledger = shop("cn-2025", pack)
+    prepaid(ledger, amount)
+    ask(ledger, id="r")
+    ledger.post(type="refund.approved", about="r", at="2025-09-01")
+    paid = ledger.post(type="refund.paid", about="r", means=means, at="2025-09-02")
+    assert codes(paid) == expected
+    assert ledger.balance("CNY") == (amount if expected else "0.00")

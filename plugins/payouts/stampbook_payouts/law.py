@@ -19,10 +19,12 @@ Topic = Literal[
     "at_par",
     "interest",
     "pay_within",
+    "in_cash",
     "session",
     "period",
 ]
-"""What a rule answers: how the principal is worked out, what was delivered counts, what else comes back, and when."""
+"""What a rule answers: how the principal is worked out, what was delivered counts, what else comes back,
+when, and by what means."""
 Looks = Literal["contract", "topup", "refund"]
 Status = Literal["verified", "seen", "unverified", "reading"]
 """Whether the provision was read itself, seen in another's words, not found at all, or is how we read a gap in it."""

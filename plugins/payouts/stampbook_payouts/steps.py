@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stampbook import Deposit, Objection, Posting, Remember
 from stampbook_payouts.events import RefundApproved, RefundPaid, RefundRejected, RefundRequested
+from stampbook_payouts.law import CashOut
 from stampbook_payouts.quoting import Quote
 from stampbook_payouts.requests import balance_mark, has_moved, in_the_way, is_paid_out, kept, lots_of_sale
 from stampbook_payouts.settling import settled
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stampbook_payouts.requests import Quotes
 
 _Step = RefundApproved | RefundRejected | RefundPaid
+_CASH = ("cash", "现金")
 _TOLD = ("refund", "_result", "_currency", "_principal", "_fee", "_interest")
 
 
@@ -93,6 +95,7 @@ class Steps:
             yield Objection("not_approved", f"{event.about!r} is not approved yet")
             return
         quoted, sale = earlier.remembered, self._sale(account, earlier)
+        yield from self._by_what_means(event, quoted["_result"])
         for name in _TOLD:
             yield Remember(name, quoted[name])
         lots = self._concerned(account, sale)
@@ -109,6 +112,18 @@ class Steps:
         bonus = [(int(lot), int(amount)) for lot, _, amount in parts]
         for number, amount, book in settled(lots, money.units(quoted["_principal"]) - fee, fee, only, bonus):
             yield Posting(money.code, amount, number, book, self._rule)
+
+    def _by_what_means(self, event: RefundPaid, result: str) -> Iterator[Objection]:
+        """Yield why so much is not paid in cash."""
+        money, day = self._program.currency, self._program.calendar.day(event.at)
+        if event.means.strip().casefold() not in _CASH:
+            return
+        for rule in (each for pack in self._terms.packs for each in pack.rules if each.topic == "in_cash"):
+            most = rule.value
+            if not isinstance(most, CashOut) or most.currency != money.code:
+                continue
+            if rule.first_day <= day <= rule.last_day and money.units(result) > money.units(most.most):
+                yield Objection("not_in_cash", f"{money.told(money.units(result))}: {rule.about} ({rule.cite})")
 
     def _concerned(self, account: AccountView, sale: int | None) -> list[Lot]:
         """Return the lots that a refund is about: those of the currency, or what the sale of a pass put there."""

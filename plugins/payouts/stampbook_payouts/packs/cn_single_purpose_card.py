@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook_payouts.law import Clause, Pack, Rule, Status
+from stampbook_payouts.law import CashOut, Clause, Pack, Rule, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,9 @@ CN_SINGLE_PURPOSE_CARD = Pack(
         Rule("cn-card/21", "at_par", "", f"{_ORDER} Art. 21",
              "a card is refunded by its own terms; the name, the card and the amount are recorded", "seen",
              since="2012-11-01", until="2025-04-30"),
+        Rule("cn-card/21-cash", "in_cash", CashOut("CNY", "100.00"), f"{_ORDER} Art. 21",
+             "at most 100.00 is paid back in cash; more goes to a bank account of the same name", "seen",
+             since="2012-11-01"),
     ),
     (
         Clause("validity", f"{_ORDER} Art. 19", "a registered card has no expiry", "seen", least=1200,
@@ -36,9 +39,6 @@ CN_SINGLE_PURPOSE_CARD = Pack(
                cards=("bearer",)),
     ),
 )  # fmt: skip
-
-CASH_AT_MOST = "100.00"
-"""What may be paid back in cash; more goes to a bank account of the same name (Art. 21)."""
 
 RESERVE: Mapping[str, tuple[int, str, Status]] = {
     "scale": (20, f"{_ORDER} Art. 26", "seen"),

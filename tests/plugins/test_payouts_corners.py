@@ -157,3 +157,19 @@ def test_more_than_100_yuan_is_not_paid_in_cash(pack: str, amount: str, means: s
     paid = ledger.post(type="refund.paid", about="r", means=means, at="2025-09-02")
     assert codes(paid) == expected
     assert ledger.balance("CNY") == (amount if expected else "0.00")
+
+
+def test_what_is_withdrawn_by_right_bears_no_fee_and_the_terms_give_the_rest() -> None:
+    options = {"currency": "EUR", "zone": "Europe/Dublin", "more": 'distance = true\nfee = "10%"'}
+    ledger = shop("uk-eu", "contract", **options)
+    ledger.post(type="topup", amount="30", at="2025-01-01")
+    ledger.post(type="topup", amount="50", at="2025-06-10")
+    outcome = ask(ledger, id="r", at="2025-06-12")
+    assert refund(outcome) == "77.00"  # 50.00, and 30.00 less 3.00; all of it by the terms would be 72.00
+    assert lines(outcome)["fee"][0] == "-3.00"
+    assert "uk-eu/withdrawal 50.00" in outcome.memo["remembered"]["_beaten"]
+    paid = pay_out(ledger, "r", "2025-06-12")
+    books = [posting.destination for posting in paid.postings]
+    sums = {book: sum(move.amount for move in paid.postings if move.destination == book) for book in books}
+    assert sums == {"refunds": 7700, "fees": 300}
+    assert ledger.balance("EUR") == "0.00"

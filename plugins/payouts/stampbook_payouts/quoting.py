@@ -113,6 +113,8 @@ class _Way(NamedTuple):
     """The rules by which top-ups are withdrawn from."""
     fee: int = 0
     bonus: tuple[tuple[int, int], ...] = ()
+    without_fee: int = 0
+    """How much of it bears no fee, since it is withdrawn."""
 
     @property
     def back(self) -> int:
@@ -133,8 +135,10 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
         NoRateError: interest is owed at a rate that the program does not have.
         NoDeductionError: something is to be deducted, and no rule allows it.
     """
-    ways = [*_by_value(story, asked, terms), *_by_withdrawal(story, lots, asked, terms)]
+    withdrawn = [*_by_withdrawal(story, lots, asked, terms)]
+    ways = [*_by_value(story, asked, terms), *withdrawn]
     ways += [*_in_cash(story, lots, asked, terms), *_at_par(lots, asked, terms)]
+    ways += [both for each in withdrawn if each.lots for both in _at_par(lots, asked, terms, each)]
     if not ways:
         return None
     best = max(ways, key=lambda way: way.back)
@@ -148,7 +152,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
         Line("principal", amount, f"{rule.about}: {terms.currency.text(amount)}", rule.cite, rule.status)
         for rule in holding(terms.packs, "principal", asked.case)[:1]
     ]
-    fee = fee_of(amount, terms.fee) if best.fee else 0
+    fee = fee_of(max(0, amount - best.without_fee), terms.fee) if best.fee else 0
     if fee:
         lines.append(Line("fee", -fee, "the fee of the program", best.rule.cite))
     added = with_interest(amount, asked, terms, lines)
@@ -342,14 +346,17 @@ def _in_cash(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> I
                                     Line("cash_out", 0, rule.about, rule.cite, rule.status)))  # fmt: skip
 
 
-def _at_par(lots: Sequence[Lot], asked: Asked, terms: Terms) -> Iterator[_Way]:
-    """Yield what is left of the money, as it is."""
-    left = _money(lots)
+def _at_par(lots: Sequence[Lot], asked: Asked, terms: Terms, withdrawn: _Way | None = None) -> Iterator[_Way]:
+    """Yield what is left of the money, as it is; with what is `withdrawn` of it by right, which bears no fee."""
+    whole = _money(lots)
+    first, free = ((), 0) if withdrawn is None else (withdrawn.lines[:2], withdrawn.amount)
+    left = whole - free
     for rule in holding(terms.packs, "at_par", asked.case):
-        lines = (Line("left", left, f"left of what was paid in: {terms.currency.text(left)}"),
+        lines = (*first, Line("left", left, f"left of what was paid in: {terms.currency.text(left)}"),
                  Line("at_par", 0, rule.about, rule.cite, rule.status))  # fmt: skip
         fee = fee_of(left, terms.fee) if rule.id.startswith("contract/") else 0
-        yield _Way(rule, left, lines, fee=fee)
+        rights = frozenset() if withdrawn is None else withdrawn.rights
+        yield _Way(rule, whole, lines, rights=rights, fee=fee, without_fee=free)
 
 
 def _money(lots: Sequence[Lot]) -> int:

@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import Extension as Extension
     from stampbook.hookspecs import GoodUntil as GoodUntil
     from stampbook.hookspecs import Limit as Limit
+    from stampbook.hookspecs import MoneyEnds as MoneyEnds
     from stampbook.hookspecs import Multiplier as Multiplier
     from stampbook.hookspecs import Note as Note
     from stampbook.hookspecs import Payment as Payment
@@ -234,6 +235,7 @@ _ROOMS = {
         "Extension",
         "GoodUntil",
         "Limit",
+        "MoneyEnds",
         "Multiplier",
         "Note",
         "Payment",

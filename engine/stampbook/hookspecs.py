@@ -124,6 +124,18 @@ class Stake(NamedTuple):
     on: tuple[str, ...] = ()
 
 
+class MoneyEnds(NamedTuple):
+    """What the options of a plugin let become of customers' own money: after a time it is gone.
+
+    `place` is where in its table they say so, and `months` for how many months the money is good for sure. `card` is
+    ``bearer`` or ``registered`` where that holds of such cards only.
+    """
+
+    place: tuple[str | int, ...]
+    months: int
+    card: str = ""
+
+
 class Limit(NamedTuple):
     """A most that awards may come to.
 

@@ -72,6 +72,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     _check_sole(source, built)
     if len(built) == len(tables):
         _check_wants(source, built)
+        _check_money_ends(source, built)
     _check_kinds(source, context, built)
     _check_schemes(source, built)
     if program is not None:
@@ -226,6 +227,15 @@ def _check_wants(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
             if offers.get(what) != "":
                 message = f"{what} cannot be given: {offers[what]}" if what in offers else _not_offered(what, offers)
                 source.mistake(("plugin", position, *place), message)
+
+
+def _check_money_ends(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+    """Refuse that paid value ends where a plugin knows that it may not."""
+    for position, plugin in built.items():
+        for ends in plugin.money_ends:
+            for other in built.values():
+                for message in other.forbids(ends):
+                    source.mistake(("plugin", position, *ends.place), message)
 
 
 def _not_offered(what: str, offers: Mapping[str, str]) -> str:

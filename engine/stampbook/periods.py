@@ -228,6 +228,11 @@ class Period:
             raise PeriodError(message)
         return cls(count * _MONTHS_IN[unit], count * _DAYS_IN[unit], Snap(tail) if comma else Snap.NONE)
 
+    @property
+    def least_months(self) -> int:
+        """How many whole months it lasts for sure, whenever it starts."""
+        return self.months + self.days // 31
+
     def last_day(self, day: int, calendar: Calendar) -> int:
         """Return the last valid day of a period that starts on `day`."""
         last = calendar.add_months(day, self.months) + self.days

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from stampbook.hookspecs import API_VERSION, Limit, Stake
+from stampbook.hookspecs import API_VERSION, Limit, MoneyEnds, Stake
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -55,6 +55,8 @@ class Plugin(Generic[ConfigT]):
     wants: Mapping[str, tuple[str | int, ...]] = MappingProxyType({})
     """What it has other plugins give, with the place in its table that says so; `prepare` may set it. It is a mistake
     of the program where no plugin offers it."""
+    money_ends: tuple[MoneyEnds, ...] = ()
+    """Where its options let paid value end; `prepare` may set it. Other plugins may have it a mistake."""
     forwards: bool = False
     """Whether events sent to an account that was merged into another are decided there; `prepare` may set it."""
     alone: bool = False
@@ -107,6 +109,10 @@ class Plugin(Generic[ConfigT]):
         Raises:
             PluginError: the options do not fit the program; the message names the key.
         """
+
+    def forbids(self, ends: MoneyEnds) -> Iterable[str]:  # noqa: ARG002 - for those that know the law
+        """Return why the options of another plugin may not let money end as they do: a mistake of the program each."""
+        return ()
 
     def findings(self, result: pl.DataFrame, at: datetime) -> dict[str, Any]:  # noqa: ARG002 - for those that have some
         """Return what a run of `segment` found out besides: cut points, parameters, tables; plain JSON.

@@ -76,6 +76,14 @@ class Validity:
         """Whether it never ends."""
         return self.period is None and not self.dates and not self.anniversary
 
+    @property
+    def least_months(self) -> int | None:
+        """How many whole months it lasts for sure, whenever it starts; None where it never ends."""
+        if self.never:
+            return None
+        least = self.at_least if self.period is None else self.period
+        return 0 if least is None else least.least_months
+
     def last_day(self, day: int, calendar: Calendar, member_since: int = 0) -> int:
         """Return the named day: the last of the period, the date, or the anniversary.
 

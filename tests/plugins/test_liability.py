@@ -324,6 +324,46 @@ def test_what_expired_is_not_breakage_once_more(sqlite_db: str) -> None:
     assert in_advance == {"2025-06-30": "10.00", "2025-07-02": "0.00"}
 
 
+REFUNDED = """
+[[plugin]]
+use = "payouts"
+packs = ["contract"]
+fee = "10%"
+[[plugin]]
+use = "stored_value"
+[[plugin.exchange]]
+from = "USD"
+to = "EUR"
+rate = "0.5"
+rounding = "half_up"
+"""
+
+
+def test_what_is_refunded_or_exchanged_was_not_used_and_brings_no_breakage(sqlite_db: str) -> None:
+    text = HEAD.replace("[assets.USD]", "[assets.USD]\n[assets.EUR]") + VALUE + REFUNDED
+    posted(
+        sqlite_db,
+        text,
+        {"type": "topup", "account": "ben", "at": "2025-02-01", "amount": "100.00"},
+        {"type": "spend", "account": "ben", "at": "2025-02-02", "amount": "45.00"},
+        {"type": "topup", "at": "2025-02-03", "amount": "200.00"},
+        {"type": "exchange", "at": "2025-02-04", "asset": "USD", "amount": "80.00", "to": "EUR"},
+        {"type": "refund.requested", "id": "r", "at": "2025-02-05"},
+        {"type": "refund.approved", "at": "2025-02-05", "about": "r"},
+        {"type": "refund.paid", "at": "2025-02-05", "about": "r"},
+    )
+    [value] = asked(sqlite_db, "--as-of", "2025-02-28")["stored_value"]
+    # 100.00 of ben's and the fee of 12.00 are in for good, and 57.00 of that were used: 11.20 x 57 / 100.80.
+    assert (value["paid_in"], value["used"], value["outstanding"]) == ("112.00", "57.00", "55.00")
+    assert value["breakage_in_advance"] == "6.33"
+    told = run(
+        "--db", sqlite_db, "liability", "journal", "csv", "--since", "2025-02-01", "--until", "2025-02-28"
+    ).stdout
+    assert "2025-02-05,refund,Liabilities:StoredValue:Paid,Equity:Books:Xrefunds,USD,108.00,book: refunds" in told
+    assert "2025-02-05,fee,Liabilities:StoredValue:Paid,Equity:Books:Xfees,USD,12.00,book: fees" in told
+    assert "2025-02-04,exchanged,Liabilities:StoredValue:Paid,Equity:Exchange,USD,80.00,book: exchange" in told
+
+
 def test_the_last_instant_of_a_period_is_in_it(sqlite_db: str) -> None:
     last = "2025-01-31T23:59:59.999999+00:00"
     posted(

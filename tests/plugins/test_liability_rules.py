@@ -100,7 +100,9 @@ def test_martz() -> None:
 def test_a_question_of_the_chinese_accountants() -> None:
     _, [points] = allocate(30_000_0000, 30_000_0000, [Fraction(240_0000)])
     assert points == 238_0952
-    assert yearly(points, (18_000, 27_000), (25_000, 30_000)) == [158_7301, 39_6826]  # of 158.7302 and 39.6825
+    assert yearly(points, (18_000, 27_000), (25_000, 30_000)) == [158_7301, 39_6826]  # of whole 0.0001
+    finer = allocate(30_000 * 10**8, 30_000 * 10**8, [Fraction(240 * 10**8)])[1][0]  # to the figures of the answer
+    assert [round(part / 10**8, 4) for part in yearly(finer, (18_000, 27_000), (25_000, 30_000))] == [158.7302, 39.6825]
 
 
 def test_points_are_earned_of_those_that_are_expected_and_not_of_those_that_were_granted() -> None:

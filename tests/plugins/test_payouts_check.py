@@ -118,6 +118,52 @@ def test_money_that_a_closing_would_take_breaks_the_pack_as_well() -> None:
     load_program(taken.replace("cn-2025", "contract"))
 
 
+CARDS = '[[plugin]]\nuse = "cards"\nprefix = "6035"\nlength = 12\n'
+TRANSFERS = '[[plugin]]\nuse = "transfers"\nasset = "CNY"\nkinds = ["paid", "bonus"]\nexpiry = "restart"\n'
+ENDS = [
+    ("cn-2025", f'{CARDS}over = "lapses"\nexpires = "3 years"', ["3.expires: Art. 24"]),
+    ("cn-single-purpose-card", f'{CARDS}over = "lapses"\nexpires = "3 years"', ["3.expires: Art. 19"]),
+    (
+        "cn-2025",
+        f'{CARDS}over = "lapses"\nexpires = "3 years"\nregistered_expires = "99 years"',
+        ["3.expires: Art. 24", "3.registered_expires: Art. 24"],
+    ),
+    ("us-federal", f'{CARDS}over = "lapses"\nexpires = "59 months"', ["3.expires: 12 CFR 1005.20"]),
+    ("us-federal", f'{CARDS}over = "lapses"\nexpires = "31 december"', ["3.expires: 12 CFR 1005.20"]),
+    ("cn-2025", f'{TRANSFERS}expires = "1 year"', ["3.expires: Art. 24"]),
+    ("cn-2025", f'{CARDS}expires = "3 years"', []),
+    ("us-federal", f'{CARDS}over = "lapses"\nexpires = "5 years"', []),
+    ("contract", f'{CARDS}over = "lapses"\nexpires = "1 month"', []),
+    ("cn-2025", f'{TRANSFERS}expires = "never"', []),
+    ("cn-2025", TRANSFERS.replace('"paid", ', "") + 'expires = "1 year"', []),
+]
+
+
+@pytest.mark.parametrize(("pack", "more", "expected"), ENDS)
+def test_money_that_another_table_lets_end_breaks_the_pack_as_well(pack: str, more: str, expected: list[str]) -> None:
+    text = program(pack, more=more)
+    if not expected:
+        load_program(text)
+        return
+    with pytest.raises(ProgramError) as found:
+        load_program(text, "shop.toml")
+    lines = text.splitlines()
+    for mistake, told in zip(found.value.mistakes, expected, strict=True):
+        key, cite = told.split(": ")
+        assert mistake.key == f"plugin[{key[0]}]{key[1:]}"
+        assert lines[mistake.line - 1].startswith(key[2:])
+        assert "what customers paid would be gone when that is over" in mistake.message
+        assert cite in mistake.message
+
+
+def test_stored_value_of_a_return_that_ends_breaks_the_pack_as_well() -> None:
+    text = program().replace('use = "refunds"', 'use = "refunds"\n[plugin.to_stored_value]\ngood_for = "1 month"')
+    with pytest.raises(ProgramError, match=r"plugin\[1\].to_stored_value.good_for: .*Art. 24"):
+        load_program(text)
+    load_program(text.replace("good_for", 'kind = "bonus"\ngood_for'))
+    load_program(text.replace("cn-2025", "contract"))
+
+
 def test_sessions_are_an_asset_of_the_program() -> None:
     with pytest.raises(ProgramError) as found:
         load_program(program().replace('sessions = "sessions"', 'sessions = "visits"'))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stampbook import Plugin, hookimpl
+from stampbook import MoneyEnds, Plugin, hookimpl
 from stampbook_cards.card_numbers import ACCOUNT
 from stampbook_cards.config import CardsConfig
 from stampbook_cards.events import KINDS, SENT
@@ -45,6 +45,15 @@ class Cards(Plugin[CardsConfig]):
                 "'suspended' keeps it"
             )
             self.cautions = ((("over",), told),)
+            times = (
+                ("expires", "bearer", config.expires),
+                ("registered_expires", "registered", config.registered_expires),
+            )
+            self.money_ends = tuple(
+                MoneyEnds((key,), months, card)
+                for key, card, good in times
+                if good is not None and (months := good.least_months) is not None
+            )
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:

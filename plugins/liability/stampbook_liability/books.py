@@ -39,6 +39,10 @@ _TITLES = {
     ("adjustments", 1): "issue by hand",
     ("adjustments", -1): "taken by hand",
     ("opening", 1): "brought along",
+    ("refunds", -1): "refund",
+    ("fees", -1): "fee",
+    ("exchange", -1): "exchanged",
+    ("exchange", 1): "exchanged",
     ("transfers", 1): "transfer in",
     ("transfers", -1): "transfer out",
 }

@@ -25,6 +25,7 @@ _SORTS = {
     "breakage": EXPIRED,
     "promotion": TAKEN_BACK,
     "cash": TAKEN_BACK,
+    "refunds": TAKEN_BACK,
     "transfers": MOVED,
     "lot": MOVED,
     "adjustments": FORFEITED,
@@ -32,6 +33,8 @@ _SORTS = {
 """What it means that value goes to a book; in any other one it is used."""
 
 TRANSFERRED = "transfers"
+EXCHANGE = "exchange"
+"""What changes into another asset is no use of it; only of points that had a part of a price it is."""
 
 
 class PoolKey(NamedTuple):
@@ -162,7 +165,7 @@ class Pools:
             self._put(counts[ALLOCATED], grant.at, price)
         gone = given_back = 0
         for at, units, book in grant.steps:
-            sort = _SORTS.get(book, USED)
+            sort = MOVED if book == EXCHANGE and not price else _SORTS.get(book, USED)
             self._put(counts[sort], at, -units)
             if moved and sort == MOVED and at <= self._ends[-1]:
                 self._onward[key][self.month(at), bisect_left(self._ends, at)] -= units

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from stampbook import NEVER, Due, Fact, Objection, Plugin, PluginError, hookimpl
-from stampbook_payouts.clauses import broken, cautions, least_ceiling, read_percent
+from stampbook_payouts.clauses import broken, cautions, facts_with, least_ceiling, read_percent
 from stampbook_payouts.config import PayoutsConfig, card_of
 from stampbook_payouts.events import (
     KINDS,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from stampbook import AccountView, Earlier, Event, Transaction
+    from stampbook import AccountView, Earlier, Event, MoneyEnds, Transaction
 
 __all__ = ["Payouts"]
 
@@ -55,6 +55,7 @@ class Payouts(Plugin[PayoutsConfig]):
         config, program = self.config, self.program
         packs = [PACKS[name] for name in config.packs]
         facts = card_of(config.model_dump())
+        self._packs, self._card, self._money = packs, facts, program.currency
         if config.sessions is not None and config.sessions not in program.assets:
             message = f"sessions: {config.sessions!r} is not an asset of the program; add [assets.{config.sessions}]"
             raise PluginError(message)
@@ -89,6 +90,14 @@ class Payouts(Plugin[PayoutsConfig]):
         table = self._rates.get(name, [])
         place = bisect_right(table, (day, NEVER))
         return table[place - 1][1] if place else None
+
+    def forbids(self, ends: MoneyEnds) -> Iterator[str]:
+        """Return by which packs paid value may not end so, with the article."""
+        facts = facts_with(self._card, ends.card)
+        for pack in self._packs:
+            gone, over = (broken(term, ends.months, [pack], facts, self._money) for term in ("lapse", "validity"))
+            for problem in [*gone] or over:
+                yield f"what customers paid would be gone when that is over: {problem}"
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:

@@ -45,6 +45,11 @@ def broken(term: str, value: object, packs: Iterable[Pack], facts: frozenset[str
                 yield f"{value!r} breaks {pack.name}: {clause.about} ({clause.cite})"
 
 
+def facts_with(facts: frozenset[str], card: str) -> frozenset[str]:
+    """Return what is so of a card that is ``registered`` or ``bearer``; of the program's own where that is not said."""
+    return facts - {"registered", "bearer"} | {card} if card else facts
+
+
 def _concerns(clause: Clause, facts: frozenset[str]) -> bool:
     here = not clause.places or any(f"place {place}" in facts for place in clause.places)
     return here and (not clause.cards or bool(facts & set(clause.cards)))

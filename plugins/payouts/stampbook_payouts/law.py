@@ -19,10 +19,12 @@ Topic = Literal[
     "at_par",
     "interest",
     "pay_within",
+    "in_cash",
     "session",
     "period",
 ]
-"""What a rule answers: how the principal is worked out, what was delivered counts, what else comes back, and when."""
+"""What a rule answers: how the principal is worked out, what was delivered counts, what else comes back,
+when, and by what means."""
 Looks = Literal["contract", "topup", "refund"]
 Status = Literal["verified", "seen", "unverified", "reading"]
 """Whether the provision was read itself, seen in another's words, not found at all, or is how we read a gap in it."""
@@ -90,8 +92,9 @@ class Rule(NamedTuple):
 class Clause(NamedTuple):
     """What a program may not say: a term of the operator's that the law makes void, or does not allow.
 
-    `term` is an option of the plugin; `least` the shortest validity in months, `most` the largest amount or share, in
-    the option's own words, `never` a word that it may not be.
+    `term` is an option of the plugin, or `lapse`: that money is gone when its time is over. `least` is the shortest
+    validity in months, `most` the largest amount or share, in the option's own words, `never` a word that it may not
+    be.
     """
 
     term: str

@@ -31,6 +31,14 @@ class NoDeductionError(Exception):
         super().__init__("no rule of the packs lets anything be deducted from a refund")
 
 
+class RescindedTooEarlyError(Exception):
+    """The contract is said to have been rescinded before there was one."""
+
+    def __init__(self, since: int, first: int) -> None:
+        told = f"it cannot have been rescinded on {date.fromordinal(since)}: the first payment that is not settled is"
+        super().__init__(f"{told} of {date.fromordinal(first)}; correct rescinded_at")
+
+
 class Line(NamedTuple):
     """One line of a quote: what it is, how much, in words, and what it rests on."""
 
@@ -46,7 +54,8 @@ class Quote:
     """What a refund would come to. Money in smallest units: ``result = principal - fee + interest``.
 
     `rule` is the one that gives most, `beaten` what each other way would have given. `lots` are those of the top-ups
-    that are given back; empty means all. It is to be paid within `pay_within` days, where a rule says so (else 0).
+    that are given back; empty means all. `bonus` is what goes with them of what they had brought: pairs of lot and
+    amount. It is to be paid within `pay_within` days, where a rule says so (else 0).
     """
 
     rule: str
@@ -57,6 +66,7 @@ class Quote:
     beaten: tuple[tuple[str, int], ...] = ()
     lots: tuple[int, ...] = ()
     pay_within: int = 0
+    bonus: tuple[tuple[int, int], ...] = ()
 
     @property
     def result(self) -> int:
@@ -102,6 +112,9 @@ class _Way(NamedTuple):
     rights: frozenset[str] = frozenset()
     """The rules by which top-ups are withdrawn from."""
     fee: int = 0
+    bonus: tuple[tuple[int, int], ...] = ()
+    without_fee: int = 0
+    """How much of it bears no fee, since it is withdrawn."""
 
     @property
     def back(self) -> int:
@@ -122,8 +135,10 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
         NoRateError: interest is owed at a rate that the program does not have.
         NoDeductionError: something is to be deducted, and no rule allows it.
     """
-    ways = [*_by_value(story, asked, terms), *_by_withdrawal(story, lots, asked, terms)]
+    withdrawn = [*_by_withdrawal(story, lots, asked, terms)]
+    ways = [*_by_value(story, asked, terms), *withdrawn]
     ways += [*_in_cash(story, lots, asked, terms), *_at_par(lots, asked, terms)]
+    ways += [both for each in withdrawn if each.lots for both in _at_par(lots, asked, terms, each)]
     if not ways:
         return None
     best = max(ways, key=lambda way: way.back)
@@ -137,7 +152,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
         Line("principal", amount, f"{rule.about}: {terms.currency.text(amount)}", rule.cite, rule.status)
         for rule in holding(terms.packs, "principal", asked.case)[:1]
     ]
-    fee = fee_of(amount, terms.fee) if best.fee else 0
+    fee = fee_of(max(0, amount - best.without_fee), terms.fee) if best.fee else 0
     if fee:
         lines.append(Line("fee", -fee, "the fee of the program", best.rule.cite))
     added = with_interest(amount, asked, terms, lines)
@@ -147,7 +162,7 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
     )
     beaten = tuple((way.rule.id, way.back) for way in ways if way is not best)
     days = paid_within(asked.case, terms, best.rights)
-    return Quote(best.rule.id, amount, fee, added, tuple(lines), beaten, best.lots, days)
+    return Quote(best.rule.id, amount, fee, added, tuple(lines), beaten, best.lots, days, best.bonus)
 
 
 def paid_within(case: Case, terms: Terms, rights: frozenset[str] = frozenset()) -> int:
@@ -279,20 +294,36 @@ def _by_withdrawal(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms
         return
     left = {lot.number: lot.free for lot in lots}
     mine: list[int] = []
+    with_them: dict[int, int] = {}
     rules: list[Rule] = []
     for topup, used, listed in story.shares():
         rights = _rights_to(topup, Share(topup.paid, topup.bonus, used, listed), story, asked, terms)
         if rights and left.get(topup.lot):
             rules += rights
             mine.append(topup.lot)
+            for lot, part in _brought(topup, lots):
+                with_them[lot] = min(left[lot], with_them.get(lot, 0) + part)
     if not rules:
         return
     rule = rules[0]
     amount = sum(left[lot] for lot in mine)
     given = f"left of {len(mine)} top-up{'' if len(mine) == 1 else 's'} of the last days: {terms.currency.text(amount)}"
     all_of_it = {lot.number for lot in lots if lot.kind == "paid"} <= set(mine)
-    lines = (Line("left", amount, given), Line("withdrawal", 0, rule.about, rule.cite, rule.status))
-    yield _Way(rule, amount, lines, () if all_of_it else tuple(mine), frozenset(each.id for each in rules))
+    lines = [Line("left", amount, given), Line("withdrawal", 0, rule.about, rule.cite, rule.status)]
+    forfeited = () if all_of_it else tuple(sorted(with_them.items()))
+    if forfeited:
+        gone = terms.currency.text(sum(part for _, part in forfeited))
+        lines.append(Line("forfeited", 0, f"the bonus that came with that goes as well: {gone}", "", "reading"))
+    only = () if all_of_it else tuple(mine)
+    yield _Way(rule, amount, tuple(lines), only, frozenset(each.id for each in rules), bonus=forfeited)
+
+
+def _brought(topup: TopUp, lots: Sequence[Lot]) -> Iterator[tuple[int, int]]:
+    """Yield what is left of the bonus that a top-up had brought, by lot."""
+    for lot in lots:
+        part = min(topup.given.get(lot.number, 0), lot.free)
+        if part:
+            yield lot.number, part
 
 
 def _in_cash(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Iterator[_Way]:
@@ -315,43 +346,18 @@ def _in_cash(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> I
                                     Line("cash_out", 0, rule.about, rule.cite, rule.status)))  # fmt: skip
 
 
-def _at_par(lots: Sequence[Lot], asked: Asked, terms: Terms) -> Iterator[_Way]:
-    """Yield what is left of the money, as it is."""
-    left = _money(lots)
+def _at_par(lots: Sequence[Lot], asked: Asked, terms: Terms, withdrawn: _Way | None = None) -> Iterator[_Way]:
+    """Yield what is left of the money, as it is; with what is `withdrawn` of it by right, which bears no fee."""
+    whole = _money(lots)
+    first, free = ((), 0) if withdrawn is None else (withdrawn.lines[:2], withdrawn.amount)
+    left = whole - free
     for rule in holding(terms.packs, "at_par", asked.case):
-        lines = (Line("left", left, f"left of what was paid in: {terms.currency.text(left)}"),
+        lines = (*first, Line("left", left, f"left of what was paid in: {terms.currency.text(left)}"),
                  Line("at_par", 0, rule.about, rule.cite, rule.status))  # fmt: skip
         fee = fee_of(left, terms.fee) if rule.id.startswith("contract/") else 0
-        yield _Way(rule, left, lines, fee=fee)
+        rights = frozenset() if withdrawn is None else withdrawn.rights
+        yield _Way(rule, whole, lines, rights=rights, fee=fee, without_fee=free)
 
 
 def _money(lots: Sequence[Lot]) -> int:
     return sum(lot.free for lot in lots if lot.kind == "paid")
-
-
-def settled(lots: Sequence[Lot], back: int, fee: int, only: Sequence[int] = ()) -> list[tuple[int, int, str]]:
-    """Return what goes from which lot to which book when a refund is paid: triples of lot, amount and book.
-
-    The money goes back first; what the customer has had of it is ``sales``, and the bonus goes back to ``promotion``.
-    Where more comes back than there is money left, since bonus was worth nothing without it, the bonus gives the rest.
-
-    Args:
-        lots: those of the currency that hold something, the oldest first.
-        back: what is refunded.
-        fee: what the operator keeps.
-        only: of partial withdrawals, the lots that are given back; the others stay as they are.
-    """
-    wanted = [("refunds", back), ("fees", fee)]
-    moves: list[tuple[int, int, str]] = []
-    mine = [lot for lot in lots if not only or lot.number in only]
-    for lot in sorted(mine, key=lambda lot: (lot.kind != "paid", lot.effective_at, lot.number)):
-        left = lot.free
-        for place, (book, due) in enumerate(wanted):
-            part = min(left, due)
-            if part:
-                moves.append((lot.number, part, book))
-                wanted[place] = (book, due - part)
-                left -= part
-        if left:
-            moves.append((lot.number, left, "sales" if lot.kind == "paid" else "promotion"))
-    return moves

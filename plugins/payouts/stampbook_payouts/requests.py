@@ -9,7 +9,7 @@ from stampbook import Objection, Remember
 from stampbook_payouts.events import PassSold, RefundRequested
 from stampbook_payouts.law import Case
 from stampbook_payouts.passes import quote_of_sessions, quote_of_term
-from stampbook_payouts.quoting import Asked, NoDeductionError, NoRateError, Quote, Terms, quote
+from stampbook_payouts.quoting import Asked, NoDeductionError, NoRateError, Quote, RescindedTooEarlyError, Terms, quote
 from stampbook_payouts.story import DEBT, REFUND_PAID, told
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def in_the_way(account: AccountView, lots: Iterable[Lot]) -> Iterator[Objection]
     if account.late:
         yield Objection("later_news", "more has happened on the account since; ask again as of now")
     if any(lot.held for lot in lots):
-        yield Objection("open_holds", "some of it is set aside; capture it or void it first")
+        yield Objection("open_holds", "some of it is set aside or frozen; capture, void or unfreeze it first")
     if any(lot.kind == DEBT for lot in lots):
         yield Objection("debt", "the account owes money; that is settled first")
 
@@ -44,6 +44,27 @@ def lots_of_sale(account: AccountView, sale: int) -> list[Lot]:
     opened = next((entry.opened for entry in account.history if entry.seq == sale), ())
     numbers = {lot.number for lot in opened}
     return [lot for lot in account.lots if lot.number in numbers]
+
+
+def has_moved(history: Iterable[Happened], since: int, sale: int | None, asset: str) -> bool:
+    """Whether anything that a refund is about has moved after a position of the journal, though it be back again.
+
+    Args:
+        history: the account's accepted events.
+        since: the position of the request.
+        sale: that of the sale of a pass, if it is about one.
+        asset: the currency, where it is about no pass.
+    """
+    mine: set[int] | None = None
+    if sale is not None:
+        mine = {lot.number for entry in history if entry.seq == sale for lot in entry.opened}
+    for entry in history:
+        if entry.seq <= since:
+            continue
+        for code, _, source, destination, _ in entry.postings:
+            if (code == asset) if mine is None else (source in mine or destination in mine):
+                return True
+    return False
 
 
 def is_paid_out(history: Iterable[Happened], sold: int) -> bool:
@@ -75,6 +96,8 @@ class Quotes:
             return Objection("no_rate", str(error))
         except NoDeductionError as error:
             return Objection("no_deduction", str(error))
+        except RescindedTooEarlyError as error:
+            return Objection("rescinded_too_early", str(error))
         if found is None:
             return Objection("not_refundable", "neither the law nor the terms of the program give this money back")
         if isinstance(found, Quote) and found.result <= 0:
@@ -85,6 +108,8 @@ class Quotes:
     def _asked(self, event: RefundRequested, first: int, last: int) -> Asked:
         day_of = self._terms.day_of
         since = event.at if event.rescinded_at is None else event.rescinded_at
+        if day_of(since) < day_of(first):
+            raise RescindedTooEarlyError(day_of(since), day_of(first))
         days = {"contract": day_of(first), "topup": day_of(last), "refund": day_of(event.at)}
         facts = self._facts | {"receipt"} if event.receipt else self._facts
         case = Case(event.cause, days, self._places, facts)  # type: ignore[arg-type]  # the keys are those of Looks
@@ -95,10 +120,11 @@ class Quotes:
     def _of_balance(self, event: RefundRequested, account: AccountView) -> Quote | None:
         asset = self._terms.currency.code
         story = told(account.history, self._terms.currency)
-        times = [topup.at for topup in story.topups] or [event.at]
+        asked_at = event.at if event.rescinded_at is None else event.rescinded_at
+        times = [topup.at for topup in story.topups] or [asked_at]
         pending = sum(lot.remaining for lot in account.lots if lot.asset == asset and lot.effective_at > account.at)
         story.forget_bonus(pending)
-        return quote(story, usable(account, asset), self._asked(event, times[0], times[-1]), self._terms)
+        return quote(story, usable(account, asset), self._asked(event, min(times), max(times)), self._terms)
 
     def _of_pass(
         self, event: RefundRequested, account: AccountView, earlier: Earlier | None
@@ -135,6 +161,7 @@ def kept(found: Quote, valid_until: int, balance: str, terms: Terms, calendar: C
         "_beaten": ", ".join(f"{rule} {money(amount)}" for rule, amount in found.beaten if amount < best),
         "_balance": balance,
         "_lots": " ".join(map(str, found.lots)),
+        "_bonus": " ".join(f"{lot}:{amount}" for lot, amount in found.bonus),
         "_pay_within": f"{found.pay_within} days" if found.pay_within else "",
         "_lines": json.dumps(lines, ensure_ascii=False, separators=(",", ":")),
     }

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from stampbook import Deposit, Objection, Posting, Remember
 from stampbook_payouts.events import RefundApproved, RefundPaid, RefundRejected, RefundRequested
-from stampbook_payouts.quoting import Quote, settled
-from stampbook_payouts.requests import balance_mark, in_the_way, is_paid_out, kept, lots_of_sale
+from stampbook_payouts.law import CashOut
+from stampbook_payouts.quoting import Quote
+from stampbook_payouts.requests import balance_mark, has_moved, in_the_way, is_paid_out, kept, lots_of_sale
+from stampbook_payouts.settling import settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from stampbook_payouts.requests import Quotes
 
 _Step = RefundApproved | RefundRejected | RefundPaid
+_CASH = ("cash", "现金")
 _TOLD = ("refund", "_result", "_currency", "_principal", "_fee", "_interest")
 
 
@@ -73,7 +76,8 @@ class Steps:
         money = self._program.currency
         result = money.units(earlier.remembered["_result"])
         asked_by = getattr(earlier.event, "operator", "")
-        if self._second_above is None or result <= self._second_above or event.operator not in {"", asked_by}:
+        is_other = bool(_person(event.operator)) and _person(event.operator) != _person(asked_by)
+        if self._second_above is None or result <= self._second_above or is_other:
             return
         told = f"{money.told(result)} is above {money.text(self._second_above)}"
         who = f"; somebody else than {asked_by!r} approves it" if asked_by else "; say who approves it"
@@ -91,6 +95,7 @@ class Steps:
             yield Objection("not_approved", f"{event.about!r} is not approved yet")
             return
         quoted, sale = earlier.remembered, self._sale(account, earlier)
+        yield from self._by_what_means(event, quoted["_result"])
         for name in _TOLD:
             yield Remember(name, quoted[name])
         lots = self._concerned(account, sale)
@@ -103,8 +108,22 @@ class Steps:
         money = self._program.currency
         fee = money.units(quoted["_fee"])
         only = [int(number) for number in quoted.get("_lots", "").split()]
-        for number, amount, book in settled(lots, money.units(quoted["_principal"]) - fee, fee, only):
+        parts = (part.partition(":") for part in quoted.get("_bonus", "").split())
+        bonus = [(int(lot), int(amount)) for lot, _, amount in parts]
+        for number, amount, book in settled(lots, money.units(quoted["_principal"]) - fee, fee, only, bonus):
             yield Posting(money.code, amount, number, book, self._rule)
+
+    def _by_what_means(self, event: RefundPaid, result: str) -> Iterator[Objection]:
+        """Yield why so much is not paid in cash."""
+        money, day = self._program.currency, self._program.calendar.day(event.at)
+        if event.means.strip().casefold() not in _CASH:
+            return
+        for rule in (each for pack in self._terms.packs for each in pack.rules if each.topic == "in_cash"):
+            most = rule.value
+            if not isinstance(most, CashOut) or most.currency != money.code:
+                continue
+            if rule.first_day <= day <= rule.last_day and money.units(result) > money.units(most.most):
+                yield Objection("not_in_cash", f"{money.told(money.units(result))}: {rule.about} ({rule.cite})")
 
     def _concerned(self, account: AccountView, sale: int | None) -> list[Lot]:
         """Return the lots that a refund is about: those of the currency, or what the sale of a pass put there."""
@@ -132,13 +151,20 @@ class Steps:
                 yield Objection(code, f"{event.about!r} was {code.removeprefix('refund_')} before")
         if isinstance(event, RefundRejected):
             return
-        quoted, lots = earlier.remembered, self._concerned(account, self._sale(account, earlier))
+        sale = self._sale(account, earlier)
+        quoted, lots = earlier.remembered, self._concerned(account, sale)
+        moved = has_moved(account.history, earlier.seq, sale, self._program.currency.code)
         if event.at >= self._program.calendar.parse(quoted["valid_until"]):
             yield Objection("quote_expired", f"the quote held until {quoted['valid_until']}; ask for a new one")
-        if balance_mark(lots) != quoted.get("_balance", ""):
+        if moved or balance_mark(lots) != quoted.get("_balance", ""):
             yield Objection("balance_changed", "the balance is no longer what the quote was made on; ask for a new one")
         elif any(lot.held for lot in lots):
-            yield Objection("open_holds", "some of it is set aside since; capture it or void it first")
+            yield Objection("open_holds", "some of it is set aside or frozen since; capture, void or unfreeze it first")
+
+
+def _person(operator: str) -> str:
+    """Return who an operator is, however the name was typed."""
+    return " ".join(operator.split()).casefold()
 
 
 def sold(event: PassSold, program: Context, asset: str | None, rule: str) -> Iterator[Deposit | Objection | Remember]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import orjson
+
 from stampbook import divide
 from stampbook_payouts.prices import Prices
 
@@ -23,13 +25,18 @@ SALES = "sales"
 BREAKAGE = "breakage"
 PROMOTION = "promotion"
 REFUND_PAID = "refund.paid"
-_NOT_CONSUMED = frozenset(["adjustments", "cash", "transfers", "opening", PROMOTION, BREAKAGE])
-"""Books to which value goes that nobody consumed: put right, taken back, paid back, expired, or another account's."""
+_INSTALMENT = "bonus.released"
+_NOT_CONSUMED = frozenset(["adjustments", "cash", "exchange", "transfers", "opening", PROMOTION, BREAKAGE])
+"""Books to which value goes that nobody consumed: put right, taken back, paid back, changed into another currency,
+expired, or another account's."""
 
 
 @dataclass(slots=True)
 class TopUp:
-    """Money paid in, with the bonus that came with it; smallest units. `lot` holds what is left of the money."""
+    """Money paid in, with the bonus that came with it; smallest units. `lot` holds what is left of the money.
+
+    `seq` is its position in the journal; `given` is what came with it, at once or in instalments, by lot.
+    """
 
     id: str
     source: str
@@ -37,6 +44,8 @@ class TopUp:
     lot: int
     paid: int
     bonus: int = 0
+    seq: int = 0
+    given: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -185,12 +194,22 @@ def _came(story: Story, entry: Happened, lot: int, amount: int, book: str) -> No
         known.paid += amount
     elif is_paid:
         since = next((opened.effective_at for opened in entry.opened if opened.number == lot), entry.at)
-        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose))
+        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose, entry.seq))
         story.loose = 0
     elif story.topups:
-        story.topups[-1].bonus += amount
+        brought_by = _topup_of(story, entry)
+        topup = brought_by or story.topups[-1]
+        topup.bonus += amount
+        if brought_by is not None:
+            topup.given[lot] = topup.given.get(lot, 0) + amount
     else:
         story.loose += amount
+
+
+def _topup_of(story: Story, entry: Happened) -> TopUp | None:
+    """Return the top-up that brought a bonus: in its own event, or as an instalment, which names its position."""
+    seq = orjson.loads(entry.payload).get("topup") if entry.type == _INSTALMENT else entry.seq
+    return next((topup for topup in reversed(story.topups) if topup.seq == seq), None)
 
 
 def _unused(story: Story, entry: Happened, amount: int) -> int:

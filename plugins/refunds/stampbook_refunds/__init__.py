@@ -8,6 +8,7 @@ from stampbook import (
     NEVER,
     RENEWED,
     Credit,
+    MoneyEnds,
     Objection,
     Plugin,
     PluginError,
@@ -52,6 +53,8 @@ class Refunds(Plugin[RefundsConfig]):
         terms = config.to_stored_value
         good_for = None if terms is None else terms.good_for
         self._good_for = None if good_for is None else good_for.ends(self.program.calendar)
+        if terms is not None and good_for is not None and terms.kind == "paid":
+            self.money_ends = (MoneyEnds(("to_stored_value", "good_for"), good_for.least_months),)
         self._values: dict[str, tuple[int, int]] = {}
         for code, text in self.config.unit_values.items():
             if code not in assets:

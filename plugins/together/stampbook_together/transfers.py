@@ -12,6 +12,7 @@ from stampbook import (
     AmountError,
     Event,
     Message,
+    MoneyEnds,
     Objection,
     Plugin,
     PluginError,
@@ -96,6 +97,9 @@ class Transfers(Plugin[TransfersConfig]):
         whole, _, fraction = (config.fee_percent or "0").partition(".")
         self._percent = (int(whole + fraction), 10 ** len(fraction) * _PERCENT)
         self._ends = None if config.expires is None else config.expires.ends(program.calendar)
+        months = None if config.expires is None else config.expires.least_months
+        if months is not None and config.asset == program.currency.code and "paid" in config.kinds:
+            self.money_ends = (MoneyEnds(("expires",), months),)
         self._latest = self._twice if config.at_latest is None else config.at_latest.ends(program.calendar)
         self._limits = [self._worked_out(limit) for limit in config.limits]
         tables = _TABLES.setdefault(program, WeakValueDictionary())

@@ -65,6 +65,8 @@ CN_2025 = Pack(
         Clause("refunds", _art("9(1)"), "a term that excludes the refund is void", "verified", never="none"),
         Clause("validity", _art("24"), "a card with a balance is activated or exchanged when its time is over",
                "verified", least=1200, cards=("registered",)),
+        Clause("lapse", _art("24"), "a card with a balance is activated or exchanged when its time is over", "verified",
+               least=1200),
         Clause("transfer", _art("9(2)"), "a term that unreasonably limits the transfer is void", "verified",
                never="no"),
         Clause("reissue", _art("9(3)"), "a lost registered card is issued again", "verified", never="no",

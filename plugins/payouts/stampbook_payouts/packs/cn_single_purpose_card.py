@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook_payouts.law import Clause, Pack, Rule, Status
+from stampbook_payouts.law import CashOut, Clause, Pack, Rule, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,21 +22,23 @@ CN_SINGLE_PURPOSE_CARD = Pack(
         Rule("cn-card/21", "at_par", "", f"{_ORDER} Art. 21",
              "a card is refunded by its own terms; the name, the card and the amount are recorded", "seen",
              since="2012-11-01", until="2025-04-30"),
+        Rule("cn-card/21-cash", "in_cash", CashOut("CNY", "100.00"), f"{_ORDER} Art. 21",
+             "at most 100.00 is paid back in cash; more goes to a bank account of the same name", "seen",
+             since="2012-11-01"),
     ),
     (
         Clause("validity", f"{_ORDER} Art. 19", "a registered card has no expiry", "seen", least=1200,
                cards=("registered",)),
         Clause("validity", f"{_ORDER} Art. 19", "a bearer card is good for 3 years or longer", "seen", least=36,
                cards=("bearer",)),
+        Clause("lapse", f"{_ORDER} Art. 19", "a card with a balance is activated or exchanged when its time is over",
+               "seen", least=1200),
         Clause("ceiling", f"{_ORDER} Art. 18", "a registered card holds at most 5000.00", "seen", most="5000.00",
                cards=("registered",)),
         Clause("ceiling", f"{_ORDER} Art. 18", "a bearer card holds at most 1000.00", "seen", most="1000.00",
                cards=("bearer",)),
     ),
 )  # fmt: skip
-
-CASH_AT_MOST = "100.00"
-"""What may be paid back in cash; more goes to a bank account of the same name (Art. 21)."""
 
 RESERVE: Mapping[str, tuple[int, str, Status]] = {
     "scale": (20, f"{_ORDER} Art. 26", "seen"),

@@ -20,7 +20,7 @@ def _below(  # noqa: PLR0913 - the columns of a table
         f"us-{place.lower()}/cash-out{'-' + since if since else ''}", "cash_out",
         CashOut("USD", most, inclusive, receipt=receipt), cite,
         f"a balance of {told} comes back in cash{' with the receipt' if receipt else ''}",
-        status, "topup" if looks_at == "topup" else "refund", since, until, places=(place,), needs=needs,
+        status, "contract" if looks_at == "contract" else "refund", since, until, places=(place,), needs=needs,
     )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ US_FEDERAL = Pack(
              needs=("not reloadable",)),
         _below("MT", "5.00", "Mont. Code 30-14-108(4)"),
         _below("NJ", "5.00", "N.J.S. 56:8-110(c)"),
-        _below("NY", "5.00", "N.Y. GBL 396-i", since="2022-12-10", looks_at="topup"),
+        _below("NY", "5.00", "N.Y. GBL 396-i", since="2022-12-10", looks_at="contract"),
         _below("OR", "5.00", "ORS 646A.276(1)(d)"),
         _below("RI", "1.00", "R.I. Gen. Laws 6-13-12"),
         _below("TX", "2.50", "Tex. Bus. & Com. Code ch. 604", status="unverified"),

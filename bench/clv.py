@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[0] = str(HERE.parent)
+
+from bench.measure import beside, peak_memory  # noqa: E402 - the path must be set before
 
 UNIT_DAYS = 7
 BLOCK = 50_000
@@ -99,23 +100,11 @@ TASKS = {"ours": ours, "lifetimes": lifetimes}
 
 def child(task: str, place: str) -> None:
     """Run one task with its imports done, and print what it said and its peak memory as JSON."""
-    import resource
-
     if task == "ours":
         for name in ("scipy.optimize", "threadpoolctl", "stampbook.buying", "polars"):
             import_module(name)
     found = TASKS[task](place)
-    print(json.dumps({**found, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
-
-
-def measured(python: str, task: str, place: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [python, __file__, "--task", task, "--place", place], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        return {"missing": (done.stderr.strip().splitlines() or ["no reason"])[-1]}
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    print(json.dumps({**found, "peak": peak_memory()}))
 
 
 def main() -> int:
@@ -134,9 +123,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stampbook-bench-", dir=options.dir) as folder:
         place = str(Path(folder) / "visits.parquet")
         make(options.accounts, place)
-        rounds = [
-            {task: measured(python, task, place) for task, python in tasks.items()} for _ in range(options.rounds)
-        ]
+        words = ("clv.py", "--place", place, "--task")
+        rounds = [{task: beside(python, *words, task) for task, python in tasks.items()} for _ in range(options.rounds)]
     return _tell(rounds, options.accounts)
 
 

@@ -129,6 +129,15 @@ def child(module: str, *arguments: str) -> dict[str, Any]:
     return found
 
 
+def beside(python: str, module: str, *arguments: str) -> dict[str, Any]:
+    """Run a module of this folder by another Python, as `child` does; where it fails, `missing` is the reason."""
+    done = subprocess.run([python, str(HERE / module), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"missing": (done.stderr.strip().splitlines() or ["no reason"])[-1]}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def peak_memory() -> float:
     """Return the most memory that this process has held since it began, in MB; what it began as does not count.
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[0] = str(HERE.parent)
+
+from bench.measure import beside, peak_memory  # noqa: E402 - the path must be set before
 
 AT = datetime(2024, 12, 31, tzinfo=UTC)
 ORDERS_AN_ACCOUNT = 8.2
@@ -149,24 +150,12 @@ def ready(task: str) -> None:
 
 def child(task: str, place: str) -> None:
     """Run one task, and print what it said, its seconds and its peak memory as JSON."""
-    from bench.measure import peak_memory
-
     if task in NET_OF_RETURNS:
         ready(task)
     start = time.perf_counter()
     said = TASKS[task](place)
     seconds = time.perf_counter() - start
     print(json.dumps({"said": said, "seconds": seconds, "peak": peak_memory()}))
-
-
-def measured(python: str, task: str, place: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [python, __file__, "--task", task, "--place", place], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        return {"missing": (done.stderr.strip().splitlines() or ["no reason"])[-1]}
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def main() -> int:
@@ -189,9 +178,8 @@ def main() -> int:
         tasks = {"ours": sys.executable, "polars": sys.executable}
         if options.peers:
             tasks |= dict.fromkeys((task for task in TASKS if task not in tasks), str(options.peers))
-        rounds = [
-            {task: measured(python, task, place) for task, python in tasks.items()} for _ in range(options.rounds)
-        ]
+        words = ("segments.py", "--place", place, "--task")
+        rounds = [{task: beside(python, *words, task) for task, python in tasks.items()} for _ in range(options.rounds)]
     return _tell(rounds, options.orders)
 
 

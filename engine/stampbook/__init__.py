@@ -147,6 +147,7 @@ if TYPE_CHECKING:
     from stampbook.refund_plans import ReturnedLine as ReturnedLine
     from stampbook.refund_plans import Tendered as Tendered
     from stampbook.registry import Registry as Registry
+    from stampbook.returns import line_values as line_values
     from stampbook.returns import settle_share as settle_share
     from stampbook.store import database_url as database_url
     from stampbook.validity import Validity as Validity
@@ -266,7 +267,7 @@ _ROOMS = {
     ),
     "refund_plans": ("Credit", "Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine", "Tendered"),
     "registry": ("Registry",),
-    "returns": ("settle_share",),
+    "returns": ("line_values", "settle_share"),
     "validity": ("Validity",),
     "store": ("database_url",),
     "vocabulary": (

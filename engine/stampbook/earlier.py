@@ -112,6 +112,14 @@ class Happened:
         )
 
     @property
+    def came(self) -> tuple[tuple[int, int, int], ...]:
+        """What a return brought back, by line: its number, the quantity in millionths, and the value in money units."""
+        effects = self._entry.effects
+        if b'"came":' not in effects:
+            return ()
+        return tuple(tuple(each) for each in orjson.loads(effects).get("memo", {}).get("came", ()))
+
+    @property
     def remembered(self) -> Mapping[str, str]:
         """What it was to remember."""
         effects = self._entry.effects

@@ -173,3 +173,40 @@ def test_what_is_withdrawn_by_right_bears_no_fee_and_the_terms_give_the_rest() -
     sums = {book: sum(move.amount for move in paid.postings if move.destination == book) for book in books}
     assert sums == {"refunds": 7700, "fees": 300}
     assert ledger.balance("EUR") == "0.00"
+
+
+GOODS = [
+    {"sku": "a", "category": "x", "quantity": 2, "unit_price": "100", "amount": "150"},
+    {"sku": "b", "category": "x", "quantity": 1, "unit_price": "50", "amount": "50"},
+]
+
+
+@pytest.mark.parametrize(
+    ("back", "refunded"),
+    [
+        ([{"line": 2}], "800.00"),  # 200 consumed, at the price before the discount of the other line
+        ([{"line": 1}], "950.00"),
+        ([{"line": 1, "quantity": 1}], "850.00"),
+        ([{"line": 1, "quantity": 1}, {"line": 2}], "900.00"),
+        ([{"line": 1}, {"line": 2}], "1000.00"),
+    ],
+)
+def test_a_line_that_comes_back_takes_its_own_discount_along(back: list[dict[str, int]], refunded: str) -> None:
+    ledger = shop(order='"paid_first", "created"')
+    prepaid(ledger, "1000")
+    tenders = [{"kind": "stored_value", "amount": "200"}]
+    assert ledger.post(type="purchase", id="p", lines=GOODS, tenders=tenders, at="2025-05-12").accepted
+    assert refund(ask(ledger, "consumer", id="before")) == "750.00"
+    for number, line in enumerate(back):  # each by a return of its own comes to the same as all by one
+        assert ledger.post(type="return", purchase="p", lines=[line], at=f"2025-09-01T06:0{number}").accepted
+    assert refund(ask(ledger, "consumer", id="after", at="2025-09-03")) == refunded
+
+
+def test_half_of_a_split_payment_bears_half_of_the_discounts_of_what_stays() -> None:
+    ledger = shop(order='"paid_first", "created"')
+    prepaid(ledger, "1000")
+    tenders = [{"kind": "stored_value", "amount": "100"}, {"kind": "cash", "amount": "100"}]
+    assert ledger.post(type="purchase", id="p", lines=GOODS, tenders=tenders, at="2025-05-12").accepted
+    assert refund(ask(ledger, "consumer", id="before")) == "875.00"  # 250 at full price, half of it
+    assert ledger.post(type="return", purchase="p", lines=[{"line": 2}], at="2025-09-01T06:00").accepted
+    assert refund(ask(ledger, "consumer", id="after", at="2025-09-03")) == "900.00"

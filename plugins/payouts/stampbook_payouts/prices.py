@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stampbook import Purchase, divide
+from stampbook import Purchase, divide, line_values
 
 if TYPE_CHECKING:
-    from stampbook import Asset, Event, Happened
+    from stampbook import Asset, Event, Happened, Order
 
 _PIECE = 10**6
 _PRICED = (b'"unit_price"', b'"discount"')
@@ -42,6 +42,31 @@ class Prices:
             total = full - self._units(data.get("discount", 0))
         return nominal if full <= total or not total else divide(nominal * full, total, "half_up")
 
+    def came_back(self, purchase: Happened, back: Happened, nominal: int) -> int | None:
+        """Return what would have been paid before discounts for that part of a purchase which a return brought back.
+
+        Args:
+            purchase: what it is of.
+            back: the return, by lines or by amount.
+            nominal: what of it went back to stored value, in smallest units.
+
+        Returns:
+            None where a purchase says no lines, so that every part of it bears the same discount.
+        """
+        if b'"lines":' not in purchase.payload or not isinstance(purchase.event, Purchase):
+            return None
+        order = purchase.event.order_in(self._money.code)
+        full, values = _fulls(purchase.event, order), line_values(order)
+        value = listed = 0
+        for number, quantity, units in back.came:
+            place = number - 1
+            value += units
+            if values[place]:
+                listed += divide(full[place] * units, values[place], "half_up")
+            else:
+                listed += divide(full[place] * quantity, order.lines[place].quantity, "half_up")
+        return divide(nominal * listed, value, "half_up") if value else None
+
     def _units(self, value: object) -> int:
         if not isinstance(value, str):
             return self._money.units(value)
@@ -56,8 +81,14 @@ def _of_lines(event: Event, currency: str) -> tuple[int, int]:
     if not isinstance(event, Purchase):
         return 0, 0
     order = event.order_in(currency)
-    full = order.total - order.net
-    for line, of_order in zip(event.lines, order.lines, strict=True):
+    return order.total, sum(_fulls(event, order))
+
+
+def _fulls(event: Purchase, order: Order) -> list[int]:
+    """Return what each line would have cost at its unit price, tax that came on top included."""
+    taxes = [value - line.net for value, line in zip(line_values(order), order.lines, strict=True)]
+    full = []
+    for line, of_order, tax in zip(event.lines, order.lines, taxes, strict=True):
         usual = 0 if line.unit_price is None else divide(line.unit_price * line.quantity, _PIECE, "half_up")
-        full += max(usual, of_order.amount)
-    return order.total, full
+        full.append(max(usual, of_order.amount) + tax)
+    return full

@@ -50,12 +50,16 @@ class TopUp:
 
 @dataclass(slots=True)
 class Use:
-    """What was consumed: what the account gave for it, and what that would have cost before discounts."""
+    """What was consumed: what the account gave for it, and what that would have cost before discounts.
+
+    `purchase` is the event where the two differ.
+    """
 
     seq: int
     at: int
     nominal: int
     listed: int
+    purchase: Happened | None = None
 
 
 @dataclass(slots=True)
@@ -142,12 +146,12 @@ def told(history: Iterable[Happened], money: Asset) -> Story:
             if not is_known:
                 kinds.update((opened.number, opened.kind) for opened in entry.opened if opened.asset == asset)
                 is_known = True
-            used += _posted(story, entry, posting)
+            used += _posted(story, entry, posting, prices)
         if used > 0:
             listed = prices.listed(entry, used) if kind == "purchase" else used
             if story.first_use is None or entry.at < story.first_use:
                 story.first_use = entry.at
-            story.uses[entry.seq] = Use(entry.seq, entry.at, used, listed)
+            story.uses[entry.seq] = Use(entry.seq, entry.at, used, listed, entry if listed != used else None)
         elif is_known and kind == REFUND_PAID and not any(left.values()):
             story.topups.clear()
             story.uses.clear()
@@ -155,7 +159,7 @@ def told(history: Iterable[Happened], money: Asset) -> Story:
     return story
 
 
-def _posted(story: Story, entry: Happened, posting: Posting) -> int:
+def _posted(story: Story, entry: Happened, posting: Posting, prices: Prices) -> int:
     """Take up one posting, and return what it says was consumed."""
     _, amount, source, destination, _ = posting
     if isinstance(source, int):
@@ -173,7 +177,7 @@ def _posted(story: Story, entry: Happened, posting: Posting) -> int:
     elif isinstance(destination, int):
         _moved(story, destination, amount)
         if story.kinds.get(destination) != DEBT:
-            _came(story, entry, destination, amount, source)
+            _came(story, entry, destination, amount - _unused(story, entry, amount, source, prices), source)
     return 0
 
 
@@ -184,7 +188,6 @@ def _moved(story: Story, lot: int, amount: int) -> None:
 def _came(story: Story, entry: Happened, lot: int, amount: int, book: str) -> None:
     is_paid = story.kinds.get(lot) == PAID
     if book == SALES:
-        amount -= _unused(story, entry, amount)
         if not amount:
             return
     elif is_paid and book != BREAKAGE:
@@ -212,14 +215,22 @@ def _topup_of(story: Story, entry: Happened) -> TopUp | None:
     return next((topup for topup in reversed(story.topups) if topup.seq == seq), None)
 
 
-def _unused(story: Story, entry: Happened, amount: int) -> int:
-    """Undo what a purchase consumed that comes back, and return how much of it that is."""
-    use = None if entry.about is None else story.uses.get(entry.about)
+def _unused(story: Story, entry: Happened, amount: int, book: str, prices: Prices) -> int:
+    """Undo what a purchase consumed that comes back, and return how much of it that is.
+
+    A line that comes back takes its own discount along, and no other's.
+    """
+    use = None if book != SALES or entry.about is None else story.uses.get(entry.about)
     if use is None or not use.nominal:
         return 0
     back = min(amount, use.nominal)
-    use.listed -= divide(use.listed * back, use.nominal, "half_up")
+    of_list = None
+    if use.purchase is not None and back < use.nominal:
+        of_list = prices.came_back(use.purchase, entry, back)
+    if of_list is None:
+        of_list = divide(use.listed * back, use.nominal, "half_up")
     use.nominal -= back
+    use.listed = max(use.listed - of_list, use.nominal) if use.nominal else 0
     return back
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stampbook.plugin import Plugin
     from stampbook.store.rows import Row
 
-MOST_REMEMBERED = 80_000_000
+MOST_REMEMBERED = 40_000_000
 """How many bytes of accounts all workers of a job remember together."""
 
 MOST_CONFLICTS = 3

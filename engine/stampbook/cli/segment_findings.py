@@ -1,4 +1,4 @@
-"""What `segments run` says of a run besides its segments: how well it foretold, and what is not as it should be."""
+"""What `segments run` says of a run besides its segments: how well it foretold, and which program judged."""
 
 from __future__ import annotations
 

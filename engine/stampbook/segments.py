@@ -152,7 +152,8 @@ def check_result(scheme: str, result: object, accounts: pl.Series) -> pl.DataFra
         raise PluginError(f"plugin {scheme!r}: segment failed with {type(error).__name__}: {line}") from error
     problem = _wrong_columns(frame)
     if not problem:
-        frame = frame.lazy().sort("account").collect(engine="streaming")
+        if not frame["account"].equals(accounts):
+            frame = frame.lazy().sort("account").collect(engine="streaming")
         problem = _wrong_accounts(frame, accounts) or _wrong_values(frame)
     if problem:
         raise PluginError(f"plugin {scheme!r}: {problem}")

@@ -163,10 +163,11 @@ def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
     return found
 
 
-def worked_out(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def worked_out(frame: nw.LazyFrame[Any], *, by: str = "") -> nw.LazyFrame[Any]:
     """Return a frame that several parts of a calculation look at, worked out once and held: in memory, or by Spark.
 
-    Other engines work it out whenever it is looked at.
+    Other engines work it out whenever it is looked at. Polars sorts it by the column `by`, if there is one, since rows
+    that stand together are grouped several times as fast.
     """
     import narwhals as nw
     import polars as pl
@@ -175,6 +176,7 @@ def worked_out(frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     if frame.implementation.is_spark_like():
         native = native.persist()
     elif isinstance(native, pl.LazyFrame):
-        native = collected(frame).lazy()
+        held_rows = collected(frame).lazy()
+        native = held_rows.sort(by).collect(engine="streaming").lazy() if by else held_rows
     held: nw.LazyFrame[Any] = nw.from_native(native)
     return held

@@ -33,7 +33,7 @@ class RunFrames:
         self._keeps = keeps
         self._ready: dict[str, nw.LazyFrame[Any]] = {}
         self._populations: dict[str, pl.Series] = {}
-        self.rows = 0
+        self._rows: int | None = None
 
     def frame(self, name: str, scheme: str) -> nw.LazyFrame[Any]:
         """Return a frame without what came after the instant.
@@ -47,14 +47,20 @@ class RunFrames:
 
     def population(self, name: str) -> pl.Series:
         """Return the accounts of a frame, each once, sorted."""
+        if name not in self._populations:
+            # Whoever has a row in the history has one in purchases net of returns, which are sorted.
+            rows = self.frame("purchases" if name == "history" and self._keeps else name, name)
+            self._populations[name] = collected(rows.select("account").unique())["account"].sort()
+        return self._populations[name]
+
+    @property
+    def rows(self) -> int:
+        """How many purchases and returns there are."""
         import narwhals as nw
 
-        if name not in self._populations:
-            rows = collected(self.frame(name, name).group_by("account").agg(rows=nw.len()))
-            self._populations[name] = rows["account"].sort()
-            if name == "history":
-                self.rows = int(rows["rows"].sum())
-        return self._populations[name]
+        if self._rows is None:
+            self._rows = int(collected(self.frame("history", "history").select(rows=nw.len()))["rows"].item())
+        return self._rows
 
     def _given(self, name: str, scheme: str) -> nw.LazyFrame[Any]:
         given = getattr(self._frames, name)
@@ -64,4 +70,4 @@ class RunFrames:
 
     def _purchases(self, scheme: str) -> nw.LazyFrame[Any]:
         purchases = net_purchases(self.frame("history", scheme), self._at)
-        return worked_out(purchases) if self._keeps else purchases
+        return worked_out(purchases, by="account") if self._keeps else purchases

@@ -100,7 +100,7 @@ def _own_limits(gaps: nw.LazyFrame[Any], config: LifecycleConfig) -> nw.LazyFram
     return (
         gaps.with_columns(_many=gap.count().over("account").cast(nw.Int64))
         .filter(many >= config.least_gaps)
-        .with_columns(_place=gap.rank("ordinal").over("account").cast(nw.Int64))
+        .with_columns(_place=gap.cum_count().over("account", order_by="gap").cast(nw.Int64))
         .filter(nw.col("_place") == quantile)
         .select("account", limit_days=nw.when(gap < config.least_limit).then(config.least_limit).otherwise(gap))
     )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
 
-from stampbook import from_on, net_lines, worked_out
+from stampbook import from_on, worked_out
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -115,13 +115,22 @@ def _of_lines(
     lines: nw.LazyFrame[Any], at: datetime, since: datetime | None, config: PreferenceConfig
 ) -> nw.LazyFrame[Any]:
     """Return account, event and value of orders in which something of the value was kept."""
-    kept = from_on(net_lines(lines, at), since)
+    keys, total = ["account", "event", "value"], nw.col("amount").sum()
+    rows = lines.filter(nw.col("at") <= at)
+    bought = _valued(from_on(rows.filter(nw.col("kind") == "purchase"), since), config).group_by(keys).agg(_sum=total)
+    returned = rows.filter(nw.col("kind") == "return").drop("event").rename({"about": "event"})
+    back = _valued(returned, config).group_by(keys).agg(_back=total)
+    kept = nw.col("_sum") > nw.col("_back").fill_null(0)
+    return bought.join(back, on=keys, how="left").filter(kept).select(keys)
+
+
+def _valued(rows: nw.LazyFrame[Any], config: PreferenceConfig) -> nw.LazyFrame[Any]:
+    """Return account, event, amount and value of the lines that have any; a line with several labels once for each."""
     if config.of == "label":
-        kept = kept.with_columns(value=nw.col("labels").str.split("\t")).explode("value")
+        rows = rows.with_columns(value=nw.col("labels").str.split("\t")).explode("value")
         if config.prefix:
-            kept = kept.filter(nw.col("value").str.starts_with(config.prefix))
-            kept = kept.with_columns(value=nw.col("value").str.slice(len(config.prefix)))
+            rows = rows.filter(nw.col("value").str.starts_with(config.prefix))
+            rows = rows.with_columns(value=nw.col("value").str.slice(len(config.prefix)))
     else:
-        kept = kept.with_columns(value=nw.col(config.of))
-    sums = kept.filter(nw.col("value") != "").group_by("account", "event", "value").agg(_sum=nw.col("amount").sum())
-    return sums.filter(nw.col("_sum") > 0).select("account", "event", "value")
+        rows = rows.with_columns(value=nw.col(config.of))
+    return rows.filter(nw.col("value") != "").select("account", "event", "amount", "value")

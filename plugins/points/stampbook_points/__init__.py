@@ -16,6 +16,7 @@ from stampbook import (
     Window,
     hookimpl,
 )
+from stampbook_points.bases import is_amount
 from stampbook_points.config import MultiplierRule, PointsConfig, Rule
 from stampbook_points.earning import awards_of
 from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms
@@ -148,6 +149,8 @@ class Points(Plugin[PointsConfig]):
             rule.matures is not None,
             Choice((self.config.only, rule.only), (self.config.without, rule.without)),
             rule.formula.reads | (rule.when.reads if rule.when is not None else frozenset()),
+            None if rule.count is None else rule.count.ratio,
+            not rule.by_line and not any(is_amount(name) for name in rule.formula.reads),
         )
 
     @hookimpl
@@ -183,5 +186,9 @@ class Points(Plugin[PointsConfig]):
             if factors
             else ()
         )
-        wanted.extend(awards_of(rules, event, order, account, self._readers_of_parts))
+        wanted.extend(
+            awards_of(
+                rules, event, order, account, self._readers_of_parts, reckons=self.program.reckons and order is not None
+            )
+        )
         return wanted

@@ -173,7 +173,8 @@ STEPS = st.lists(
 @given(what=st.sampled_from(["gift", "achievement"]), steps=STEPS)
 def test_nobody_keeps_what_was_undone(what: str, steps: list[tuple[str, int]]) -> None:
     """In debt the points of an account, less what it spent and owes, are those of what it has not brought back."""
-    ledger, spent, events = Ledger(program(what, "debt")), 0, []
+    ledger, spent = Ledger(program(what, "debt")), 0
+    events: list[dict[str, Any]] = []
     bought: list[str] = []
     for number, (kind, some) in enumerate(steps):
         event: dict[str, Any] = {"id": f"e{number}", "at": f"2025-03-{1 + number:02}T10:00", "type": kind}

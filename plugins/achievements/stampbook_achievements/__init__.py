@@ -59,6 +59,10 @@ class Achievements(Plugin[AchievementsConfig]):
 
     def prepare(self) -> None:
         """Read the goals in their metrics' own units."""
+        asset, assets = self.config.asset, self.program.assets
+        by_table = any(each.grants is not None and each.asset is None for each in self.config.achievements)
+        if asset is not None and asset not in assets and by_table:
+            raise PluginError(f"asset: {asset!r} is not an asset of the program, which has {', '.join(assets)}")
         self._ready = [self._worked_out(achievement) for achievement in self.config.achievements]
         self._by_fact = {ready.rule: ready for ready in self._ready}
         self._metrics = frozenset(ready.metric for ready in self._ready)

@@ -58,6 +58,7 @@ class Points(Plugin[PointsConfig]):
         """Sort the rules by the kind of event that they judge."""
         self._expiry = Expiry(self.name, self.config, self.program.calendar)
         self._extending, self.idle = self._expiry.extending, self._expiry.idle
+        self._check_asset()
         self._by_kind: dict[str, list[Ready]] = {}
         reads: dict[str, set[str]] = {}
         for rule in self.config.rules:
@@ -90,6 +91,12 @@ class Points(Plugin[PointsConfig]):
         self._readers = {kind: self.program.reader(names) for kind, names in reads.items()}
         rules = [ready for of_kind in self._by_kind.values() for ready in of_kind]
         self._readers_of_parts = {ready.name: self.program.reader(ready.reads) for ready in rules}
+
+    def _check_asset(self) -> None:
+        """Check the table's own asset where a rule goes by it."""
+        asset, assets = self.config.asset, self.program.assets
+        if asset not in assets and any(not rule.asset for rule in (*self.config.rules, *self.config.multipliers)):
+            raise PluginError(f"asset: {asset!r} is not an asset of the program, which has {', '.join(assets)}")
 
     def _check(self, rule: Rule | MultiplierRule) -> str:
         """Return the asset of a rule, which the program has, as it has its group."""

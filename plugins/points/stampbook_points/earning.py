@@ -68,8 +68,8 @@ def awards_of(
         if numerator <= 0:
             continue
         parts: tuple[tuple[int, int, int], ...] = ()
-        if reckons and rule.count is not None:
-            parts = counted_parts(rule.count, event, part, account, lines if per_line else ())
+        if reckons and rule.counts is not None:
+            parts = counted_parts(rule.counts, event, part, account, lines if per_line else ())
         wanted.append(
             Award(
                 name,

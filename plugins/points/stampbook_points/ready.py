@@ -30,5 +30,5 @@ class Ready(NamedTuple):
     on_completion: bool
     choice: Choice
     reads: frozenset[str]
-    count: Callable[..., tuple[int, int]] | None
+    counts: Callable[..., tuple[int, int]] | None
     fixed: bool

@@ -317,7 +317,7 @@ class Referral(Plugin[ReferralConfig]):
             if units:
                 at = event.at if units > 0 else self.program.calendar.parse(held.day or "1970-01-01")
                 owed = self.config.spent == "debt" and self.program.asset(code).debt
-                yield Entitlement(rule, code, units, *self._terms(at, account), owed)
+                yield Entitlement(rule, code, units, *self._terms(at, account))._replace(owed=owed)
 
     def _terms(self, at: int, account: AccountView) -> tuple[Any, ...]:
         effective_at = at if self._begins is None else self._begins(at)

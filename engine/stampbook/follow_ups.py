@@ -48,9 +48,10 @@ def _declared_wrong(source: Source, table: str, mistakes: list[Mistake]) -> list
         for unknown in sorted({unknown for each in mistakes if (unknown := _named(pattern, each.message))}):
             about = [each for each in mistakes if _named(pattern, each.message) == unknown]
             if len(about) > 1 and near(unknown, [name]) and unknown not in declared:
+                first = min(each.line for each in about)
                 told = (
-                    f"nothing names {name!r}, and {unknown!r} is named, first on line {min(each.line for each in about)}, "
-                    f"and is no {word} of the program; did you mean [{table}.{unknown}]?"
+                    f"nothing names {name!r}, and {unknown!r} is named, first on line {first}, and is no {word} of the "
+                    f"program; did you mean [{table}.{unknown}]?"
                 )
                 one = Mistake(source.line((table, name)), f"{table}.{name}", told, source.file)
                 return [*(each for each in mistakes if each not in about), one]

@@ -95,7 +95,8 @@ class Points(Plugin[PointsConfig]):
     def _check_asset(self) -> None:
         """Check the table's own asset where a rule goes by it."""
         asset, assets = self.config.asset, self.program.assets
-        if asset not in assets and any(not rule.asset for rule in (*self.config.rules, *self.config.multipliers)):
+        own = [*(rule.asset for rule in self.config.rules), *(factor.asset for factor in self.config.multipliers)]
+        if asset not in assets and not all(own):
             raise PluginError(f"asset: {asset!r} is not an asset of the program, which has {', '.join(assets)}")
 
     def _check(self, rule: Rule | MultiplierRule) -> str:

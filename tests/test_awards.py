@@ -34,7 +34,7 @@ def trace(*wanted: Award | Multiplier | Note, **modes: Any) -> dict[str, Any]:
 
 
 def test_nothing_wanted_is_nothing_granted() -> None:
-    assert settle([], assets=ASSETS, stacking={}) == ([], {}, [], [])
+    assert settle([], assets=ASSETS, stacking={}) == ([], {}, [], [], {})
     assert trace(Multiplier("tiers.gold", "points", 2)) == {}
 
 

@@ -83,7 +83,6 @@ if TYPE_CHECKING:
     from stampbook.grants import grants_of_all as grants_of_all
     from stampbook.hookspecs import API_VERSION as API_VERSION
     from stampbook.hookspecs import Award as Award
-    from stampbook.hookspecs import Deposit as Deposit
     from stampbook.hookspecs import Due as Due
     from stampbook.hookspecs import Entitlement as Entitlement
     from stampbook.hookspecs import Extension as Extension
@@ -92,9 +91,7 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import MoneyEnds as MoneyEnds
     from stampbook.hookspecs import Multiplier as Multiplier
     from stampbook.hookspecs import Note as Note
-    from stampbook.hookspecs import Payment as Payment
     from stampbook.hookspecs import Stake as Stake
-    from stampbook.hookspecs import Withdrawal as Withdrawal
     from stampbook.hookspecs import hookimpl as hookimpl
     from stampbook.joining import AccountJoined as AccountJoined
     from stampbook.joining import AccountParted as AccountParted
@@ -127,10 +124,12 @@ if TYPE_CHECKING:
     from stampbook.plugin import PluginConfig as PluginConfig
     from stampbook.population import worked_out as worked_out
     from stampbook.proposals import Debt as Debt
+    from stampbook.proposals import Deposit as Deposit
     from stampbook.proposals import Earned as Earned
     from stampbook.proposals import GiveBack as GiveBack
     from stampbook.proposals import IfRefused as IfRefused
     from stampbook.proposals import Mature as Mature
+    from stampbook.proposals import Payment as Payment
     from stampbook.proposals import Pick as Pick
     from stampbook.proposals import PutBack as PutBack
     from stampbook.proposals import Remember as Remember
@@ -138,10 +137,12 @@ if TYPE_CHECKING:
     from stampbook.proposals import Share as Share
     from stampbook.proposals import StatusChange as StatusChange
     from stampbook.proposals import Tally as Tally
+    from stampbook.proposals import Withdrawal as Withdrawal
     from stampbook.refund_plans import Credit as Credit
     from stampbook.refund_plans import Drawn as Drawn
     from stampbook.refund_plans import Granted as Granted
     from stampbook.refund_plans import Paid as Paid
+    from stampbook.refund_plans import Reckoned as Reckoned
     from stampbook.refund_plans import RefundPlan as RefundPlan
     from stampbook.refund_plans import RefundRequest as RefundRequest
     from stampbook.refund_plans import ReturnedLine as ReturnedLine
@@ -230,7 +231,6 @@ _ROOMS = {
     "hookspecs": (
         "API_VERSION",
         "Award",
-        "Deposit",
         "Due",
         "Entitlement",
         "Extension",
@@ -239,9 +239,7 @@ _ROOMS = {
         "MoneyEnds",
         "Multiplier",
         "Note",
-        "Payment",
         "Stake",
-        "Withdrawal",
         "hookimpl",
     ),
     "joining": ("AccountJoined", "AccountParted", "AccountParting"),
@@ -253,10 +251,12 @@ _ROOMS = {
     "plugin": ("Plugin", "PluginConfig"),
     "proposals": (
         "Debt",
+        "Deposit",
         "Earned",
         "GiveBack",
         "IfRefused",
         "Mature",
+        "Payment",
         "Pick",
         "PutBack",
         "Remember",
@@ -264,8 +264,19 @@ _ROOMS = {
         "Share",
         "StatusChange",
         "Tally",
+        "Withdrawal",
     ),
-    "refund_plans": ("Credit", "Drawn", "Granted", "Paid", "RefundPlan", "RefundRequest", "ReturnedLine", "Tendered"),
+    "refund_plans": (
+        "Credit",
+        "Drawn",
+        "Granted",
+        "Paid",
+        "Reckoned",
+        "RefundPlan",
+        "RefundRequest",
+        "ReturnedLine",
+        "Tendered",
+    ),
     "registry": ("Registry",),
     "returns": ("line_values", "settle_share"),
     "validity": ("Validity",),

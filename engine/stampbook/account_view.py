@@ -70,16 +70,16 @@ class AccountView:
         self._seen: dict[int, Lot] | None = None
         self._retold: dict[str, tuple[Fact, ...]] | None = None
 
-    def as_of(self, at: int, retold: Mapping[str, Sequence[Fact]]) -> AccountView:
-        """Return the account as it was at an earlier instant, by what is known now: its facts and, by day, its metrics.
-
-        What the event at hand counts is in them. Value is as it is now.
+    def as_of(self, at: int, retold: Mapping[str, Sequence[Fact]], *, before: bool = False) -> AccountView:
+        """Return the account as it was at an instant by what is known now, in facts and metrics; value is today's.
 
         Args:
             at: the instant.
-            retold: by name, all facts up to then in the order of time, in place of those that were concluded.
+            retold: by name, all facts up to then in order, in place of those concluded.
+            before: leave out what the event at hand counts.
         """
-        view = AccountView(self._account, at, self._program, self._pending, (), self._postings, self.named, self._since)
+        counted = () if before else self._pending
+        view = AccountView(self._account, at, self._program, counted, (), self._postings, self.named, self._since)
         view._retold = {name: tuple(facts) for name, facts in retold.items()}
         return view
 

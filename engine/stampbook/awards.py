@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stampbook.amounts import LARGEST, divide, split
@@ -37,12 +38,16 @@ class Grant(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What became of awards: grants, the trace, what counts for limits (with the part of each rule), objections."""
+    """What became of awards: grants, the trace, what counts for limits (with the part of each rule), objections.
+
+    `exact` is by rule what an award came to before it was rounded: numerator and denominator of smallest units.
+    """
 
     grants: list[Grant]
     trace: dict[str, Any]
     counts: list[tuple[MetricChange, Any]]
     objections: list[Objection]
+    exact: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 def settle(
@@ -107,9 +112,10 @@ def settle(
             trace["stacked_out"] = out
     if good_until:
         awards = _prolonged(awards, good_until, trace)
-    wishes = _rounded(awards, assets, chosen, multipliers, stacking, trace)
+    exact: dict[str, tuple[int, int]] = {}
+    wishes = _rounded(awards, assets, chosen, multipliers, stacking, trace, exact)
     if not limits or account is None:
-        return Settlement(_granted(wishes, None), trace, [], [])
+        return Settlement(_granted(wishes, None), trace, [], [], exact)
     applied = limits.applied(wishes, account, budgets, can_refuse=can_refuse)
     if applied.trace:
         trace["limited"] = applied.trace
@@ -117,7 +123,7 @@ def settle(
     if applied.budgets:
         trace["budgets"] = applied.budgets
     counts = limits.counted(wishes, applied.units, account.day)
-    return Settlement(_granted(wishes, applied.units), trace, counts, applied.objections)
+    return Settlement(_granted(wishes, applied.units), trace, counts, applied.objections, exact)
 
 
 def _prolonged(awards: list[Award], good_until: Mapping[str, GoodUntil], trace: dict[str, Any]) -> list[Award]:
@@ -140,8 +146,9 @@ def _rounded(
     mode: str,
     stacking: Mapping[str, str],
     trace: dict[str, Any],
+    exact: dict[str, tuple[int, int]],
 ) -> list[Wish]:
-    """Return awards multiplied and rounded to smallest units, and note what they come to."""
+    """Return awards multiplied and rounded to smallest units, and note what they come to, before that too."""
     plain = {
         asset: factors(all_of, mode, stacking) for asset, all_of in chosen.items() if not any(it.rules for it in all_of)
     }
@@ -171,6 +178,7 @@ def _rounded(
             message = f"rule {award.rule} awards {units} {award.asset}, more than any amount that is kept"
             raise PluginError(message)
         wishes.append(Wish(award, units))
+        exact[award.rule] = (numerator, denominator)
     trace["awards"] = granted
     if multiplied:
         trace["multiplied"] = [(rule, f"{numerator}/{denominator}") for rule, numerator, denominator in multiplied]

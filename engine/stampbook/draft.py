@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
     from stampbook.events import Event
-    from stampbook.hookspecs import Due, Payment
+    from stampbook.hookspecs import Due
     from stampbook.kinds import Place
     from stampbook.orders import Order
-    from stampbook.proposals import Pick
+    from stampbook.proposals import Payment, Pick
     from stampbook.registry import Registry
 
 

@@ -24,7 +24,7 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
     Raises:
         PluginError: its terms are none that a lot can have.
     """
-    rule, asset, units, kind, effective_at, expires_at, priority = wish
+    rule, asset, units, kind, effective_at, expires_at, priority, owed = wish
     if asset not in draft.registry.context.assets:
         message = f"rule {rule} grants {asset!r}, which is not an asset of the program"
         raise PluginError(message)
@@ -39,7 +39,8 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
     else:
         at, left = max(draft.account.clock, draft.event.at), -units
         view = AccountView(draft.account, at, draft.registry.context, since=draft.event.at)
-        free_lots = view.takeable_lots(asset, draft.postings)
+        is_over = owed and expires_at <= draft.event.at
+        free_lots = [] if is_over else view.takeable_lots(asset, draft.postings)
         lots, terms = draft.account.lots, (kind, expires_at, priority)
         free_lots.sort(key=lambda each: _strange(lots[each[0]], terms, effective_at, at))
         for lot, free in free_lots:
@@ -47,6 +48,9 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
             if part:
                 draft.postings.append(Posting(asset, part, lot, PROMOTION, rule))
                 left -= part
+        if left and owed and not is_over and draft.registry.context.assets[asset].debt:
+            draft.owe(asset, left, PROMOTION, rule)
+            left = 0
         units += left
     if units:
         draft.trace.setdefault("entitled", []).append((rule, asset, units))
@@ -54,7 +58,7 @@ def entitle(draft: Draft, wish: Entitlement) -> None:
 
 def earned_of(wish: Entitlement) -> Earned:
     """Return an entitlement, or one that is taken back, as something earned, to be shared."""
-    return Earned(wish.rule, wish.asset, abs(wish.units), *wish[3:])
+    return Earned(wish.rule, wish.asset, abs(wish.units), *wish[3:7])
 
 
 def _strange(lot: Lot, terms: tuple[str, int, int], effective_at: int, at: int) -> tuple[bool, bool]:

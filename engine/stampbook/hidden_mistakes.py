@@ -251,6 +251,9 @@ def _cause(
             following = complaint(_without(data, keys, {each for each in less if len(each) > 1})[0])
         except CannotTellError:
             following = None if _is_named(_at(data, place), message) else message
+        is_missed = following is not None and _mentions(following, keys - {str(each[0]) for each in left_out})
+        if is_missed and not _is_named(_at(data, place), message):
+            continue
         if following != message:
             return place, following
     return (), None
@@ -270,4 +273,6 @@ def _names(value: object) -> list[Any]:
 
 
 def _is_named(item: object, message: str) -> bool:
-    return isinstance(item, dict) and repr(item.get("name")) in message
+    """Whether a complaint names an item, or says what a key says."""
+    name = item.get("name") if isinstance(item, dict) else item
+    return isinstance(name, str) and repr(name) in message

@@ -15,7 +15,7 @@ from stampbook.amounts import Rounding
 from stampbook.ledger import Message, Objection, Posting
 from stampbook.lots import EARNED
 from stampbook.periods import NEVER, Window
-from stampbook.proposals import Debt, Mature, Noted, PutBack
+from stampbook.proposals import Debt, Deposit, Mature, Noted, PutBack, Withdrawal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stampbook.goals import Progress
     from stampbook.ledger import Fact, Transaction
     from stampbook.orders import Order
-    from stampbook.proposals import Earned, Share
+    from stampbook.proposals import Earned, Payment, Share
     from stampbook.purchases import Purchase
     from stampbook.refund_plans import RefundPlan, RefundRequest
 
@@ -55,7 +55,9 @@ class Award(NamedTuple):
     a return of some lines knows what those lines had earned; empty means the whole order. `group` names a
     stacking group of the program; awards without one always count. Where only some can count, or a limit leaves too
     little for all, those of a lower `rank` come first. With `on_completion` it matures when its purchase is completed,
-    if that is before `effective_at`.
+    if that is before `effective_at`. For partial returns (see `Reckoned`): `parts` are how many equal parts of what was
+    bought count, where only whole ones earn, as line (0: the order), numerator, denominator: 219 and 100 for 21.90 at
+    one for each 10.00; a `fixed` one is the same however much was bought.
     """
 
     rule: str
@@ -71,6 +73,8 @@ class Award(NamedTuple):
     lines: tuple[tuple[int, int], ...] = ()
     rank: int = 0
     on_completion: bool = False
+    parts: tuple[tuple[int, int, int], ...] = ()
+    fixed: bool = False
 
 
 class Multiplier(NamedTuple):
@@ -96,6 +100,9 @@ class Entitlement(NamedTuple):
     within what can be (see `AccountView.takeable`), first from lots of the same kind, end and priority: name those with
     which it was granted. Nothing multiplies, stacks or limits it, and a return of the event
     that brought it does not take it back in proportion: the plugin says when it is undone.
+
+    With `owed` the account owes what was spent of it already, if the asset allows debt; where its time is over it is
+    let go, and no other value is taken for it.
     """
 
     rule: str
@@ -105,6 +112,7 @@ class Entitlement(NamedTuple):
     effective_at: int = 0
     expires_at: int = NEVER
     priority: int = 0
+    owed: bool = False
 
 
 class Stake(NamedTuple):
@@ -191,51 +199,6 @@ class Extension(NamedTuple):
     rule: str
     lot: int
     expires_at: int
-
-
-class Withdrawal(NamedTuple):
-    """Value that a plugin's event takes from the account, in the order in which it is spent, into a book.
-
-    Where there is not enough the event is refused. `amount` is in smallest units.
-    """
-
-    asset: str
-    amount: int
-    book: str
-    rule: str = ""
-
-
-class Deposit(NamedTuple):
-    """Value that a plugin's event brings to the account from a book, into a lot of these terms; debt is repaid first.
-
-    `amount` is in smallest units. Paid value comes only from the books ``cash``, ``exchange``, ``transfers`` and
-    ``opening``, and has a lot of its own. `origin` is the journal position of the earlier event of the account to which
-    the lot belongs: of the top-up, where a bonus is released later; 0 for the event at hand.
-    """
-
-    asset: str
-    amount: int
-    book: str
-    kind: str = EARNED
-    effective_at: int = 0
-    expires_at: int = NEVER
-    priority: int = 0
-    rule: str = ""
-    origin: int = 0
-
-
-class Payment(NamedTuple):
-    """A part of an order that an asset pays: `amount` smallest units of it stand for `value` smallest units of money.
-
-    They are drawn in the spend order, or from the hold that the purchase names where it is of that asset. With
-    `of_this_order` what the order itself earns may pay for it.
-    """
-
-    asset: str
-    amount: int
-    value: int
-    rule: str = ""
-    of_this_order: bool = False
 
 
 _Move = Posting | Withdrawal | Deposit | PutBack | Debt | Mature

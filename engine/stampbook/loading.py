@@ -15,6 +15,7 @@ from stampbook.errors import PluginError, ProgramError, near
 from stampbook.event_reading import EventReader
 from stampbook.events import CORE_EVENTS
 from stampbook.examples import example_mistakes
+from stampbook.follow_ups import without_follow_ups
 from stampbook.hidden_mistakes import CannotTellError, Rest, complaints, of_the_whole, place_of, rest_of
 from stampbook.limits import check_awards
 from stampbook.program import Example, ProgramFile, read_again, read_file
@@ -79,6 +80,7 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
         check_awards(source, program, context, built)
     if source.mistakes:
         _look_at_examples(source, context, list(built.values()), whole=len(built) == len(tables))
+        source.mistakes = without_follow_ups(source)
     source.check()
     if program is None:  # source.check has raised
         raise ProgramError([])

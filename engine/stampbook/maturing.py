@@ -8,8 +8,8 @@ from stampbook.events import AccountDescribed, AccountOpened, PurchaseCompleted,
 from stampbook.expressions.functions import month_day
 from stampbook.ledger import Fact
 from stampbook.periods import NEVER
-from stampbook.refunding import is_completed, told_of_completion
-from stampbook.returns import line_values
+from stampbook.refunding import is_completed
+from stampbook.returns import line_values, told_of_completion
 from stampbook.segment_tables import is_score, score_fact, segment_fact
 from stampbook.standing_in import StandIns
 

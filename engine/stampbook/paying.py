@@ -12,8 +12,8 @@ from stampbook.ledger import SALES, Objection
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
-    from stampbook.hookspecs import Payment
     from stampbook.orders import Order
+    from stampbook.proposals import Payment
 
 
 def pay_for(draft: Draft, order: Order) -> None:

@@ -1,16 +1,62 @@
-"""What plugins propose besides moving value: debts, holds, counts, a status; and what accounts share."""
+"""What plugins propose: value that moves, debts, holds, counts, a status; and what accounts share."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stampbook.lots import EARNED
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stampbook.ledger import Message, Objection
+
+
+class Withdrawal(NamedTuple):
+    """Value that a plugin's event takes from the account, in the order in which it is spent, into a book.
+
+    Where there is not enough the event is refused. `amount` is in smallest units.
+    """
+
+    asset: str
+    amount: int
+    book: str
+    rule: str = ""
+
+
+class Deposit(NamedTuple):
+    """Value that a plugin's event brings to the account from a book, into a lot of these terms; debt is repaid first.
+
+    `amount` is in smallest units. Paid value comes only from the books ``cash``, ``exchange``, ``transfers`` and
+    ``opening``, and has a lot of its own. `origin` is the journal position of the earlier event of the account to which
+    the lot belongs: of the top-up, where a bonus is released later; 0 for the event at hand.
+    """
+
+    asset: str
+    amount: int
+    book: str
+    kind: str = EARNED
+    effective_at: int = 0
+    expires_at: int = NEVER
+    priority: int = 0
+    rule: str = ""
+    origin: int = 0
+
+
+class Payment(NamedTuple):
+    """A part of an order that an asset pays: `amount` smallest units of it stand for `value` smallest units of money.
+
+    They are drawn in the spend order, or from the hold that the purchase names where it is of that asset. With
+    `of_this_order` what the order itself earns may pay for it.
+    """
+
+    asset: str
+    amount: int
+    value: int
+    rule: str = ""
+    of_this_order: bool = False
 
 
 class Debt(NamedTuple):

@@ -9,7 +9,7 @@ from stampbook.account_view import LAST_DAY
 from stampbook.amounts import LARGEST
 from stampbook.errors import PluginError
 from stampbook.holding import check_used, pay
-from stampbook.hookspecs import Deposit, Due, Withdrawal
+from stampbook.hookspecs import Due
 from stampbook.ledger import (
     CASH,
     EXCHANGE,
@@ -28,6 +28,7 @@ from stampbook.owing import repay_first
 from stampbook.periods import NEVER
 from stampbook.proposals import (
     Debt,
+    Deposit,
     GiveBack,
     IfRefused,
     Mature,
@@ -37,6 +38,7 @@ from stampbook.proposals import (
     SetAside,
     StatusChange,
     Tally,
+    Withdrawal,
 )
 from stampbook.standing_in import stand_in
 

@@ -6,9 +6,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from stampbook.amounts import Rounding
     from stampbook.ledger import Objection, Posting
     from stampbook.orders import Order
     from stampbook.purchases import Return
+
+
+class Reckoned(NamedTuple):
+    """What an award exactly was, in smallest units after all that multiplied it and before it was rounded.
+
+    It became `units` by `rounding`, and by limits; of these the account may have kept a share. `parts` are pairs of
+    line number (0 for the order) and how many equal parts of what was bought counted, of which the whole ones earned;
+    empty where fractions did. `weights` are pairs of line number and weight by which lines earned it; empty for all.
+    `fixed` says that it was the same however much was bought.
+    """
+
+    exact: Fraction
+    units: int
+    rounding: Rounding
+    parts: tuple[tuple[int, Fraction], ...] = ()
+    weights: tuple[tuple[int, int], ...] = ()
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +37,8 @@ class Granted:
 
     `lots` are pairs of lot number and amount; `by_line` pairs of line number and amount (empty: the whole
     order). `settled` was taken back, waived or deducted before. `lapsed` has expired since and cannot be taken back:
-    it was not spent. `short` is what earlier returns could not take.
+    it was not spent. `short` is what earlier returns could not take. `reckoned` is what the award exactly was, where
+    the program of the purchase kept it (`Context.reckon_awards`).
     """
 
     rule: str
@@ -28,6 +49,7 @@ class Granted:
     settled: int = 0
     lapsed: int = 0
     short: int = 0
+    reckoned: Reckoned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +124,8 @@ class RefundRequest:
 
     `value` is what comes back now, `before` what came back earlier, of `total`; ``part / whole`` is the share of
     the order that has come back in all. `drawn` is the stored value that paid, `paid` what else of the account did;
-    `tenders` are all that paid, those from outside too, in the order of use.
+    `tenders` are all that paid, those from outside too, in the order of use. `shared` is what rules granted to other
+    accounts, where that is known (`Context.reckon_awards`), by the place under which a plan answers.
     """
 
     event: Return
@@ -117,6 +140,7 @@ class RefundRequest:
     drawn: tuple[Drawn, ...]
     paid: tuple[Paid, ...] = ()
     tenders: tuple[Tendered, ...] = ()
+    shared: tuple[tuple[int, Granted], ...] = ()
 
 
 @dataclass(slots=True)
@@ -132,7 +156,8 @@ class RefundPlan:
     `tenders` is by place what each tender from outside gives of `outside`, `deducted`, `credited` and
     `charged_back`; in proportion to what is left of each where it is empty. `credited` is the money that comes back as
     a new lot under the terms of `credit`, `charged_back` what a payment system took back by itself (with `freezes` the
-    account is frozen), `exchanged` the part of `outside` that pays for what is taken instead.
+    account is frozen), `exchanged` the part of `outside` that pays for what is taken instead. `shared` is by place what
+    comes back now of what other accounts got; their share of what came back where it is silent.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -153,3 +178,4 @@ class RefundPlan:
     exchanged: int = 0
     charged_back: int = 0
     freezes: bool = False
+    shared: dict[int, int] = field(default_factory=dict)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.amounts import portion
 from stampbook.errors import InvariantError
-from stampbook.ledger import BREAKAGE, PROMOTION, SALES, Message, MetricChange, Objection, Posting
+from stampbook.ledger import BREAKAGE, PROMOTION, SALES, MetricChange, Objection, Posting
+from stampbook.reckoning import reckoned_of
 from stampbook.refund_plans import Drawn, Granted, Paid, RefundPlan, RefundRequest
 from stampbook.returns import Came, line_values, measure, settle_share
 from stampbook.tendering import tenders_of
@@ -67,6 +68,7 @@ class Past:
                 settled[rule] += amount
             for rule, amount in earlier.memo.get("short", {}).items():
                 short[rule] += amount
+        reckoned = self.purchase.memo.get("reckoned", {})
         moved = [move for later in self.returns for move in later.memo.get("matured", ())]
         return tuple(
             Granted(
@@ -77,9 +79,32 @@ class Past:
                 tuple(map(tuple, by_line)),
                 settled[rule],
                 short=short[rule],
+                reckoned=reckoned_of(reckoned.get(rule)),
             )
             for rule, asset, amount, lots, by_line in sorted(self.purchase.memo.get("granted", ()), key=itemgetter(0))
         )
+
+    def shared(self) -> tuple[tuple[int, Granted], ...]:
+        """Return what rules granted to other accounts, by the place of the message that told them.
+
+        Known is only what a program kept that has returns ask for it (`Context.reckon_awards`).
+        """
+        memo, told = self.purchase.memo, self.told()
+        found = []
+        for place, rule in memo.get("shared", ()):
+            _, _, data, by_line, *_ = memo["sent"][place]
+            lines = tuple(map(tuple, by_line))
+            reckoned = reckoned_of(memo.get("reckoned", {}).get(rule))
+            found.append((place, Granted(rule, "", data["units"], (), lines, told[place], reckoned=reckoned)))
+        return tuple(found)
+
+    def told(self) -> dict[int, int]:
+        """Return the units that other accounts were told of as having come back, by the place of the message."""
+        told: dict[int, int] = defaultdict(int)
+        for earlier in self.returns:
+            for place, units in earlier.memo.get("told", ()):
+                told[place] += units
+        return told
 
     def lapses(self, request: RefundRequest) -> dict[str, list[tuple[int, int]]]:
         """Return how much of each rule's grant a return may count as lapsed, as pairs of lot and amount.
@@ -218,6 +243,14 @@ class Past:
         if back != request.value:
             raise InvariantError("I15", f"{request.value} comes back, not {back}")
         _check_outside(request, plan)
+        _check_shared(request, plan)
+
+
+def _check_shared(request: RefundRequest, plan: RefundPlan) -> None:
+    """Check what a plan asks back of other accounts."""
+    for place, grant in request.shared:
+        if not 0 <= plan.shared.get(place, 0) <= grant.amount - grant.settled:
+            raise InvariantError("I15", f"{grant.rule} granted {grant.amount} elsewhere and more comes back")
 
 
 def _check_outside(request: RefundRequest, plan: RefundPlan) -> None:
@@ -265,7 +298,19 @@ def refund_request(event: Return, past: Past) -> tuple[RefundRequest, list[Came]
     drawn, paid = past.drawn(), past.paid()
     tenders = tenders_of(order, total - before, drawn, paid, [old.memo for old in past.returns])
     request = RefundRequest(
-        event, order, value, before, total, part, whole, tuple(lines), past.granted(), drawn, paid, tenders
+        event,
+        order,
+        value,
+        before,
+        total,
+        part,
+        whole,
+        tuple(lines),
+        past.granted(),
+        drawn,
+        paid,
+        tenders,
+        past.shared(),
     )
     lapses = past.lapses(request)
     if lapses:
@@ -310,44 +355,9 @@ def taken_grants(past: Past, plan: RefundPlan) -> list[MetricChange]:
     return [change for change in changes if change.delta]
 
 
-def told_of_return(past: Past, request: RefundRequest) -> list[tuple[int, Message]]:
-    """Return what a return tells the accounts to which its purchase sent something: pairs of place and message.
-
-    The units of each are rounded cumulatively over all that came back so far, so all returns together tell the whole.
-    """
-    told = _told(past)
-    messages: list[tuple[int, Message]] = []
-    completed_at = next((later.at for later in past.returns if "matured" in later.memo), None)
-    for place, (to, kind, data, by_line, *on_completion) in enumerate(past.purchase.memo.get("sent", ())):
-        due = settle_share(data["units"], tuple(map(tuple, by_line)), request) - told[place]
-        since = {"completed_at": completed_at} if on_completion and completed_at is not None else {}
-        if due > 0:
-            messages.append((place, Message(to, kind, {**data, **since, "units": due}, required=False)))
-    return messages
-
-
-def told_of_completion(past: Past) -> list[Message]:
-    """Return what the completion of a purchase tells those to whom it sent something: what has not come back."""
-    told = _told(past)
-    return [
-        Message(to, on_completion[0], {**data, "units": data["units"] - told[place]}, required=False)
-        for place, (to, _, data, _, *on_completion) in enumerate(past.purchase.memo.get("sent", ()))
-        if on_completion and data["units"] > told[place]
-    ]
-
-
 def is_completed(past: Past) -> bool:
     """Whether a purchase was completed."""
     return any("matured" in later.memo for later in past.returns)
-
-
-def _told(past: Past) -> dict[int, int]:
-    """Return the units that other accounts were told of as having come back, by the place of the message."""
-    told: dict[int, int] = defaultdict(int)
-    for earlier in past.returns:
-        for place, units in earlier.memo.get("told", ()):
-            told[place] += units
-    return told
 
 
 def _share_of_part(counted: int, weights: Iterable[tuple[int, int]], lines: Mapping[int, ReturnedLine]) -> int:
@@ -376,6 +386,4 @@ __all__ = [
     "settle_share",
     "taken_grants",
     "taken_metrics",
-    "told_of_completion",
-    "told_of_return",
 ]

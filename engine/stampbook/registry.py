@@ -20,13 +20,12 @@ from stampbook.hookspecs import (
     Hooks,
     Multiplier,
     Note,
-    Payment,
 )
 from stampbook.ledger import Fact, Message, Objection
 from stampbook.limits import Limits, limits_of
 from stampbook.periods import NEVER, Window
 from stampbook.plugin import Plugin  # noqa: TC001 - compiled code checks it at run time
-from stampbook.proposals import Share
+from stampbook.proposals import Payment, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,7 +11,8 @@ from stampbook.ledger import PROMOTION, RETURNS, SALES, Posting
 from stampbook.limits import given_back, let_go_of
 from stampbook.lots import PAID, RENEWED
 from stampbook.owing import repay_first
-from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics, told_of_return
+from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics
+from stampbook.returns import told_of_return
 from stampbook.standing_in import StandIns
 from stampbook.tendering import shares_of
 
@@ -163,7 +164,7 @@ def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan
         memo["tenders"] = shares_of(plan, request.tenders)
     if plan.lapsed:
         memo["lapsed_lots"] = past.lapsed_lots(request, plan.lapsed)
-    told = told_of_return(past, request)
+    told = told_of_return(past, request, plan)
     if told:
         draft.messages.extend(message for _, message in told)
         memo["told"] = [(number, message.data["units"]) for number, message in told]

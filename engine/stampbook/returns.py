@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stampbook.amounts import amount_text, currency, portion, split
 from stampbook.event_fields import QUANTITY_DECIMALS
-from stampbook.ledger import Objection
+from stampbook.ledger import Message, Objection
 from stampbook.refund_plans import ReturnedLine
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from stampbook.events import Return, ReturnLine
     from stampbook.orders import Line, Order
-    from stampbook.refund_plans import RefundRequest
+    from stampbook.refund_plans import RefundPlan, RefundRequest
+    from stampbook.refunding import Past
 
 Came = tuple[int, int, int]
 """A line's number, the quantity of it that came back (millionths) and the value of it, in money units."""
@@ -160,3 +161,31 @@ def settle_share(amount: int, by_line: tuple[tuple[int, int], ...], request: Ref
         return portion(amount, request.part, request.whole, 0)
     lines = {line.line: line for line in request.lines}
     return sum(portion(part, lines[number].part, lines[number].whole, 0) for number, part in by_line)
+
+
+def told_of_return(past: Past, request: RefundRequest, plan: RefundPlan) -> list[tuple[int, Message]]:
+    """Return what a return tells the accounts to which its purchase sent something: pairs of place and message.
+
+    The units of each are rounded cumulatively over all that came back so far, so all returns together tell the whole.
+    """
+    told = past.told()
+    messages: list[tuple[int, Message]] = []
+    completed_at = next((later.at for later in past.returns if "matured" in later.memo), None)
+    for place, (to, kind, data, by_line, *on_completion) in enumerate(past.purchase.memo.get("sent", ())):
+        due = plan.shared.get(place)
+        if due is None:
+            due = settle_share(data["units"], tuple(map(tuple, by_line)), request) - told[place]
+        since = {"completed_at": completed_at} if on_completion and completed_at is not None else {}
+        if due > 0:
+            messages.append((place, Message(to, kind, {**data, **since, "units": due}, required=False)))
+    return messages
+
+
+def told_of_completion(past: Past) -> list[Message]:
+    """Return what the completion of a purchase tells those to whom it sent something: what has not come back."""
+    told = past.told()
+    return [
+        Message(to, on_completion[0], {**data, "units": data["units"] - told[place]}, required=False)
+        for place, (to, _, data, _, *on_completion) in enumerate(past.purchase.memo.get("sent", ()))
+        if on_completion and data["units"] > told[place]
+    ]

@@ -13,6 +13,7 @@ from stampbook.ledger import PROMOTION, Message, MetricChange
 from stampbook.periods import NEVER
 from stampbook.proposals import Earned
 from stampbook.proposing import checked_message
+from stampbook.reckoning import plain_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +97,10 @@ def _granted(
             draft.memo.setdefault("awaits", []).append(award.rule)
     if granted:
         draft.memo["granted"] = granted
+    if settled.grants and draft.registry.context.reckons:
+        draft.memo["reckoned"] = {
+            award.rule: plain_of(award, settled.exact[award.rule], units) for award, units, _ in settled.grants
+        }
     if granted and draft.registry.granted:
         _count_granted(draft, granted)
     if settled.counts:
@@ -161,6 +166,9 @@ def _shared(draft: Draft, grants: list[Grant]) -> dict[str, _Kept]:
             message = f"plugin {plugin!r} shares {share.units!r} of {units} that {share.rule} grants, or of other lines"
             raise PluginError(message)
         kept[share.rule] = (units - share.units, rest)
+        if draft.registry.context.reckons and share.message.on_return:
+            place = sum([bool(message.on_return) for message in draft.messages])
+            draft.memo.setdefault("shared", []).append((place, share.rule))
         draft.messages.append(checked_message(plugin, share.message))
         shared.append((share.rule, share.message.to, share.units))
     if shared:

@@ -67,6 +67,8 @@ class Context:
         self.distinct: frozenset[str] = frozenset()
         self.granted: frozenset[str] = frozenset()
         self.kept_of: Callable[[Any, Any, Any], int] | None = None
+        self.reckons = False
+        """Whether purchases keep what each award exactly was, for returns that reckon anew (`Granted.reckoned`)."""
         self.needed_days: dict[str, int] = {}
         self.carried: frozenset[str] = frozenset()
         self._first_days: dict[tuple[str, int], int] = {}
@@ -141,6 +143,10 @@ class Context:
     def need_days(self, metric: str, first: int) -> None:
         """Have a metric's days from `first` on at hand when an event is decided, whatever the metric's own window."""
         self.needed_days[metric] = min(first, self.needed_days.get(metric, first))
+
+    def reckon_awards(self) -> None:
+        """Have purchases keep what each award exactly was, so that a return can ask for it: see `Granted.reckoned`."""
+        self.reckons = True
 
     def declare_counter(self, name: str, decimals: int, window: Window) -> None:
         """Have a metric of a plugin's own, which its events count; rules cannot name it.

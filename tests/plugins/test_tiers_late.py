@@ -205,6 +205,31 @@ def test_a_level_that_falls_at_once_stays_where_late_news_keeps_it() -> None:
     compare(ladder(OPTIONS[-2]), [("purchase", 0, "120"), ("purchase", 9, "60")], [100, 0])
 
 
+@pytest.mark.parametrize(
+    ("script", "ticks"),
+    [
+        (
+            [("purchase", 0, "120"), ("purchase", 1, "120"), ("purchase", 148, "30"), ("purchase", 0, "30")],
+            [0, 0, 400, 0],
+        ),
+        ([("purchase", 1, "120"), ("purchase", 0, "120"), ("purchase", 0, "60")], [400, 0, 0]),
+    ],
+)
+def test_a_review_that_late_news_moves_is_held_on_its_new_day(script: list[Any], ticks: list[int]) -> None:
+    compare(ladder(OPTIONS[8]), script, ticks)
+
+
+def test_what_came_back_since_does_not_speak_against_what_a_moved_ladder_had_kept() -> None:
+    """The news moves no review: the one that kept gold stays, though half of what it counted came back since."""
+    ledger = shop("period = '12 months'\nreview = '6 months'")
+    buy(ledger, "300", "2024-01-10T10:00", id="coat")
+    ledger.tick("2024-07-12")
+    assert ledger.fact("tier") == "gold"
+    ledger.post(type="return", purchase="coat", amount="150", at="2024-08-01T10:00")
+    buy(ledger, "10", "2024-03-01T10:00")
+    assert (ledger.fact("tier"), ledger.fact("tier", at="2025-01-12")) == ("gold", "blue")
+
+
 TICKS = st.lists(st.sampled_from([0, 0, 1, 40, 100, 400]), min_size=9, max_size=9)
 
 

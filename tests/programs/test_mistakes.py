@@ -245,3 +245,79 @@ def test_a_second_table_of_what_a_program_has_once_is_refused(use: str, why: str
     told = f"a program has one table of {use}: {why}; put it together with that of line {FIRST + 1}"
     assert told in "".join(mistakes(tables))
     assert [each.partition(": a program")[0] for each in mistakes(tables)][-1] == "6: plugin[3].use"
+
+
+SHOP = """\
+[metrics.spend]
+sum = "order.net"
+[[plugin]]
+use = "points"
+[[plugin.rule]]
+name = "base"
+earn = "order.net"
+[[plugin.rule]]
+name = "more"
+earn = "5"
+[[plugin]]
+use = "tiers"
+metric = "spend"
+[[plugin.level]]
+name = "blue"
+[[plugin.level]]
+name = "gold"
+reach = "100"
+[[plugin]]
+use = "achievements"
+asset = "points"
+[[plugin.achievement]]
+name = "first"
+metric = "spend"
+goal = "5"
+grants = "1"
+[[plugin.achievement]]
+name = "second"
+metric = "spend"
+goal = "9"
+grants = "1"
+[[plugin]]
+use = "refunds"
+points_spent = "debt"
+[limits.most]
+max = "5"
+asset = "points"
+[[example]]
+name = "five"
+events = [{ type = "purchase", at = "2025-01-01", amount = "5.00" }]
+balances = { points = "5" }
+"""
+OWING = HEADER.replace("[assets.points]", "[assets.points]\ndebt = true")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("[assets.points]", "[assets.pionts]", "assets.pionts: nothing names 'pionts', and 'points' is named, first on line 12, and is no asset of the program; did you mean [assets.points]?"),
+        ("[metrics.spend]", "[metrics.spent]", "metrics.spent: nothing names 'spent', and 'spend' is named, first on line 22, and is no metric of the program; did you mean [metrics.spend]?"),
+        ('use = "points"', 'use = "points"\nasset = "pionts"', "plugin[1].asset: asset: 'pionts' is not an asset of the program, which has EUR, points"),
+        ('use = "achievements"\nasset = "points"', 'use = "achievements"\nasset = "pionts"', "plugin[3].asset: asset: 'pionts' is not an asset of the program, which has EUR, points"),
+        ('use = "tiers"', 'use = "tiers"\nasset = "pionts"', "plugin[2].asset: asset 'pionts' is not an asset of the program"),
+        ('metric = "spend"\n[[plugin.level]]', 'metric = "spent"\n[[plugin.level]]', "plugin[2].metric: metric 'spent' is not declared under [metrics], which has visits, spend"),
+        ("debt = true", "debtt = true", "assets.points.debtt: no such key (did you mean 'debt'?)"),
+        ("debt = true", "debt = 1", "assets.points.debt: 1 is neither true nor false; write it without quotes"),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_one_line_wherever_it_tells(before: str, after: str, told: str) -> None:
+    load_program(OWING + SHOP)
+    with pytest.raises(ProgramError) as wrong:
+        load_program((OWING + SHOP).replace(before, after, 1))
+    assert [f"{mistake.key}: {mistake.message}" for mistake in wrong.value.mistakes] == [told]
+
+
+def test_names_that_are_used_as_well_are_not_taken_for_a_misspelt_declaration() -> None:
+    text = (OWING + SHOP).replace("[assets.points]", "[assets.points2]", 1) + "owed = { points2 = '0' }\n"
+    with pytest.raises(ProgramError) as wrong:
+        load_program(text)
+    keys = [mistake.key for mistake in wrong.value.mistakes]
+    assert keys[0] == "plugin[1]"
+    assert "limits.most" in keys
+    assert "assets.points2" not in keys

@@ -48,6 +48,7 @@ class _Ready(NamedTuple):
     ends: Callable[[int, int], int] | None
     priority: int
     takes_back: bool
+    spent: str
 
 
 class Achievements(Plugin[AchievementsConfig]):
@@ -58,6 +59,10 @@ class Achievements(Plugin[AchievementsConfig]):
 
     def prepare(self) -> None:
         """Read the goals in their metrics' own units."""
+        asset, assets = self.config.asset, self.program.assets
+        by_table = any(each.grants is not None and each.asset is None for each in self.config.achievements)
+        if asset is not None and asset not in assets and by_table:
+            raise PluginError(f"asset: {asset!r} is not an asset of the program, which has {', '.join(assets)}")
         self._ready = [self._worked_out(achievement) for achievement in self.config.achievements]
         self._by_fact = {ready.rule: ready for ready in self._ready}
         self._metrics = frozenset(ready.metric for ready in self._ready)
@@ -109,7 +114,19 @@ class Achievements(Plugin[AchievementsConfig]):
             None if validity is None else validity.ends(calendar),
             achievement.priority,
             (achievement.on_return or self.config.on_return) == "take back",
+            self._spent(achievement, asset),
         )
+
+    def _spent(self, achievement: Achievement, asset: str) -> str:
+        """Return what is done where what is to be taken back is spent; only what may be owed is."""
+        spent = achievement.spent or self.config.spent
+        if spent == "debt" and asset and not self.program.asset(asset).debt:
+            message = (
+                f"achievement {achievement.name!r}: spent = 'debt' needs an asset that may be owed: "
+                f"[assets.{asset}] debt = true"
+            )
+            raise PluginError(message)
+        return spent
 
     def _grant(self, achievement: Achievement) -> tuple[str, int]:
         """Return the asset and how much of it, in smallest units."""
@@ -161,8 +178,9 @@ class Achievements(Plugin[AchievementsConfig]):
             can_take = own = 0
             if now < before and ready.takes_back:
                 own = account.kept_of(event, self._earned(ready)) if ready.units else 0
-                left = account.takeable(ready.asset) - taken.get(ready.asset, 0) if own else 0
-                can_take = left // own if own else before - now
+                can_take = before - now
+                if own and ready.spent == "make up":
+                    can_take = (account.takeable(ready.asset) - taken.get(ready.asset, 0)) // own
             standing = held.after(before, now, can_take)
             if standing.granted < held.granted:
                 lost = (held.granted - standing.granted) * own
@@ -187,7 +205,8 @@ class Achievements(Plugin[AchievementsConfig]):
                 effective_at = at if ready.pending is None else ready.pending(at)
                 ends_at = NEVER if ready.ends is None else ready.ends(at, account.opened_at or at)
                 terms = (ready.kind, effective_at, ends_at, ready.priority)
-                wanted.append(Entitlement(ready.rule, ready.asset, times * ready.units, *terms))
+                owed = ready.spent == "debt"
+                wanted.append(Entitlement(ready.rule, ready.asset, times * ready.units, *terms, owed))
         return wanted
 
     @hookimpl

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from stampbook import PeriodText, PluginConfig, ValidityText, WindowText, refuse
 
 _DECIMAL = r"^\d{1,12}(\.\d{1,6})?$"
+Spent = Literal["make up", "debt", "let go"]
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
@@ -78,6 +79,10 @@ class Achievement(PluginConfig):
         Literal["take back", "keep"] | None,
         Field(description="when a return undoes it: take back what was granted, as far as it is there, or keep it"),
     ] = None
+    spent: Annotated[
+        Spent | None,
+        Field(description="when what is to be taken back is spent already; the table's where absent"),
+    ] = None
 
     @model_validator(mode="after")
     def _fits(self) -> Achievement:
@@ -114,6 +119,13 @@ class AchievementsConfig(PluginConfig):
         Literal["take back", "keep"],
         Field(description="when a return undoes an achievement: take back what was granted, or keep it"),
     ] = "take back"
+    spent: Annotated[
+        Spent,
+        Field(
+            description="when what is to be taken back is spent already: the next time the goal is reached makes up "
+            "for it, the account owes it (needs debt = true of the asset), or it is let go"
+        ),
+    ] = "make up"
     achievements: Annotated[
         tuple[Achievement, ...], Field(alias="achievement", min_length=1, description="what can be achieved")
     ]

@@ -16,6 +16,7 @@ from stampbook import (
     Window,
     hookimpl,
 )
+from stampbook_points.bases import is_amount
 from stampbook_points.config import MultiplierRule, PointsConfig, Rule
 from stampbook_points.earning import awards_of
 from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms
@@ -57,6 +58,7 @@ class Points(Plugin[PointsConfig]):
         """Sort the rules by the kind of event that they judge."""
         self._expiry = Expiry(self.name, self.config, self.program.calendar)
         self._extending, self.idle = self._expiry.extending, self._expiry.idle
+        self._check_asset()
         self._by_kind: dict[str, list[Ready]] = {}
         reads: dict[str, set[str]] = {}
         for rule in self.config.rules:
@@ -89,6 +91,13 @@ class Points(Plugin[PointsConfig]):
         self._readers = {kind: self.program.reader(names) for kind, names in reads.items()}
         rules = [ready for of_kind in self._by_kind.values() for ready in of_kind]
         self._readers_of_parts = {ready.name: self.program.reader(ready.reads) for ready in rules}
+
+    def _check_asset(self) -> None:
+        """Check the table's own asset where a rule goes by it."""
+        asset, assets = self.config.asset, self.program.assets
+        own = [*(rule.asset for rule in self.config.rules), *(factor.asset for factor in self.config.multipliers)]
+        if asset not in assets and not all(own):
+            raise PluginError(f"asset: {asset!r} is not an asset of the program, which has {', '.join(assets)}")
 
     def _check(self, rule: Rule | MultiplierRule) -> str:
         """Return the asset of a rule, which the program has, as it has its group."""
@@ -148,6 +157,8 @@ class Points(Plugin[PointsConfig]):
             rule.matures is not None,
             Choice((self.config.only, rule.only), (self.config.without, rule.without)),
             rule.formula.reads | (rule.when.reads if rule.when is not None else frozenset()),
+            None if rule.count is None else rule.count.ratio,
+            not rule.by_line and not any(is_amount(name) for name in rule.formula.reads),
         )
 
     @hookimpl
@@ -183,5 +194,9 @@ class Points(Plugin[PointsConfig]):
             if factors
             else ()
         )
-        wanted.extend(awards_of(rules, event, order, account, self._readers_of_parts))
+        wanted.extend(
+            awards_of(
+                rules, event, order, account, self._readers_of_parts, reckons=self.program.reckons and order is not None
+            )
+        )
         return wanted

@@ -47,3 +47,31 @@ def bracket_text(of: str, brackets: Sequence[Bracket], mode: str) -> str:
         earned = bracket.fixed if bracket.rate is None else f"({of}) * {bracket.rate}"
         text = f"({earned} if ({of}) >= {bracket.start} else {text})"
     return text
+
+
+def count_text(earn: str, of: str, each: str | None, part: str) -> str | None:
+    """Return the formula of how many equal parts count, of which only whole ones earn; None where there are none.
+
+    Those are the parts of `each`, or what a formula rounds down as a whole: "floor(order.net / 10)".
+    """
+    if each is not None:
+        return f"({of}) / {each}" if part == "whole" else None
+    text = earn.strip()
+    if not text.startswith("floor(") or not text.endswith(")"):
+        return None
+    inner, depth, quoted = text[len("floor(") : -1], 0, ""
+    for sign in inner:
+        if quoted:
+            quoted = "" if sign == quoted else quoted
+        elif sign in "'\"":
+            quoted = sign
+        else:
+            depth += (sign == "(") - (sign == ")")
+            if depth < 0:
+                return None  # it goes on behind what is rounded
+    return inner
+
+
+def is_amount(name: str) -> bool:
+    """Return whether a field that a formula reads says how much was bought."""
+    return name.startswith(("order.", "line.")) or name == "event.amount"

@@ -22,7 +22,7 @@ from stampbook import (
     line_formula,
     refuse,
 )
-from stampbook_points.bases import DECIMAL, Bracket, bracket_text, each_text
+from stampbook_points.bases import DECIMAL, Bracket, bracket_text, count_text, each_text
 from stampbook_points.expiry_options import Expires, ExpiryOptions
 
 
@@ -83,6 +83,7 @@ class Rule(PluginConfig):
     ] = 0
 
     _formula: Formula | None = PrivateAttr(None)
+    _count: Formula | None = PrivateAttr(None)
 
     @property
     def formula(self) -> Formula:
@@ -90,6 +91,11 @@ class Rule(PluginConfig):
         if self._formula is None:  # the validator has set it
             raise AssertionError
         return self._formula
+
+    @property
+    def count(self) -> Formula | None:
+        """How many equal parts of what was bought count, where only whole ones earn."""
+        return self._count
 
     @property
     def by_line(self) -> bool:
@@ -119,6 +125,9 @@ class Rule(PluginConfig):
                 self._formula = line_formula(each_text(self.earn.text, of, self.each, self.part), _context(info))
             else:
                 self._formula = self.earn
+            counts = None if self.earn is None or self.per == "unit" else self.earn.text
+            count = None if counts is None else count_text(counts, of, self.each, self.part)
+            self._count = None if count is None else line_formula(count, _context(info))
         except ExpressionError as error:
             refuse(f"what it earns cannot be put together: {error}")
         check_reads((self.when, self._formula), on=self.on, per_line=self.by_line)

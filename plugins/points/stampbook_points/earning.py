@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook import NEVER, Award, ExpressionError, Note
-from stampbook_points.rules import earned_by_lines, earned_by_order, weights_of
+from stampbook_points.rules import counted_parts, earned_by_lines, earned_by_order, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,8 @@ def awards_of(
     order: Order | None,
     account: AccountView,
     readers: Mapping[str, Callable[..., dict[str, object]]],
+    *,
+    reckons: bool = False,
 ) -> list[Award | Note]:
     """Return an award for each rule that applies, and what those read that see only a part of the order.
 
@@ -29,6 +31,7 @@ def awards_of(
         order: of a purchase.
         account: before the event.
         readers: by rule, what reads the fields that it names.
+        reckons: whether returns ask how many parts of what was bought counted.
 
     Raises:
         ExpressionError: the condition or formula of a rule fails on this event.
@@ -64,6 +67,9 @@ def awards_of(
             lines = weights_of(part)
         if numerator <= 0:
             continue
+        parts: tuple[tuple[int, int, int], ...] = ()
+        if reckons and rule.counts is not None:
+            parts = counted_parts(rule.counts, event, part, account, lines if per_line else ())
         wanted.append(
             Award(
                 name,
@@ -79,6 +85,8 @@ def awards_of(
                 lines,
                 rule.rank,
                 rule.on_completion,
+                parts,
+                rule.fixed,
             )
         )
     return wanted

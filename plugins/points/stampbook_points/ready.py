@@ -30,3 +30,5 @@ class Ready(NamedTuple):
     on_completion: bool
     choice: Choice
     reads: frozenset[str]
+    counts: Callable[..., tuple[int, int]] | None
+    fixed: bool

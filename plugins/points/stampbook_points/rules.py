@@ -53,3 +53,23 @@ def earned_by_lines(
         return None
     lines = tuple((number, top * (denominator // bottom)) for number, top, bottom in parts)
     return sum(weight for _, weight in lines), denominator, lines
+
+
+def counted_parts(
+    count: Ratio, event: Event, order: Order | None, account: AccountView, lines: tuple[tuple[int, int], ...]
+) -> tuple[tuple[int, int, int], ...]:
+    """Return how many equal parts of what was bought a rule counts: line number (0 for the order), and a ratio.
+
+    Args:
+        count: the formula of it.
+        event: what happened.
+        order: the lines that count.
+        account: before the event.
+        lines: those that earned it, where each line is judged by itself.
+    """
+    if not lines or order is None:
+        return ((0, *count(event, order, None, account, None)),)
+    earned = {number for number, weight in lines if weight > 0}
+    return tuple(
+        (line.number, *count(event, order, line, account, None)) for line in order.lines if line.number in earned
+    )

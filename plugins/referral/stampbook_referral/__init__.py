@@ -75,6 +75,9 @@ class Referral(Plugin[ReferralConfig]):
         if config.asset not in program.assets:
             message = f"asset {config.asset!r} is not an asset of the program, which has {', '.join(program.assets)}"
             raise PluginError(message)
+        if config.spent == "debt" and not program.assets[config.asset].debt:
+            message = f"spent = 'debt' needs an asset that may be owed: [assets.{config.asset}] debt = true"
+            raise PluginError(message)
         self._measure = program.metric_asset(config.metric)
         try:
             self._goal = self._measure.units(config.goal)
@@ -268,7 +271,7 @@ class Referral(Plugin[ReferralConfig]):
         if not held.amount:
             return Standing(UNDONE)
         units = self.program.asset(held.asset).units(held.amount)
-        left = units - min(units, account.takeable(held.asset))
+        left = units - min(units, account.takeable(held.asset)) if self.config.spent == "make up" else 0
         return Standing(UNDONE, *self._amount(held.asset, left), held.day if left else "")
 
     def _amount(self, code: str, units: int) -> tuple[str, str]:
@@ -313,7 +316,8 @@ class Referral(Plugin[ReferralConfig]):
         for code, units in amounts.items():
             if units:
                 at = event.at if units > 0 else self.program.calendar.parse(held.day or "1970-01-01")
-                yield Entitlement(rule, code, units, *self._terms(at, account))
+                owed = self.config.spent == "debt" and self.program.asset(code).debt
+                yield Entitlement(rule, code, units, *self._terms(at, account))._replace(owed=owed)
 
     def _terms(self, at: int, account: AccountView) -> tuple[Any, ...]:
         effective_at = at if self._begins is None else self._begins(at)

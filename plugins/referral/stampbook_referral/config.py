@@ -63,6 +63,13 @@ class ReferralConfig(PluginConfig):
         Literal["take back", "keep"],
         Field(description="when returns undo the goal: take back what both got, as far as it is there, or leave it"),
     ] = "take back"
+    spent: Annotated[
+        Literal["make up", "debt", "let go"],
+        Field(
+            description="when what is to be taken back is spent already: it counts as given if the friend gets there "
+            "again, the account owes it (needs debt = true of the asset), or it is let go"
+        ),
+    ] = "make up"
     kind: Annotated[Literal["earned", "bonus"], Field(description="kind of the lot")] = "bonus"
     expires: Annotated[
         ValidityText | None, Field(description="validity from the day on which it is given; never ends if absent")

@@ -16,10 +16,10 @@ from stampbook import (
     RefundPlan,
     hookimpl,
     portion,
-    settle_share,
 )
 from stampbook_refunds.config import RefundsConfig
 from stampbook_refunds.events import KINDS
+from stampbook_refunds.reckoning import taken_back
 from stampbook_refunds.rules import put_back
 from stampbook_refunds.taking import Taker
 from stampbook_refunds.tenders import Policy, shares
@@ -64,6 +64,8 @@ class Refunds(Plugin[RefundsConfig]):
             money = 10**self.program.currency.decimals
             self._values[code] = (int(whole + fraction) * money, 10 ** (len(fraction) + assets[code].decimals))
 
+        if config.take_back != "proportional":
+            self.program.reckon_awards()
         policy = config.points_spent
         self._taker = Taker(self.name, self.program, policy, self._values)
         self._topups = TopUps(self.name, self.program, config, self._values)
@@ -87,7 +89,7 @@ class Refunds(Plugin[RefundsConfig]):
         """Return the plan: stored value to the lots that paid, grants taken back, the rest outside."""
         plan = RefundPlan()
         taken: dict[int, int] = {}
-        money = request.order.currency
+        config, money = self.config, request.order.currency
         paid = {each.asset: each for each in request.paid}
         back_to = request.event.refund_to
         if back_to == "chargeback" and (objection := self._against_chargeback(request)):
@@ -107,9 +109,11 @@ class Refunds(Plugin[RefundsConfig]):
         for lot, amount in put_back(request.drawn, plan.stored_value):
             plan.postings.append(Posting(money, amount, "sales", lot, self.name))
         for grant in request.granted:
-            due = settle_share(grant.amount, grant.by_line, request) - grant.settled
+            due = taken_back(grant, request, config.take_back) - grant.settled
             if due > 0:
                 self._taker.take(grant, due, account, plan, taken)
+        for place, grant in request.shared:
+            plan.shared[place] = max(0, taken_back(grant, request, config.take_back) - grant.settled)
         if back_to == "stored_value":
             self._credit(request, account, plan)
         elif back_to == "chargeback":

@@ -76,6 +76,13 @@ class RefundsConfig(PluginConfig):
             "down to a balance of zero, into debt, refuse the return, or keep their value from the refund"
         ),
     ] = "within_balance"
+    take_back: Annotated[
+        Literal["proportional", "increments", "anew"],
+        Field(
+            description="what a partial return takes of the points that its purchase earned: their part; what the "
+            "whole steps that come back had earned; or all but what the rest would have earned"
+        ),
+    ] = "proportional"
     unit_values: Annotated[
         dict[str, Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")]],
         Field(default_factory=dict, description="for deduct_from_refund: money value of one whole unit, by asset"),

@@ -42,6 +42,7 @@ class _Gift(NamedTuple):
     each_period: bool
     once: bool | Literal["a period"]
     take_back: bool
+    owed: bool
     ends: Callable[[int], int] | None
     begins: Callable[[int], int] | None
 
@@ -106,6 +107,12 @@ class Benefits:
         except AmountError as error:
             message = f"level {level.name!r}: gift {gift.name!r}: {error}"
             raise PluginError(message) from None
+        if gift.spent == "debt" and not asset.debt:
+            message = (
+                f"level {level.name!r}: gift {gift.name!r}: spent = 'debt' needs an asset that may be owed: "
+                f"[assets.{code}] debt = true"
+            )
+            raise PluginError(message)
         return _Gift(
             f"{self._plugin.name}.{level.name}.{gift.name}",
             code,
@@ -113,6 +120,7 @@ class Benefits:
             gift.given == "each period",
             gift.once,
             gift.take_back,
+            gift.spent == "debt",
             None if isinstance(gift.expires, str) else gift.expires.ends(calendar),
             None if gift.pending is None else gift.pending.ends(calendar),
         )
@@ -231,6 +239,7 @@ class Benefits:
             "bonus",
             at if gift.begins is None else gift.begins(at),
             NEVER if gift.ends is None else gift.ends(at),
+            owed=gift.owed,
         )
 
     def climbed(self, event: Changed, account: AccountView, at: int) -> list[Fact]:

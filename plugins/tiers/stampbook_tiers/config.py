@@ -59,14 +59,23 @@ class Gift(PluginConfig):
         bool,
         Field(strict=True, description="taken back, as far as it is there, when a return undoes the level at once"),
     ] = False
+    spent: Annotated[
+        Literal["let go", "debt"],
+        Field(
+            description="with take_back, when it is spent already: it is let go, or the account owes it (needs "
+            "debt = true of the asset)"
+        ),
+    ] = "let go"
 
     @model_validator(mode="after")
     def _gives_one(self) -> Gift:
         if (self.amount is None) == (self.reward is None):
             refuse("a gift is either an amount or a reward of the catalogue; write one of them")
-        terms = {"asset", "expires", "pending", "take_back"} & self.model_fields_set
+        terms = {"asset", "expires", "pending", "take_back", "spent"} & self.model_fields_set
         if self.reward is not None and terms:
             refuse(f"{', '.join(sorted(terms))}: a reward has terms of its own, and stays; leave it out")
+        if self.spent != "let go" and not self.take_back:
+            refuse("spent goes with take_back = true, and only with it")
         return self
 
 

@@ -9,7 +9,7 @@ from stampbook_tiers.events import TierDue, TierReview
 from stampbook_tiers.rules import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from stampbook import AccountView, Due, Event
     from stampbook_tiers.judging import Judge
@@ -65,7 +65,7 @@ class Retelling:
                 break
             for due in dues:
                 if due.at == at:
-                    self._bring(due, is_new=at not in held)
+                    self._bring(due, held)
             if at in changes and at not in held:
                 self._change(changes[at])
             if at in days:
@@ -75,38 +75,61 @@ class Retelling:
     def _view(self, at: int) -> AccountView:
         return self._account.as_of(at, {self._judge.fact: self._facts, self._judge.forgiven: self._forgiven})
 
-    def _held(self, begin: int, now: int, changes: Iterable[int]) -> frozenset[int]:
-        """Return the instants at which time had the level judged before the news."""
-        held: set[int] = set()
+    def _held(self, begin: int, now: int, changes: Iterable[int]) -> dict[int, list[Due]]:
+        """Return by instant what time had brought to the level before the news."""
+        held: dict[int, list[Due]] = {}
         at = begin
         while at < now:
-            dues = [due.at for due in self._judge.due(self._account.as_of(at, {})) if due.at > at]
-            at = min([*dues, *(each for each in changes if each > at)], default=NEVER)
-            if at in dues:
-                held.add(at)
-        return frozenset(held)
+            dues = [due for due in self._judge.due(self._account.as_of(at, {})) if due.at > at]
+            at = min([*(due.at for due in dues), *(each for each in changes if each > at)], default=NEVER)
+            if now_due := [due for due in dues if due.at == at]:
+                held[at] = now_due
+        return held
 
     def _due_event(self, at: int) -> TierDue:
         event = self._event
         return TierDue(id="late", source=event.source, account=event.account, at=at)
 
-    def _bring(self, due: Due, *, is_new: bool) -> None:
-        """Have time judge the level again; news that adds takes no level that was kept, and the other way round."""
-        event = self._event
-        kind = TierReview if due.type == "tier.review" else TierDue
-        judged = kind(id=f"{due.id}:0", source=event.source, account=event.account, at=due.at, **due.details)
-        self._tell(self._judge.facts(self._view(due.at), due.at, judged, ()))
-        if kind is TierReview:
+    def _bring(self, due: Due, held: Mapping[int, list[Due]]) -> None:
+        """Have time judge the level again.
+
+        What a review concluded with more than is known today stays: news that adds takes no level that it kept, and the
+        other way round. A review that only the news brings is judged as it would have been in time.
+        """
+        self._tell(self._judge.facts(self._view(due.at), due.at, self._judged(due), ()))
+        if due.type == "tier.review":
             rank, before = self._rank(self._facts), self._rank([f for f in self._recorded if f.since <= due.at])
             bound = max(rank, before) if self._sign > 0 else min(rank, before) if self._sign < 0 else rank
-            if bound != rank or ((rank != before or is_new) and self._facts[-1].since < due.at):
+            if bound != rank and self._is_known(held.get(due.at, ()), before):
+                bound = rank
+            if bound != rank or ((rank != before or due.at not in held) and self._facts[-1].since < due.at):
                 self._tell([self._fact(bound, due.at, KEPT)])
+
+    def _judged(self, due: Due) -> TierReview | TierDue:
+        event = self._event
+        kind = TierReview if due.type == "tier.review" else TierDue
+        return kind(id=f"{due.id}:0", source=event.source, account=event.account, at=due.at, **due.details)
+
+    def _is_known(self, dues: Sequence[Due], concluded: int) -> bool:
+        """Whether a review, if there was one, would conclude the same by what is known today without the news."""
+        for due in dues:
+            if due.type == "tier.review":
+                past = [fact for fact in self._recorded if fact.since < due.at]
+                view = self._account.as_of(due.at, {self._judge.fact: past}, before=True)
+                facts = [
+                    f for f in self._judge.facts(view, due.at, self._judged(due), ()) if f.name == self._judge.fact
+                ]
+                return self._rank(facts or past) == concluded
+        return True
 
     def _change(self, change: Fact) -> None:
         """Take up a change that neither time nor this ladder's own judgement brought just now."""
         rank, after = self._rank(self._facts), self._judge.rank.get(change.value, -1)
+        before = self._rank([fact for fact in self._recorded if fact.since < change.since])
+        if after == before:  # it only goes on
+            return
         view = self._view(change.since)
-        if after >= self._rank([fact for fact in self._recorded if fact.since < change.since]):
+        if after > before:
             after = max(rank, after)
         elif self._judge.at_once:  # it falls on the day that does not keep it, whenever that is by now
             self._tell(self._judge.facts(view, change.since, self._due_event(change.since), ()))

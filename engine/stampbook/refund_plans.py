@@ -132,7 +132,8 @@ class RefundPlan:
     `tenders` is by place what each tender from outside gives of `outside`, `deducted`, `credited` and
     `charged_back`; in proportion to what is left of each where it is empty. `credited` is the money that comes back as
     a new lot under the terms of `credit`, `charged_back` what a payment system took back by itself (with `freezes` the
-    account is frozen), `exchanged` the part of `outside` that pays for what is taken instead.
+    account is frozen, and with `reopens` one that is closed is there again if it owes anything then), `exchanged` the
+    part of `outside` that pays for what is taken instead.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -153,3 +154,4 @@ class RefundPlan:
     exchanged: int = 0
     charged_back: int = 0
     freezes: bool = False
+    reopens: bool = False

@@ -61,7 +61,12 @@ def pay(ledger: Ledger, request: str = "r", at: str = "2026-05-02T10:00") -> Out
 
 @pytest.mark.parametrize(
     ("place", "amount", "expected"),
-    [("CA", "14.99", "14.99"), ("CA", "15.00", "not_refundable"), ("CO", "5.00", "5.00"), ("CO", "5.01", "not_refundable")],
+    [
+        ("CA", "14.99", "14.99"),
+        ("CA", "15.00", "not_refundable"),
+        ("CO", "5.00", "5.00"),
+        ("CO", "5.01", "not_refundable"),
+    ],
 )
 def test_a_small_balance_is_had_in_cash_by_who_has_the_card(place: str, amount: str, expected: str) -> None:
     assert refund(ask(shop(amount=amount, more=f'places = ["{place}"]'))) == expected

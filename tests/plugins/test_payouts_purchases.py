@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stampbook import EventError, load_program
-from stampbook.testing import Ledger
 from tests.effort import examples
 from tests.plugins.payouts import program, shop
 from tests.plugins.proof import findings
+
+if TYPE_CHECKING:
+    from stampbook.testing import Ledger
 
 PACK = "cn-single-purpose-card"
 
@@ -79,8 +81,8 @@ def test_the_objection_names_the_article_and_what_to_do() -> None:
     refused = ledger.post(type="topup", amount="1000", sale_total="60000", buyer="person", tender="cash")
     told = {each.code: each.message for each in refused.objections}
     assert told["real_name"] == (
-        "60000.00 CNY: who buys bearer cards for 10000.00 or more in one go gives a real name, which is kept for 5 years "
-        "(单用途商业预付卡管理办法 Art. 15); say in identity under which number the name is kept"
+        "60000.00 CNY: who buys bearer cards for 10000.00 or more in one go gives a real name, which is kept for 5 "
+        "years (单用途商业预付卡管理办法 Art. 15); say in identity under which number the name is kept"
     )
     assert told["paid_in_cash"] == (
         "60000.00 CNY: a person who buys for 50000.00 or more in one go pays by bank transfer, not in cash "

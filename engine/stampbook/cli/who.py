@@ -35,7 +35,5 @@ def by_option(told: str = "Who does it; stands in the statement.", *, required: 
         told: the line of its help.
         required: whether it must be given.
     """
-    default = None if required else ""
-    return click.option(
-        "--by", _OLD, "operator", cls=_Renamed, metavar="NAME", default=default, required=required, help=told
-    )
+    settings: dict[str, Any] = {"required": True} if required else {"default": ""}
+    return click.option("--by", _OLD, "operator", cls=_Renamed, metavar="NAME", help=told, **settings)

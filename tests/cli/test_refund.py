@@ -68,9 +68,7 @@ def test_a_request_goes_its_way_to_the_payment(salon: Path) -> None:
     alone = run("refund", "approve", "R1", "--by", "li", *at, code=2)
     assert not alone.stdout
     assert "Refused: second_person: 501.27 CNY is above 300.00; somebody else than 'li' approves it" in alone.stderr
-    assert (
-        run("refund", "approve", "R1", "--by", "wang", *at).output == "Request R1 of account 1001 is approved.\n"
-    )
+    assert run("refund", "approve", "R1", "--by", "wang", *at).output == "Request R1 of account 1001 is approved.\n"
     listed = run("refund", "list", "1001", "--as-of", "2025-09-02")
     assert listed.output == "R1: account 1001, 501.27 CNY, approved, holds until 2025-10-02T00:00:00+08:00\n"
     paid = run("refund", "paid", "R1", "--id", "P1", "--means", "bank", "--reference", "20250902-7", *at)

@@ -99,14 +99,13 @@ class AccountClosed(Event):
 class PaidIn(Event):
     """Money was paid in, for stored value or for a card.
 
-    `tender` is how it was paid, and `buyer` who buys: a ``person`` or an ``organisation``. `sale_total` is what all
-    comes to that is bought in one go, several cards say. `identity` tells where the operator keeps who the buyer is: an
-    entry of a register, never a name, since the journal forgets nothing.
+    `buyer` is who buys: a ``person`` or an ``organisation``. `sale_total` is what all comes to that is bought in one
+    go, several cards say. `identity` tells where the operator keeps who the buyer is: an entry of a register, never a
+    name, since the journal forgets nothing. How it was paid is the `tender` of each kind.
     """
 
     currency: str | None = None
     amount: PositiveAmount
-    tender: Name | None = None
     buyer: Literal["person", "organisation"] | None = None
     sale_total: PositiveAmount | None = None
     identity: Name | None = None
@@ -119,9 +118,10 @@ class PaidIn(Event):
 
 
 class TopUp(PaidIn):
-    """Money was paid in for stored value."""
+    """Money was paid in for stored value; `tender` is how."""
 
     type: Literal["topup"] = "topup"
+    tender: Name | None = None
     channel: Annotated[str, Field(max_length=255)] = ""
     store: Annotated[str, Field(max_length=255)] = ""
     reason: Text = ""

@@ -81,7 +81,7 @@ def test_a_command_of_a_plugin_that_the_program_lacks_says_how_to_have_it(
     shop: Path, words: tuple[str, ...], plugin: str
 ) -> None:
     told = run(*words, code=2).stderr
-    assert f"{words[0]!r} is a command of plugin {plugin!r}, which the program in force does not use" in told
+    assert f"there is no command {words[0]!r} here: plugin {plugin!r} brings it where the program in force uses" in told
     assert f'add a table [[plugin]] with use = "{plugin}" to the program file, then: stampbook apply FILE' in told
 
 

@@ -62,8 +62,9 @@ class LazyGroup(click.Group):
             from stampbook.errors import near
 
             if plugin := bringer_of(name):
-                told = f"{name!r} is a command of plugin {plugin!r}, which the program in force does not use"
-                ctx.fail(f"{told}: {how_to_use(plugin)}")
+                where = "where the program in force uses that"
+                told = f"there is no command {name!r} here: plugin {plugin!r} brings it {where}"
+                ctx.fail(f"{told}; {how_to_use(plugin)}")
             ctx.fail(f"there is no command {name!r}{near(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 

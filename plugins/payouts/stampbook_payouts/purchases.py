@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from stampbook import AccountView, Context, PaidIn, Transaction
-    from stampbook_payouts.law import Pack, Rule
+    from stampbook_payouts.law import Pack
 
 CASH = frozenset({"cash", "现金"})
 """How tills call cash."""
@@ -58,7 +58,7 @@ class Purchases:
         """
         yield from self._above(transaction, account, facts)
         if event.currency in {None, self._program.currency.code}:
-            yield from self._in_one_go(event, account.day, facts)
+            yield from self._in_one_go(event, account, facts)
 
     def _above(self, transaction: Transaction, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
         money, most, cite = self._program.currency, self._ceiling, "the terms of the program"
@@ -79,8 +79,8 @@ class Purchases:
             )
             yield Objection("card_limit", f"{told} ({cite})")
 
-    def _in_one_go(self, event: PaidIn, day: int, facts: frozenset[str]) -> Iterator[Objection]:
-        money = self._program.currency
+    def _in_one_go(self, event: PaidIn, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
+        money, day, tender = self._program.currency, account.day, account.text_of(event, "tender")
         total = event.amount if event.sale_total is None else event.sale_total
         in_cash: list[Objection] = []
         for rule, large in self._rules:
@@ -88,21 +88,22 @@ class Purchases:
                 continue
             if not facts >= set(rule.needs):
                 continue
+            told = f"{money.told(total)}: {rule.about} ({rule.cite})"
             if rule.topic == "no_cash":
-                in_cash.extend(self._in_cash(event, rule, large, money.told(total)))
+                in_cash.extend(_in_cash(event.buyer, tender, large, told))
             elif event.identity is None:
-                told = f"{money.told(total)}: {rule.about} ({rule.cite})"
                 yield Objection("real_name", f"{told}; say in identity under which number the name is kept")
         is_refused = any(each.code != "buyer_unknown" for each in in_cash)
         yield from (each for each in in_cash if each.code != "buyer_unknown" or not is_refused)
 
-    def _in_cash(self, event: PaidIn, rule: Rule, large: LargePurchase, total: str) -> Iterator[Objection]:
-        """Yield why so much is not paid so; a buyer of whom nothing is said is a person, unless cash is paid."""
-        told, is_cash = f"{total}: {rule.about} ({rule.cite})", (event.tender or "").strip().casefold() in CASH
-        if large.buyer not in {"", event.buyer or "person"}:
-            if event.buyer is None and is_cash:
-                yield Objection("buyer_unknown", f"{told}; say in buyer whether a person or an organisation buys")
-        elif event.tender is None:
-            yield Objection("tender_unknown", f"{told}; say in tender how it is paid")
-        elif is_cash:
-            yield Objection("paid_in_cash", told)
+
+def _in_cash(buyer: str | None, tender: str, large: LargePurchase, told: str) -> Iterator[Objection]:
+    """Yield why so much is not paid so; a buyer of whom nothing is said is a person, unless cash is paid."""
+    is_cash = tender.strip().casefold() in CASH
+    if large.buyer not in {"", buyer or "person"}:
+        if buyer is None and is_cash:
+            yield Objection("buyer_unknown", f"{told}; say in buyer whether a person or an organisation buys")
+    elif not tender:
+        yield Objection("tender_unknown", f"{told}; say in tender how it is paid")
+    elif is_cash:
+        yield Objection("paid_in_cash", told)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from stampbook import ProgramError
 from stampbook.testing import Ledger
-from tests.effort import examples
 
 SHOP = """
 [program]
@@ -62,72 +58,6 @@ def test_two_points_for_21_90_go_back_in_proportion_rounded_down(refunded: str, 
     assert ledger.balance("points") == "2"
     ledger.post(type="return", purchase="p", amount=refunded)
     assert ledger.balance("points") == str(2 - taken)
-
-
-STEPS = """
-[[plugin.steps]]
-rule = "points.base"
-each = "10.00"
-counts = "{counts}"
-"""
-
-
-@pytest.mark.parametrize(("counts", "taken"), [("returned", [0, 0, 1, 2]), ("kept", [0, 1, 1, 2])])
-def test_square_takes_whole_steps_of_what_comes_back_and_others_count_what_is_kept(
-    counts: str, taken: list[int]
-) -> None:
-    seen = []
-    for refunded in ("1.00", "5.00", "10.00", "20.00"):
-        ledger = shop("floor(order.net / 10)", STEPS.format(counts=counts))
-        ledger.post(type="purchase", id="p", amount="21.90")
-        ledger.post(type="return", purchase="p", amount=refunded)
-        seen.append(2 - int(ledger.balance("points")))
-    assert seen == taken
-
-
-def test_steps_are_of_money_without_tax() -> None:
-    ledger = shop("floor(order.net_of_tax / 10)", STEPS.format(counts="returned"))
-    ledger.post(type="purchase", id="p", amount="24.00", tax="4.00")
-    assert ledger.balance("points") == "2"
-    ledger.post(type="return", purchase="p", amount="11.99")
-    assert ledger.balance("points") == "2"
-    ledger.post(type="return", purchase="p", amount="0.01")
-    assert ledger.balance("points") == "1"
-
-
-@examples(50)
-@given(st.lists(st.integers(1, 900), max_size=8), st.integers(100, 5000), st.sampled_from(["returned", "kept"]))
-def test_steps_that_come_back_in_any_parts_never_give_points_and_end_with_none(
-    parts: list[int], total: int, counts: str
-) -> None:
-    ledger = shop("floor(order.net / 10)", STEPS.format(counts=counts))
-    ledger.post(type="purchase", id="p", amount=f"{total / 100:.2f}")
-    left, back, had = int(ledger.balance("points")), 0, total // 1000
-    assert left == had
-    for part in parts:
-        if back + part < total:
-            back += part
-            assert ledger.post(type="return", purchase="p", amount=f"{part / 100:.2f}").accepted
-            now = int(ledger.balance("points"))
-            assert now <= left
-            left = now
-            assert left == (had - back // 1000 if counts == "returned" else (total - back) // 1000)
-    assert ledger.post(type="return", purchase="p").accepted
-    assert ledger.balance("points") == "0"
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (STEPS.format(counts="kept") * 2, "steps: 'points.base' is there twice"),
-        (STEPS.format(counts="kept").replace("10.00", "0.00"), "steps: each and units are above zero"),
-        (STEPS.format(counts="kept").replace("10.00", "1.001"), "steps: each: '1.001' has more than 2 decimals"),
-    ],
-)
-def test_steps_that_cannot_be_meant_are_a_mistake(options: str, told: str) -> None:
-    with pytest.raises(ProgramError) as found:
-        shop(refunds=options)
-    assert told in str(found.value)
 
 
 @pytest.mark.parametrize(("policy", "owed"), [("debt", "50"), ("within_balance", "0")])

@@ -125,7 +125,7 @@ def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str, facts: 
         for rule in asked:
             told = f"{pack.name}: {rule.cite}: {rule.about}"
             yield f"{told}; {_SENT[rule.topic]}, and what is paid in otherwise is refused"
-        if pack.notify and "e_money" not in facts:
+        if pack.notify:
             yield f"{pack.name}: {pack.notify}"
     said: Mapping[str, str] = {
         "unverified": "rests on what could not be verified",

@@ -21,7 +21,6 @@ from stampbook import (
 from stampbook_refunds.config import RefundsConfig
 from stampbook_refunds.events import KINDS
 from stampbook_refunds.rules import put_back
-from stampbook_refunds.steps import WholeSteps
 from stampbook_refunds.taking import Taker
 from stampbook_refunds.tenders import Policy, shares
 from stampbook_refunds.topups import NO_CHARGEBACKS, TopUps
@@ -29,7 +28,7 @@ from stampbook_refunds.topups import NO_CHARGEBACKS, TopUps
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stampbook import AccountView, Earlier, Event, Granted, Lot, Paid, RefundRequest
+    from stampbook import AccountView, Earlier, Event, Lot, Paid, RefundRequest
 
 __all__ = ["Refunds"]
 
@@ -65,7 +64,6 @@ class Refunds(Plugin[RefundsConfig]):
             money = 10**self.program.currency.decimals
             self._values[code] = (int(whole + fraction) * money, 10 ** (len(fraction) + assets[code].decimals))
 
-        self._steps = {each.rule: WholeSteps(each, self.program) for each in config.steps}
         policy = config.points_spent
         self._taker = Taker(self.name, self.program, policy, self._values)
         self._topups = TopUps(self.name, self.program, config, self._values)
@@ -109,7 +107,7 @@ class Refunds(Plugin[RefundsConfig]):
         for lot, amount in put_back(request.drawn, plan.stored_value):
             plan.postings.append(Posting(money, amount, "sales", lot, self.name))
         for grant in request.granted:
-            due = self._due(grant, request) - grant.settled
+            due = settle_share(grant.amount, grant.by_line, request) - grant.settled
             if due > 0:
                 self._taker.take(grant, due, account, plan, taken)
         if back_to == "stored_value":
@@ -119,11 +117,6 @@ class Refunds(Plugin[RefundsConfig]):
             plan.freezes = self.config.chargeback is not None and self.config.chargeback.freeze
             plan.reopens = self.config.chargeback is not None and self.config.chargeback.closed == "reopen"
         return plan
-
-    def _due(self, grant: Granted, request: RefundRequest) -> int:
-        """Return how much of a grant belongs to all that has come back so far."""
-        steps = self._steps.get(grant.rule)
-        return settle_share(grant.amount, grant.by_line, request) if steps is None else steps.so_far(grant, request)
 
     def _against_chargeback(self, request: RefundRequest) -> Objection | None:
         """Return why a payment system cannot have taken so much back, as far as the program knows."""

@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 
 from stampbook import PeriodText, PluginConfig, refuse
 
-_DECIMAL = r"^\d{1,9}(\.\d{1,9})?$"
-
 SpentPolicy = Literal["pending_only", "within_balance", "debt", "refuse", "deduct_from_refund"]
 
 
@@ -75,23 +73,6 @@ class Chargeback(PluginConfig):
     ] = "refuse"
 
 
-class Steps(PluginConfig):
-    """How points that come in whole steps of money are taken back: 1 for each whole 10.00, say."""
-
-    rule: Annotated[
-        str, Field(min_length=1, description="that granted them, as the ledger names it", examples=["points.base"])
-    ]
-    each: Annotated[str, Field(pattern=_DECIMAL, description="the money of a step, without tax", examples=["10.00"])]
-    units: Annotated[str, Field(pattern=_DECIMAL, description="what a step brought, in whole units of the asset")] = "1"
-    counts: Annotated[
-        Literal["returned", "kept"],
-        Field(
-            description="the whole steps of all that has come back, which are taken; or those of what the customer "
-            "keeps, so that what is more than they bring is taken"
-        ),
-    ] = "returned"
-
-
 class RefundsConfig(PluginConfig):
     """How the return of a purchase is made good."""
 
@@ -106,10 +87,6 @@ class RefundsConfig(PluginConfig):
         dict[str, Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")]],
         Field(default_factory=dict, description="for deduct_from_refund: money value of one whole unit, by asset"),
     ]
-    steps: Annotated[
-        tuple[Steps, ...],
-        Field(description="rules whose points are taken back by whole steps, and not in proportion to what comes back"),
-    ] = ()
     tenders: Annotated[
         Literal["proportional", "reverse", "in_order", "outside_first"],
         Field(
@@ -151,15 +128,6 @@ class RefundsConfig(PluginConfig):
     def _one_order(self) -> RefundsConfig:
         if self.tenders != "proportional" and (self.stored_value, self.paid_points) != ("proportional",) * 2:
             refuse("stored_value and paid_points go with tenders = 'proportional'; it says the order of all itself")
-        return self
-
-    @model_validator(mode="after")
-    def _steps_of_rules(self) -> RefundsConfig:
-        rules = [steps.rule for steps in self.steps]
-        if twice := next((rule for rule in rules if rules.count(rule) > 1), ""):
-            refuse(f"steps: {twice!r} is there twice")
-        if any(not text.strip("0.") for steps in self.steps for text in (steps.each, steps.units)):
-            refuse("steps: each and units are above zero")
         return self
 
     @model_validator(mode="after")

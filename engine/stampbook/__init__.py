@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from stampbook.classes import quantile_class as quantile_class
     from stampbook.classes import standing as standing
     from stampbook.classes import top_class as top_class
+    from stampbook.cli.who import by_option as by_option
     from stampbook.earlier import Earlier as Earlier
     from stampbook.earlier import Happened as Happened
     from stampbook.engine import Engine as Engine
@@ -65,9 +66,11 @@ if TYPE_CHECKING:
     from stampbook.events import Basket as Basket
     from stampbook.events import Event as Event
     from stampbook.events import OfEarlier as OfEarlier
+    from stampbook.events import PaidIn as PaidIn
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
     from stampbook.events import TopUp as TopUp
+    from stampbook.exporting.beside import moved_beside as moved_beside
     from stampbook.exporting.entries import ENTRY_FORMATS as ENTRY_FORMATS
     from stampbook.exporting.entries import FinanceEntry as FinanceEntry
     from stampbook.exporting.entries import account_of_kind as account_of_kind
@@ -174,6 +177,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "account_view": ("AccountView",),
     "choosing": ("Which",),
+    "cli.who": ("by_option",),
     "classes": ("by_borders", "cut_class", "ntile_class", "quantile_class", "standing", "top_class"),
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
@@ -216,8 +220,9 @@ _ROOMS = {
         "near",
     ),
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
-    "events": ("Basket", "Event", "OfEarlier", "Purchase", "Return", "TopUp"),
+    "events": ("Basket", "Event", "OfEarlier", "PaidIn", "Purchase", "Return", "TopUp"),
     "expressions": ("Condition", "Formula"),
+    "exporting.beside": ("moved_beside",),
     "exporting.entries": (
         "ENTRY_FORMATS",
         "FinanceEntry",

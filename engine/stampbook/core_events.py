@@ -72,12 +72,17 @@ def check_status(draft: Draft) -> None:
     elif draft.account.merged_into and not event.on_closed:
         into = draft.account.merged_into
         draft.object("account_merged", f"account {draft.account.ref} was merged into {into}; send it there")
-    elif status == CLOSED and not event.on_closed:
+    elif status == CLOSED and not event.on_closed and not _is_charged_back(event):
         draft.object("account_closed", f"account {event.account} is closed")
     elif (
         status == FROZEN and event.source != OWN_SOURCE and not (isinstance(event, _WHILE_FROZEN) or event.while_frozen)
     ):
         draft.object("account_frozen", f"account {event.account} is frozen; unfreeze it first")
+
+
+def _is_charged_back(event: Event) -> bool:
+    """Whether a payment system took a purchase back, which asks no account whether it is open; the plan says more."""
+    return event.type == "return" and isinstance(event, Return) and event.refund_to == "chargeback"
 
 
 def _opened(draft: Draft, _: Past | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -82,3 +83,17 @@ def installed() -> Mapping[str, Found]:
         else:
             found[entry.name] = Found(entry.name, distribution, entry)
     return found
+
+
+def bringer_of(command: str) -> str | None:
+    """Return the installed plugin that adds a command, if one says so; those that are broken say nothing."""
+    for name, found in sorted(installed().items()):
+        with suppress(PluginError):
+            if command in found.load().commands:
+                return name
+    return None
+
+
+def how_to_use(plugin: str) -> str:
+    """Say what to do so that a program uses a plugin."""
+    return f'add a table [[plugin]] with use = "{plugin}" to the program file, then: stampbook apply FILE'

@@ -96,12 +96,32 @@ class AccountClosed(Event):
     operator: Annotated[str, Field(max_length=255)] = ""
 
 
-class TopUp(Event):
-    """Money was paid in for stored value."""
+class PaidIn(Event):
+    """Money was paid in, for stored value or for a card.
 
-    type: Literal["topup"] = "topup"
+    `buyer` is who buys: a ``person`` or an ``organisation``. `sale_total` is what all comes to that is bought in one
+    go, several cards say. `identity` tells where the operator keeps who the buyer is: an entry of a register, never a
+    name, since the journal forgets nothing. How it was paid is the `tender` of each kind.
+    """
+
     currency: str | None = None
     amount: PositiveAmount
+    buyer: Literal["person", "organisation"] | None = None
+    sale_total: PositiveAmount | None = None
+    identity: Name | None = None
+
+    @model_validator(mode="after")
+    def _in_all(self) -> PaidIn:
+        if self.sale_total is not None and self.sale_total < self.amount:
+            fail("sale_total is what is bought in one go comes to in all: no less than the amount")
+        return self
+
+
+class TopUp(PaidIn):
+    """Money was paid in for stored value; `tender` is how."""
+
+    type: Literal["topup"] = "topup"
+    tender: Name | None = None
     channel: Annotated[str, Field(max_length=255)] = ""
     store: Annotated[str, Field(max_length=255)] = ""
     reason: Text = ""
@@ -324,6 +344,7 @@ __all__ = [
     "LotsUnfrozen",
     "OfEarlier",
     "OrderLine",
+    "PaidIn",
     "Purchase",
     "PurchaseCancelled",
     "PurchaseCompleted",

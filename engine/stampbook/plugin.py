@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from stampbook.ledger import Posting
     from stampbook.names import EventText
     from stampbook.vocabulary import Context
 
@@ -41,6 +42,8 @@ class Plugin(Generic[ConfigT]):
     api_version: ClassVar[int] = API_VERSION
     sole: ClassVar[str] = ""
     """Why a program has one table of it at most, as a sentence for operators; a second table is refused with that."""
+    commands: ClassVar[tuple[str, ...]] = ()
+    """The names of the commands that it adds, so that who types one is told which plugin the program lacks."""
     texts: ClassVar[tuple[EventText, ...]] = ()
     """Texts of the events that it brings, which conditions may read as ``event.NAME``."""
     kinds: frozenset[str] = frozenset()
@@ -76,6 +79,14 @@ class Plugin(Generic[ConfigT]):
     takes: frozenset[str] = frozenset()
     """The kinds of event that senders may post to accounts that it `owns`, besides opening, freezing and closing them;
     `prepare` may set it. All others are refused there, and none of the engine's own kinds opens such an account."""
+    deals_with: Mapping[str, frozenset[str]] = MappingProxyType({})
+    """Accounts that are another plugin's own and that it judges and moves as well, by how their refs begin: the kinds
+    of event of its own that senders may post there; `prepare` may set it. The owner still judges all that happens."""
+    instead: str = ""
+    """What to do instead, as a part of a sentence for operators, where an event of its kinds is sent to an account that
+    is another plugin's own; `prepare` may set it."""
+    beside_kinds: frozenset[str] = frozenset()
+    """The kinds of its own events of which `beside` tells something."""
     cautions: Sequence[tuple[tuple[str | int, ...], str]] = ()
     """What an operator should know though it is no mistake, each with the place in its table; `prepare` may set it, and
     `stampbook check` says it."""
@@ -112,6 +123,18 @@ class Plugin(Generic[ConfigT]):
 
     def forbids(self, ends: MoneyEnds) -> Iterable[str]:  # noqa: ARG002 - for those that know the law
         """Return why the options of another plugin may not let money end as they do: a mistake of the program each."""
+        return ()
+
+    def beside(self, kind: str, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterable[Posting]:  # noqa: ARG002 - for those that have some
+        """Return what an accepted event moved from one book to another, and no lot had: interest that was paid, say.
+
+        The ledger does not hold it. Exports write it beside what the event moved, so that books tie to what was paid.
+
+        Args:
+            kind: of the event, one of `beside_kinds`.
+            postings: what the event moved.
+            remembered: what it was to remember.
+        """
         return ()
 
     def findings(self, result: pl.DataFrame, at: datetime) -> dict[str, Any]:  # noqa: ARG002 - for those that have some

@@ -156,8 +156,9 @@ class RefundPlan:
     `tenders` is by place what each tender from outside gives of `outside`, `deducted`, `credited` and
     `charged_back`; in proportion to what is left of each where it is empty. `credited` is the money that comes back as
     a new lot under the terms of `credit`, `charged_back` what a payment system took back by itself (with `freezes` the
-    account is frozen), `exchanged` the part of `outside` that pays for what is taken instead. `shared` is by place what
-    comes back now of what other accounts got; their share of what came back where it is silent.
+    account is frozen, and with `reopens` one that is closed is there again if it owes anything then), `exchanged` the
+    part of `outside` that pays for what is taken instead. `shared` is by place what comes back now of what other
+    accounts got; their share of what came back where it is silent.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -179,3 +180,4 @@ class RefundPlan:
     charged_back: int = 0
     freezes: bool = False
     shared: dict[int, int] = field(default_factory=dict)
+    reopens: bool = False

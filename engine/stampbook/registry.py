@@ -76,6 +76,9 @@ class Registry:
         self.hash = hash
         self.plugins = tuple(plugins)
         self._owners = [(prefix, plugin.name) for plugin in self.plugins for prefix in plugin.owns]
+        self._guests = [
+            (prefix, plugin.name, kinds) for plugin in self.plugins for prefix, kinds in plugin.deals_with.items()
+        ]
         self._takes = {plugin.name: _OF_ANY_ACCOUNT | plugin.takes for plugin in self.plugins if plugin.owns}
         manager = pluggy.PluginManager("stampbook")
         manager.add_hookspecs(Hooks)
@@ -104,6 +107,7 @@ class Registry:
         self.forwards = any(plugin.forwards for plugin in self.plugins)
         self.prompt = any(plugin.prompt for plugin in self.plugins)
         self.alone = all(plugin.alone for plugin in self.plugins)
+        context.registered = {prefix: plugin.registered for plugin in self.plugins for prefix in plugin.owns}
         self.linked = frozenset[str]().union(*(plugin.linked for plugin in self.plugins))
         self.has_listeners = bool(self._calls["committed"])
         self.limits = Limits(
@@ -151,7 +155,16 @@ class Registry:
         owner = self.owner(event.account) if self._owners and event.source != OWN_SOURCE else None
         if owner is None or event.type in self._takes[owner]:
             return ""
-        return f"account {event.account} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
+        if any(event.type in kinds and event.account.startswith(prefix) for prefix, _, kinds in self._guests):
+            return ""
+        return self._not_for(event, owner)
+
+    def _not_for(self, event: Event, owner: str) -> str:
+        """Say why an event is none for an account that is a plugin's own, and what to do instead."""
+        bringer = self.own_events.get(event.type)
+        instead = next((plugin.instead for plugin in self.plugins if plugin.name == bringer), "")
+        told = f"account {event.account} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
+        return f"{told}; {instead}" if instead else told
 
     def opens(self, event: Event) -> bool:
         """Whether an event may open its account by itself: of a plugin's own only an event that this one brings."""
@@ -161,9 +174,14 @@ class Registry:
         return self.own_events.get(event.type) == owner and event.type in self._takes[owner]
 
     def _of(self, hook: str, account: AccountView) -> list[tuple[str, Callable[..., Any]]]:
-        """Return the calls of a hook for an account: all, or those of the plugin whose own it is."""
+        """Return the calls of a hook for an account: all, or those of the plugin whose own it is and of its guests."""
         calls, owner = self._calls[hook], self.owner(account.ref) if self._owners else None
-        return calls if owner is None else [call for call in calls if call[0] == owner]
+        if owner is None:
+            return calls
+        return [call for call in calls if call[0] == owner or self._is_guest(call[0], account.ref)]
+
+    def _is_guest(self, plugin: str, ref: str) -> bool:
+        return any(name == plugin and ref.startswith(prefix) for prefix, name, _ in self._guests)
 
     def owner(self, ref: str) -> str | None:
         """Return the plugin whose own an account is, by its ref; None for a customer's."""
@@ -263,9 +281,8 @@ class Registry:
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None = None) -> list[Stamped[Proposal]]:
         """Return what a plugin's own event moves; on an account that is another plugin's own, only an objection."""
         owner, bringer = self.owner(account.ref), self.own_events.get(event.type)
-        if owner not in {None, bringer}:
-            told = f"account {account.ref} is no customer's but plugin {owner!r}'s own; {event.type} is not for it"
-            return [Stamped(str(bringer), Objection("no_customer", told))]
+        if owner is not None and owner != bringer and not self._is_guest(str(bringer), account.ref):
+            return [Stamped(str(bringer), Objection("no_customer", self._not_for(event, owner)))]
         proposals: list[Stamped[Proposal]] = []
         for name, call in self._calls["propose"]:
             if name == bringer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook.account import FROZEN, OPEN
+from stampbook.account import CLOSED, FROZEN, OPEN
 from stampbook.amounts import amount_text, currency
 from stampbook.events import Return
 from stampbook.ledger import PROMOTION, RETURNS, SALES, Posting
@@ -27,6 +27,9 @@ def returned(draft: Draft, past: Past | None) -> None:
     """Make a return good, or object."""
     event = draft.event
     assert isinstance(event, Return)  # noqa: S101 - narrows for the type checker
+    if past is None and draft.account.status == CLOSED:
+        _closed(draft)
+        return
     if past is None:
         draft.about = None  # what it names, if anything, is no purchase
         _of_unknown(draft, event)
@@ -39,6 +42,20 @@ def returned(draft: Draft, past: Past | None) -> None:
     elif (own := StandIns.of_own(draft, past)) is not None:
         past = own.own_purchase(past)
     _made_good(draft, event, past, bought, lots)
+
+
+def _set_status(draft: Draft, plan: RefundPlan) -> None:
+    """Freeze an account as the plan says, and open one that was closed where anything is owed: it may owe nothing."""
+    status = draft.account.status
+    moves = any(isinstance(end, int) for posting in draft.postings for end in (posting.source, posting.destination))
+    if plan.freezes and (status == OPEN or (status == CLOSED and moves)):
+        draft.status = FROZEN
+    elif status == CLOSED and moves:
+        draft.status = OPEN
+
+
+def _closed(draft: Draft) -> None:
+    draft.object("account_closed", f"account {draft.event.account} is closed")
 
 
 def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: StandIns | None) -> None:
@@ -69,6 +86,8 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         return
     plan = stamped.value
     draft.objections.extend(plan.objections)
+    if draft.account.status == CLOSED and not plan.reopens:
+        _closed(draft)
     if draft.objections:
         return
     draft.postings.extend(plan.postings)
@@ -81,8 +100,7 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         return
     past.check_plan(request, plan, draft.postings)
     renewed = _renewed(draft, plan, stamped.plugin)
-    if plan.freezes and draft.account.status == OPEN:
-        draft.status = FROZEN
+    _set_status(draft, plan)
     _credit(draft, plan, past.order.currency, stamped.plugin)
     counted = [*taken_metrics(past, request), *taken_grants(past, plan), *given_back(past, plan, request)]
     draft.metrics = counted

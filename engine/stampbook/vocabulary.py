@@ -69,12 +69,20 @@ class Context:
         self.kept_of: Callable[[Any, Any, Any], int] | None = None
         self.reckons = False
         """Whether purchases keep what each award exactly was, for returns that reckon anew (`Granted.reckoned`)."""
+        self.registered: Mapping[str, str] = {}
         self.needed_days: dict[str, int] = {}
         self.carried: frozenset[str] = frozenset()
         self._first_days: dict[tuple[str, int], int] = {}
         balances = {code: asset.decimals for code, asset in assets.items()}
         self.scope = vocabulary(currency.decimals, self.metric_decimals, places, balances)
         self.name_facts(self.attributes, "an attribute that the program declares")
+
+    def registered_fact(self, ref: str) -> str:
+        """Return the fact of a plugin's own account, such as a card, that names for whom it is registered.
+
+        Empty where the account is a customer's, or never registered for anybody.
+        """
+        return next((fact for prefix, fact in self.registered.items() if ref.startswith(prefix)), "")
 
     def name_facts(self, facts: Iterable[str], about: str, since_about: str = "") -> None:
         """Let expressions read facts of an account by name, such as ``account.club``; names that are taken stay.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ONE, TWO, THREE = NUMBERS[:3]
 SPACED = f"{ONE[:4]} {ONE[4:8]} {ONE[8:]}"
-BY = ("--reason", "lost on a train", "--operator", "kim")
+BY = ("--reason", "lost on a train", "--by", "kim")
 PIN, WRONG = "80417263", "91528374"
 
 
@@ -68,7 +68,7 @@ def test_a_card_from_sale_to_claim() -> None:
 def test_a_lost_card_is_blocked_and_replaced() -> None:
     run("card", "activate", TWO, "20", "--tender", "card")
     assert "It is blocked: lost on a train\n" in run("card", "block", TWO, *BY).output
-    assert run("card", "block", TWO, "--reason", "x", code=2).stderr.count("--operator")
+    assert run("card", "block", TWO, "--reason", "x", code=2).stderr.count("--by")
     assert run("card", "unblock", TWO, *BY).output.count("\n") == 1
     replaced = run("card", "replace", TWO, THREE, *BY).output
     new = f"{THREE[:4]} {THREE[4:8]} {THREE[8:]}"

@@ -82,7 +82,7 @@ def test_an_exchange_is_told_with_its_rate_and_refused_at_another(shop: Path) ->
 
 
 def test_a_transfer_needs_a_program_that_allows_it(shop: Path) -> None:
-    assert "'transfer' is no kind of event" in one_line("transfer", "1001", "1002", "5", "--asset", "points")
+    assert "the program in force knows no transfer" in one_line("transfer", "1001", "1002", "5", "--asset", "points")
 
 
 def test_a_lot_is_frozen_and_unfrozen(shop: Path) -> None:

@@ -62,15 +62,13 @@ def test_a_quote_reads_like_what_is_said_on_the_phone_and_records_nothing(salon:
 
 
 def test_a_request_goes_its_way_to_the_payment(salon: Path) -> None:
-    asked = run("refund", "request", "1001", *ASKED, "--id", "R1", "--operator", "li")
+    asked = run("refund", "request", "1001", *ASKED, "--id", "R1", "--by", "li")
     assert "The request has the id R1; next: stampbook refund approve R1" in asked.output
     at = ("--at", "2025-09-02")
-    alone = run("refund", "approve", "R1", "--operator", "li", *at, code=2)
+    alone = run("refund", "approve", "R1", "--by", "li", *at, code=2)
     assert not alone.stdout
     assert "Refused: second_person: 501.27 CNY is above 300.00; somebody else than 'li' approves it" in alone.stderr
-    assert (
-        run("refund", "approve", "R1", "--operator", "wang", *at).output == "Request R1 of account 1001 is approved.\n"
-    )
+    assert run("refund", "approve", "R1", "--by", "wang", *at).output == "Request R1 of account 1001 is approved.\n"
     listed = run("refund", "list", "1001", "--as-of", "2025-09-02")
     assert listed.output == "R1: account 1001, 501.27 CNY, approved, holds until 2025-10-02T00:00:00+08:00\n"
     paid = run("refund", "paid", "R1", "--id", "P1", "--means", "bank", "--reference", "20250902-7", *at)
@@ -136,7 +134,7 @@ def test_requests_of_two_sources_under_one_id_are_told_apart(salon: Path) -> Non
     with Engine.open("sqlite:///stampbook.db") as engine:
         for source in ("app", "desk"):
             engine.post({**event("refund.requested", "R", "2025-09-01", cause="operator"), "source": source})
-    approving = ("refund", "approve", "R", "--at", "2025-09-02", "--operator", "wang")
+    approving = ("refund", "approve", "R", "--at", "2025-09-02", "--by", "wang")
     unclear = run(*approving, code=1)
     assert "say which with --source: app, desk" in unclear.stderr
     run(*approving, "--source", "desk")

@@ -101,7 +101,7 @@ def test_a_code_is_looked_at_and_made_void(codes: Path) -> None:
         "set_aside": "0",
         "void": None,
     }
-    assert run("vouchers", "void", "FILM-A1", "--reason", "printed twice", "--operator", "kim").stdout == (
+    assert run("vouchers", "void", "FILM-A1", "--reason", "printed twice", "--by", "kim").stdout == (
         "FILM-A1 is void: printed twice\n"
     )
     told = run("vouchers", "show", "FILM-A1").stdout

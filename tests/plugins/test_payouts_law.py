@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from stampbook import ProgramError
 from stampbook_payouts.packs import PACKS
 from stampbook_payouts.packs.cn_single_purpose_card import required_reserve
 from stampbook_payouts.packs.us_federal import NEW_YORK
-from stampbook_payouts.rules import interest, rest_of_sessions, rest_of_term
-from tests.plugins.payouts import ask, lines, prepaid, refund, shop
+from stampbook_payouts.rules import Share, interest, principal, rest_of_sessions, rest_of_term
+from tests.plugins.payouts import RATES, ask, lines, prepaid, refund, shop
 
 ORDERS = ['"bonus_first", "created"', '"paid_first", "created"']
 
@@ -99,6 +100,28 @@ def test_cn_2_sessions_that_are_left_come_back_at_the_price_of_the_contract(case
         assert refund(ask(ledger, cause, about="pack")) == expected
 
 
+def test_cn_2_the_fee_that_courts_allowed_is_five_percent_of_what_was_not_delivered() -> None:
+    # Minhang, before 2025: the operator wanted 20 %, and was allowed about 5 % of what he had not delivered.
+    for fee, expected in (("5%", "950.00"), ("20%", "800.00")):
+        ledger = shop("contract", more=f'fee = "{fee}"')
+        prepaid(ledger, "3000", used="2000")
+        assert refund(ask(ledger)) == expected
+    # Since 2025 what was paid less what was delivered comes back, and none of the two is the operator's (Art. 15).
+    for fee in ("5%", "20%"):
+        with pytest.raises(ProgramError, match=r"fee: '\d+%' breaks cn-2025: .* \(法释〔2025〕4号 Art\. 15\)"):
+            shop("cn-2025", "contract", more=f'fee = "{fee}"\n' + RATES)
+
+
+# packs, terms of the operator that courts called void: no refund, over is over, no transfer (Chaoyang), 30 % (Haicang)
+VOID = ['refunds = "none"', 'validity = "1 year"', 'transfer = "no"', 'fee = "30%"', 'fee = "20%"']
+
+
+@pytest.mark.parametrize("term", VOID)
+def test_cn_2_what_courts_called_void_is_no_program(term: str) -> None:
+    with pytest.raises(ProgramError, match="breaks cn-2025"):
+        shop("cn-2025", "contract", more=f"{term}\n{RATES}")
+
+
 def test_sessions_count_at_their_usual_price_where_the_customer_is_the_cause() -> None:
     ledger = shop()
     sold = {"name": "ten", "price": "1000.00", "sessions": 10, "list_price": "150.00"}
@@ -175,6 +198,16 @@ def test_a_reserve_is_a_share_of_the_balance_of_the_quarter_before() -> None:
     assert required_reserve("scale", 100, insured=1000) == 0
 
 
+@pytest.mark.parametrize(
+    ("paid", "granted", "used", "expected"), [(3000, 1000, 3594, 304_50), (1000, 200, 600, 500_00)]
+)
+def test_spend_paid_money_first_is_rejected(paid: int, granted: int, used: int, expected: int) -> None:
+    # CN-1e: the operator of Dongguan took all of it from what was paid; that would leave nothing, or less.
+    share = Share(paid * 100, granted * 100, used * 100, used * 100)
+    assert principal(share, "discounted") == expected
+    assert principal(share, "discounted") != max(0, paid - used) * 100
+
+
 def american(place: str, more: str = "") -> dict[str, Any]:
     return {"currency": "USD", "zone": "America/New_York", "more": f'places = ["{place}"]\nrefunds = "none"\n{more}'}
 
@@ -186,7 +219,9 @@ US_1 = [
     ("CO", "2025-06-01", "5.00", True), ("CO", "2025-06-01", "5.01", False),
     ("WA", "2025-06-01", "4.99", True), ("WA", "2025-06-01", "5.00", False),
     ("ME", "2025-06-01", "4.99", True), ("ME", "2025-06-01", "5.00", False),
-    ("MT", "2025-06-01", "4.99", True), ("NJ", "2025-06-01", "4.99", True), ("OR", "2025-06-01", "5.00", False),
+    ("MT", "2025-06-01", "4.99", True), ("MT", "2025-06-01", "5.00", False),
+    ("NJ", "2025-06-01", "4.99", True), ("NJ", "2025-06-01", "5.00", False),
+    ("OR", "2025-06-01", "4.99", True), ("OR", "2025-06-01", "5.00", False),
     ("RI", "2025-06-01", "0.99", True), ("RI", "2025-06-01", "1.00", False),
     ("TX", "2025-06-01", "2.49", True), ("TX", "2025-06-01", "2.50", False),
     ("VT", "2025-06-01", "0.99", True), ("VT", "2025-06-01", "1.00", False),
@@ -221,6 +256,8 @@ def test_us_1_connecticut_wants_the_receipt() -> None:
     ledger.post(type="topup", amount="2.99", at="2025-01-02")
     assert refund(ask(ledger, receipt=True)) == "2.99"
     assert refund(ask(ledger)) == "not_refundable"
+    ledger.post(type="topup", amount="0.01", at="2025-09-02")
+    assert refund(ask(ledger, at="2025-09-03", receipt=True)) == "not_refundable"
 
 
 def test_us_1_new_york_looks_at_the_day_of_purchase() -> None:

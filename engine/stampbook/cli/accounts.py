@@ -9,6 +9,7 @@ import click
 from stampbook.cli.lazy import Tree
 from stampbook.cli.posting import event_options, send
 from stampbook.cli.running import REF, Run, command
+from stampbook.cli.who import by_option
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from stampbook.states import AccountState
 
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Why; stands in the statement.")
-_BY = click.option("--by", default="", metavar="NAME", help="Who does it; stands in the statement.")
+_BY = by_option()
 
 
 @click.group("account", cls=Tree)
@@ -50,13 +51,13 @@ _LOTS = click.option("--lot", "lots", metavar="N", type=int, multiple=True, help
 @_REASON
 @_BY
 @event_options
-def freeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, by: str, **sent: str) -> None:
+def freeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, operator: str, **sent: str) -> None:
     """Freeze an account: customers can no longer move value on it.
 
     Time goes on, expiries included, and an operator can still adjust, unfreeze or close it. With --lot only
     what that lot holds can no longer be used; such a freeze needs a reason.
     """
-    send(run, "lots.frozen" if lots else "account.frozen", ref, lots=lots, reason=reason, operator=by, **sent)
+    send(run, "lots.frozen" if lots else "account.frozen", ref, lots=lots, reason=reason, operator=operator, **sent)
 
 
 @command("unfreeze", "account unfreeze 1004 --reason 'card found' --by anna", group=account)
@@ -65,9 +66,9 @@ def freeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, by: str, **se
 @_REASON
 @_BY
 @event_options
-def unfreeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, by: str, **sent: str) -> None:
+def unfreeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, operator: str, **sent: str) -> None:
     """Open a frozen account again, or with --lot let a frozen lot be used again."""
-    send(run, "lots.unfrozen" if lots else "account.unfrozen", ref, lots=lots, reason=reason, operator=by, **sent)
+    send(run, "lots.unfrozen" if lots else "account.unfrozen", ref, lots=lots, reason=reason, operator=operator, **sent)
 
 
 @command("close", "account close 1005 --reason 'moved away'", group=account)
@@ -75,13 +76,13 @@ def unfreeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, by: str, **
 @_REASON
 @_BY
 @event_options
-def close(run: Run, ref: str, reason: str, by: str, **sent: str) -> None:
+def close(run: Run, ref: str, reason: str, operator: str, **sent: str) -> None:
     """Close an account for ever.
 
     Refused while it holds money, or anything else that the program says must not be lost; points are forfeit
     unless the program says otherwise.
     """
-    send(run, "account.closed", ref, reason=reason, operator=by, **sent)
+    send(run, "account.closed", ref, reason=reason, operator=operator, **sent)
 
 
 @command(

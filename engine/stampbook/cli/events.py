@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from stampbook.cli.naming import source_of
-from stampbook.cli.posting import event_options, send
+from stampbook.cli.posting import check_brought, event_options, send
 from stampbook.cli.running import REF, Run, command
+from stampbook.cli.who import by_option
 
 _ASSET = click.option("--asset", metavar="CODE", help="What is counted; the program's currency where absent.")
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Why; stands in the statement.")
-_BY = click.option("--by", default="", metavar="NAME", help="Who does it; stands in the statement.")
+_BY = by_option()
 _AMOUNT = click.argument("amount")
 
 
@@ -26,16 +27,21 @@ _AMOUNT = click.argument("amount")
 @REF
 @_AMOUNT
 @_ASSET
+@click.option("--tender", metavar="NAME", help="How it is paid: cash, card, bank transfer, …")
+@click.option("--buyer", type=click.Choice(["person", "organisation"]), help="Who buys.")
+@click.option("--sale-total", metavar="AMOUNT", help="What all comes to that is bought in one go.")
+@click.option("--identity", metavar="ID", help="Where it is kept who the buyer is; never the name itself.")
 @_REASON
 @_BY
 @event_options
-def topup(run: Run, ref: str, amount: str, asset: str | None, reason: str, by: str, **sent: str) -> None:
+def topup(run: Run, ref: str, amount: str, asset: str | None, reason: str, operator: str, **sent: Any) -> None:
     """Pay money in for stored value.
 
     AMOUNT is in whole units, such as 50.00, of the program's currency. The amount becomes a lot of its own, of
-    the kind "paid". What the program grants for top-ups is posted with it.
+    the kind "paid". What the program grants for top-ups is posted with it. Laws on prepaid cards may ask who pays
+    much in one go, and how: --tender, --buyer, --sale-total and --identity say so.
     """
-    send(run, "topup", ref, amount=amount, currency=asset, reason=reason, operator=by, **sent)
+    send(run, "topup", ref, amount=amount, currency=asset, reason=reason, operator=operator, **sent)
 
 
 @command(
@@ -50,13 +56,13 @@ def topup(run: Run, ref: str, amount: str, asset: str | None, reason: str, by: s
 @_REASON
 @_BY
 @event_options
-def spend(run: Run, ref: str, amount: str, asset: str | None, reason: str, by: str, **sent: str) -> None:
+def spend(run: Run, ref: str, amount: str, asset: str | None, reason: str, operator: str, **sent: str) -> None:
     """Spend stored value or points.
 
     AMOUNT is in whole units of the asset. It is drawn from the account's lots in the program's spend order; if
     they do not hold that much, the event is refused, nothing moves, and the exit code is 2.
     """
-    send(run, "spend", ref, amount=amount, asset=asset, reason=reason, operator=by, **sent)
+    send(run, "spend", ref, amount=amount, asset=asset, reason=reason, operator=operator, **sent)
 
 
 @command(
@@ -73,13 +79,15 @@ def spend(run: Run, ref: str, amount: str, asset: str | None, reason: str, by: s
 @_BY
 @click.option("--expires", metavar="TIME", help="Until when a grant is good; for ever where absent.")
 @event_options
-def adjust(run: Run, ref: str, amount: str, asset: str | None, reason: str, by: str, expires: str, **sent: str) -> None:
+def adjust(
+    run: Run, ref: str, amount: str, asset: str | None, reason: str, operator: str, expires: str, **sent: str
+) -> None:
     """Grant or take value by hand, for a stated reason.
 
     AMOUNT above zero grants, below zero takes. The reason and the name are
     kept for ever and stand in the customer's statement.
     """
-    send(run, "adjust", ref, amount=amount, asset=asset, reason=reason, operator=by, expires=expires, **sent)
+    send(run, "adjust", ref, amount=amount, asset=asset, reason=reason, operator=operator, expires=expires, **sent)
 
 
 @command(
@@ -95,14 +103,14 @@ def adjust(run: Run, ref: str, amount: str, asset: str | None, reason: str, by: 
 @_BY
 @event_options
 def extend(
-    run: Run, ref: str, asset: str, until: str, lots: tuple[int, ...], reason: str, by: str, **sent: str
+    run: Run, ref: str, asset: str, until: str, lots: tuple[int, ...], reason: str, operator: str, **sent: str
 ) -> None:
     """Make what an account holds good for longer, for a stated reason.
 
     Lots that end later anyway stay as they are: nothing is ever shortened. What has expired already is gone; grant
     it again with adjust.
     """
-    send(run, "extend", ref, asset=asset, until=until, lots=lots, reason=reason, operator=by, **sent)
+    send(run, "extend", ref, asset=asset, until=until, lots=lots, reason=reason, operator=operator, **sent)
 
 
 @command(
@@ -159,12 +167,15 @@ def _counted(key: str, text: str) -> dict[str, Any]:
 @_REASON
 @_BY
 @event_options
-def transfer(run: Run, ref: str, to: str, amount: str, asset: str | None, reason: str, by: str, **sent: str) -> None:
+def transfer(
+    run: Run, ref: str, to: str, amount: str, asset: str | None, reason: str, operator: str, **sent: str
+) -> None:
     """Give value of one account to another, with the terms of its lots.
 
     The program says what may be given, how much and for which fee, in a table of the plugin "transfers".
     """
-    send(run, "transfer", ref, to=to, amount=amount, asset=asset, reason=reason, operator=by, **sent)
+    check_brought(run, "transfer", "transfers")
+    send(run, "transfer", ref, to=to, amount=amount, asset=asset, reason=reason, operator=operator, **sent)
 
 
 @command(
@@ -184,14 +195,23 @@ def transfer(run: Run, ref: str, to: str, amount: str, asset: str | None, reason
 @_BY
 @event_options
 def exchange(
-    run: Run, ref: str, amount: str, asset: str | None, to: str, rate: str | None, reason: str, by: str, **sent: str
+    run: Run,
+    ref: str,
+    amount: str,
+    asset: str | None,
+    to: str,
+    rate: str | None,
+    reason: str,
+    operator: str,
+    **sent: str,
 ) -> None:
     """Change one asset of an account into another, at the program's rate.
 
     What may be changed, at which rate and how it is rounded stands in [[plugin.exchange]] of the plugin "stored_value".
     """
+    check_brought(run, "exchange", "stored_value")
     asset = asset or run.engine.registry().context.currency.code
-    send(run, "exchange", ref, amount=amount, asset=asset, to=to, rate=rate, reason=reason, operator=by, **sent)
+    send(run, "exchange", ref, amount=amount, asset=asset, to=to, rate=rate, reason=reason, operator=operator, **sent)
 
 
 @command(

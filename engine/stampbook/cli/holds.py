@@ -9,14 +9,15 @@ import click
 from stampbook.cli.lazy import Tree
 from stampbook.cli.naming import source_of
 from stampbook.cli.posting import event_options, send
-from stampbook.cli.running import REF, Run, command
+from stampbook.cli.running import REF, Run, command, complete_ref
+from stampbook.cli.who import by_option
 
 if TYPE_CHECKING:
     from stampbook.states import Past
 
 _ASSET = click.option("--asset", metavar="CODE", help="What is counted; the program's currency where absent.")
 _REASON = click.option("--reason", default="", metavar="TEXT", help="Why; stands in the statement.")
-_BY = click.option("--by", default="", metavar="NAME", help="Who does it; stands in the statement.")
+_BY = by_option()
 _HOLD = click.argument("hold")
 _SOURCE = click.option("--hold-source", metavar="NAME", help="Who authorised it; needed where two senders used one id.")
 
@@ -49,7 +50,7 @@ def authorise(
     lapses: str | None,
     store: str,
     reason: str,
-    by: str,
+    operator: str,
     **sent: str,
 ) -> None:
     """Set an amount aside.
@@ -62,7 +63,7 @@ def authorise(
         "lapses_at": lapses,
         "store": store,
         "reason": reason,
-        "operator": by,
+        "operator": operator,
     }
     send(run, "hold.authorised", ref, **fields, **sent)
 
@@ -86,7 +87,7 @@ def authorise(
 @event_options
 def capture(  # noqa: PLR0913, PLR0917 - its options
     run: Run, ref: str, hold: str, amount: str | None, asset: str | None, final: bool | None,  # noqa: FBT001 - click's
-    hold_source: str | None, reason: str, by: str, **sent: str,
+    hold_source: str | None, reason: str, operator: str, **sent: str,
 ) -> None:  # fmt: skip
     """Take what was set aside: all of it, or AMOUNT.
 
@@ -102,7 +103,7 @@ def capture(  # noqa: PLR0913, PLR0917 - its options
         asset=asset,
         final=final,
         reason=reason,
-        by=by,
+        operator=operator,
         **sent,
     )
 
@@ -124,10 +125,12 @@ def capture(  # noqa: PLR0913, PLR0917 - its options
 @event_options
 def void(
     run: Run, ref: str, hold: str, amount: str | None, asset: str | None,
-    hold_source: str | None, reason: str, by: str, **sent: str,
+    hold_source: str | None, reason: str, operator: str, **sent: str,
 ) -> None:  # fmt: skip
     """Release what is set aside: all of it, or AMOUNT."""
-    _send(run, "hold.voided", ref, hold, hold_source, amount=amount, asset=asset, reason=reason, by=by, **sent)
+    _send(
+        run, "hold.voided", ref, hold, hold_source, amount=amount, asset=asset, reason=reason, operator=operator, **sent
+    )
 
 
 @command("change", "hold change 1001 table-7 35.00", group=hold, takes_amount=True)
@@ -141,28 +144,41 @@ def void(
 @event_options
 def change(
     run: Run, ref: str, hold: str, amount: str, asset: str | None,
-    hold_source: str | None, reason: str, by: str, **sent: str,
+    hold_source: str | None, reason: str, operator: str, **sent: str,
 ) -> None:  # fmt: skip
     """Raise or lower what is set aside to AMOUNT."""
-    _send(run, "hold.changed", ref, hold, hold_source, amount=amount, asset=asset, reason=reason, by=by, **sent)
+    _send(
+        run,
+        "hold.changed",
+        ref,
+        hold,
+        hold_source,
+        amount=amount,
+        asset=asset,
+        reason=reason,
+        operator=operator,
+        **sent,
+    )
 
 
-def _send(run: Run, kind: str, ref: str, hold: str, hold_source: str | None, *, by: str, **fields: Any) -> None:
+def _send(run: Run, kind: str, ref: str, hold: str, hold_source: str | None, *, operator: str, **fields: Any) -> None:
     found = hold_source or source_of(run, ref, hold)
-    send(run, kind, ref, hold=hold, hold_source=found, operator=by, **fields)
+    send(run, kind, ref, hold=hold, hold_source=found, operator=operator, **fields)
 
 
-@command("list", "hold list 1001", "hold list 1001 --json", group=hold)
-@REF
-def list_(run: Run, ref: str) -> None:
-    """List what is set aside on an account, and out of which lots."""
+@command("list", "hold list", "hold list 1001", "hold list 1001 --json", group=hold)
+@click.argument("ref", metavar="[ACCOUNT]", required=False, shell_complete=complete_ref)
+def list_(run: Run, ref: str | None) -> None:
+    """List what is set aside, and out of which lots: on ACCOUNT, or on all accounts."""
     from stampbook.states import Past
+    from stampbook.store.reading import refs_with_holds
 
-    rows = _open(Past(run.engine, ref, None, None))
+    refs = refs_with_holds(run.engine.store) if ref is None else [ref]
+    rows = [row for each in refs for row in _open(Past(run.engine, each, None, None), each)]
     run.answer({"account": ref, "holds": rows}, lambda: _tell(ref, rows))
 
 
-def _open(past: Past) -> list[dict[str, Any]]:
+def _open(past: Past, ref: str) -> list[dict[str, Any]]:
     """Return the open holds of an account as plain data, in the order in which they were authorised."""
     from stampbook.ledger import authorised_by
     from stampbook.periods import NEVER
@@ -175,6 +191,7 @@ def _open(past: Past) -> list[dict[str, Any]]:
             continue
         rows.append(
             {
+                "account": ref,
                 "hold": entry.id,
                 "source": entry.source,
                 "at": past.calendar.local(entry.at),
@@ -189,15 +206,15 @@ def _open(past: Past) -> list[dict[str, Any]]:
     return rows
 
 
-def _tell(ref: str, rows: list[dict[str, Any]]) -> None:
+def _tell(ref: str | None, rows: list[dict[str, Any]]) -> None:
     from stampbook.amounts import counted
     from stampbook.cli.printing import moment
 
     if not rows:
-        click.echo(f"{ref}: nothing is set aside")
+        click.echo("Nothing is set aside." if ref is None else f"{ref}: nothing is set aside")
     for row in rows:
         until = "until it is captured or released" if row["lapses_at"] is None else f"until {moment(row['lapses_at'])}"
         of = "" if row["remaining"] == row["amount"] else f" of {counted(row['amount'], row['asset'])}"
         lots = " + ".join(f"{lot['amount']} of lot {lot['lot']}" for lot in row["lots"])
         told = f"{counted(row['remaining'], row['asset'])}{of} set aside on {moment(row['at'])} {until}"
-        click.echo(f"{ref}: {told} ({row['hold']}): {lots}")
+        click.echo(f"{row['account']}: {told} ({row['hold']}): {lots}")

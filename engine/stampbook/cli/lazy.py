@@ -58,8 +58,13 @@ class LazyGroup(click.Group):
         name = args[0]
         ctx.meta[_NAMED_AFTER] = _database_in(args[1:])
         if not name.startswith("-") and self.get_command(ctx, name) is None:
+            from stampbook.discovery import bringer_of, how_to_use
             from stampbook.errors import near
 
+            if plugin := bringer_of(name):
+                where = "where the program in force uses that"
+                told = f"there is no command {name!r} here: plugin {plugin!r} brings it {where}"
+                ctx.fail(f"{told}; {how_to_use(plugin)}")
             ctx.fail(f"there is no command {name!r}{near(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 

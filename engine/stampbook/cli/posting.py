@@ -27,6 +27,14 @@ def event_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
+def check_brought(run: Run, kind: str, plugin: str) -> None:
+    """End the command with a line on what to do where no plugin of the program in force brings a kind of event."""
+    if kind not in run.engine.registry().reader.kinds:
+        from stampbook.discovery import how_to_use
+
+        fail(f"the program in force knows no {kind}: {how_to_use(plugin)}")
+
+
 def send(run: Run, kind: str, ref: str, *, event_id: str | None, at: str | None, source: str, **fields: object) -> None:
     """Post an event, say what became of it, and end with the exit code that belongs to it.
 

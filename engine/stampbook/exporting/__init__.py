@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from stampbook.errors import InputError, near
 from stampbook.exporting.accounting import write_journal
+from stampbook.exporting.beside import Beside
 from stampbook.exporting.tables import write_csv, write_jsonl, write_parquet
 from stampbook.exporting.target import binary_stream, target_file, text_target, unwritable
 from stampbook.periods import NEVER
@@ -120,27 +121,37 @@ def _write(
     assets: dict[str, Asset] = {}
     for program in programs:
         assets |= engine.judge_of(program.hash).context.assets
+    beside = Beside(engine, session)
     if kind == "parquet":
-        return _parquet(session, target, assets, span, tick)
+        return _parquet(session, target, assets, span, tick, beside)
     with text_target(target) as stream:
         if kind == "csv":
-            return write_csv(session, stream, assets=assets, calendar=context.calendar, span=span, tick=tick)
+            return write_csv(
+                session, stream, assets=assets, calendar=context.calendar, span=span, tick=tick, beside=beside
+            )
         if kind == "jsonl":
             return write_jsonl(session, stream, programs=programs, assets=assets, span=span, tick=tick)
-        return write_journal(session, stream, dialect=kind, context=context, assets=assets, span=span, tick=tick)
+        return write_journal(
+            session, stream, dialect=kind, context=context, assets=assets, span=span, tick=tick, beside=beside
+        )
 
 
 def _parquet(
-    session: Session, target: Path | TextIO, assets: dict[str, Asset], span: Span, tick: Callable[[], None]
+    session: Session,
+    target: Path | TextIO,
+    assets: dict[str, Asset],
+    span: Span,
+    tick: Callable[[], None],
+    beside: Beside,
 ) -> int:
     if isinstance(target, Path):
         with target_file(target) as temporary:
-            return write_parquet(session, temporary, assets=assets, span=span, tick=tick)
+            return write_parquet(session, temporary, assets=assets, span=span, tick=tick, beside=beside)
     out = binary_stream(target)
     try:
         with tempfile.TemporaryDirectory(prefix="stampbook-") as folder:
             path = Path(folder) / "export.parquet"
-            count = write_parquet(session, path, assets=assets, span=span, tick=tick)
+            count = write_parquet(session, path, assets=assets, span=span, tick=tick, beside=beside)
             with path.open("rb") as made:
                 while piece := made.read(1 << 20):
                     out.write(piece)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from stampbook.amounts import Asset
+    from stampbook.exporting.beside import Beside
     from stampbook.ledger import End
     from stampbook.store import Session
     from stampbook.vocabulary import Context
@@ -35,6 +36,7 @@ def write_journal(
     assets: Mapping[str, Asset],
     span: Span,
     tick: Callable[[], None],
+    beside: Beside,
 ) -> int:
     """Write the journal and return how many transactions it has.
 
@@ -46,8 +48,9 @@ def write_journal(
         assets: those of all programs, by code.
         span: which events; what happened before them is carried forward as opening balances.
         tick: called for each journal entry.
+        beside: tells what moved beside what lots hold.
     """
-    writer = _Writer(stream, DIALECTS[dialect](), Chart(assets), context)
+    writer = _Writer(stream, DIALECTS[dialect](), Chart(assets), context, beside)
     start = span.since if span.since > -NEVER else first_posted(session)
     if start is None or start >= NEVER:
         start = 0
@@ -64,8 +67,9 @@ def write_journal(
 
 
 class _Writer:
-    def __init__(self, stream: TextIO, dialect: Dialect, chart: Chart, context: Context) -> None:
+    def __init__(self, stream: TextIO, dialect: Dialect, chart: Chart, context: Context, beside: Beside) -> None:
         self.count = 0
+        self._beside = beside
         self._out = stream.write
         self._dialect = dialect
         self._chart = chart
@@ -94,7 +98,8 @@ class _Writer:
         day, opened = self._today, self._dialect.opened
         for account in (STORED_VALUE, POINTS, OPENING):
             self._out(opened(account, (), day))
-        for book in books(session):
+        more = {end for _, posting in self._beside.all(Span()) for end in posting[2:4] if isinstance(end, str)}
+        for book in sorted({*books(session), *more}):
             self._out(opened(book_account(book), (), day, (("book", book),)))
         for ref, kind, codes in lot_kinds(session):
             accounts: dict[str, list[str]] = defaultdict(list)
@@ -134,7 +139,7 @@ class _Writer:
             self._month_ends(day)
         self._today = day
         legs: list[Leg] = []
-        for asset, amount, source, destination, rule in entry.postings:
+        for asset, amount, source, destination, rule in (*entry.postings, *self._beside.of(entry)):
             notes = (("rule", rule),) if rule else ()
             legs += self._legs(
                 self._end(item, source, asset), self._end(item, destination, asset), asset, amount, notes

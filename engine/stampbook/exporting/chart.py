@@ -31,6 +31,7 @@ _BOOKS = {
     ADJUSTMENTS: "Equity:Adjustments",
     TRANSFERS: "Equity:Transfers",
     EXCHANGE: "Equity:Exchange",
+    "interest": "Expenses:Interest",
 }
 _UNSAFE = re.compile(r"[^A-Za-z0-9]")
 _PLAIN_START = re.compile(r"[A-WYZ0-9]")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from stampbook.amounts import Asset
+    from stampbook.exporting.beside import Beside
     from stampbook.ledger import End, Posting
     from stampbook.periods import Calendar
     from stampbook.store import Session
@@ -40,6 +41,7 @@ def write_csv(
     calendar: Calendar,
     span: Span,
     tick: Callable[[], None],
+    beside: Beside,
 ) -> int:
     """Write one row a posting, in the order of recording, and return how many; times are local, with their offset."""
     writer = csv.writer(stream, lineterminator="\n")
@@ -47,7 +49,7 @@ def write_csv(
     count = 0
     for item in journal_stream(session, "recorded", span):
         tick()
-        for place, posting in enumerate(item.entry.postings, 1):
+        for place, posting in enumerate((*item.entry.postings, *beside.of(item.entry)), 1):
             times = (calendar.iso(item.entry.recorded_at), calendar.iso(item.entry.at))
             writer.writerow((*times, *_cells(item, place, posting, assets[posting.asset].text(posting.amount))))
             count += 1
@@ -66,7 +68,7 @@ def _end(item: Journalled, end: End) -> tuple[str, int | None]:
 
 
 def write_parquet(
-    session: Session, path: Path, *, assets: Mapping[str, Asset], span: Span, tick: Callable[[], None]
+    session: Session, path: Path, *, assets: Mapping[str, Asset], span: Span, tick: Callable[[], None], beside: Beside
 ) -> int:
     """Write the rows of `write_csv` with typed columns: `units` (smallest units) and `decimals` for `amount`.
 
@@ -90,7 +92,7 @@ def write_parquet(
         with tempfile.TemporaryDirectory(prefix=".stampbook-", dir=path.parent) as folder:
             pieces = [Path(folder) / "0.parquet"]
             pl.DataFrame(schema=schema).write_parquet(pieces[0])
-            for chunk in _chunks(_typed_rows(session, assets, span, tick), ROWS_AT_ONCE):
+            for chunk in _chunks(_typed_rows(session, assets, span, tick, beside), ROWS_AT_ONCE):
                 pieces.append(Path(folder) / f"{len(pieces)}.parquet")
                 pl.DataFrame(chunk, schema=schema, orient="row").write_parquet(pieces[-1], compression="lz4")
                 count += len(chunk)
@@ -102,11 +104,11 @@ def write_parquet(
 
 
 def _typed_rows(
-    session: Session, assets: Mapping[str, Asset], span: Span, tick: Callable[[], None]
+    session: Session, assets: Mapping[str, Asset], span: Span, tick: Callable[[], None], beside: Beside
 ) -> Iterator[tuple[Any, ...]]:
     for item in journal_stream(session, "recorded", span):
         tick()
-        for place, posting in enumerate(item.entry.postings, 1):
+        for place, posting in enumerate((*item.entry.postings, *beside.of(item.entry)), 1):
             cells = _cells(item, place, posting, posting.amount)
             yield (item.entry.recorded_at, item.entry.at, *cells, assets[posting.asset].decimals)
 

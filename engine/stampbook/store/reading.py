@@ -70,6 +70,15 @@ def refs_like(store: Store, prefix: str, limit: int = 50) -> list[str]:
         return [row[0] for row in rows]
 
 
+def refs_with_holds(store: Store) -> list[str]:
+    """Return the refs of accounts with something set aside, in order."""
+    with store.reader() as reader:
+        rows = sql_session(reader).rows(
+            "SELECT ref FROM account WHERE id IN (SELECT account_id FROM hold WHERE units <> '[]') ORDER BY ref"
+        )
+        return [row[0] for row in rows]
+
+
 def accepted_entries(session: Session, ref: str) -> list[Entry]:
     """Return the accepted entries of an account's journal; out of a database they come without trace and hash."""
     if not isinstance(session, SqlSession):

@@ -11,7 +11,7 @@ from stampbook.store.reading import sql_session
 from stampbook.store.rows import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from stampbook.ledger import Entry
     from stampbook.store.session import Session, SqlSession
@@ -83,6 +83,20 @@ def journal_stream(session: Session, order: Order, span: Span) -> Iterator[Journ
             yield from _journalled(reader, chunk)
             chunk = []
     yield from _journalled(reader, chunk)
+
+
+def entries_of(session: Session, kinds: Collection[str], span: Span) -> Iterator[Entry]:
+    """Yield the accepted entries of some kinds of event, in the order in which they happened."""
+    reader = sql_session(session)
+    sql = (
+        f"SELECT account_id, seq FROM journal WHERE accepted = 1 AND {reader.among('type')} AND at >= ? AND at < ? "  # noqa: S608 - no value is spliced in
+        "ORDER BY at, recorded_at, account_id, seq"
+    )
+    keys = [Key(account_id, seq) for account_id, seq in reader.rows(sql, [reader.listed(sorted(kinds)), *span])]
+    for first in range(0, len(keys), _CHUNK):
+        some = keys[first : first + _CHUNK]
+        entries = reader.entries(some)
+        yield from (entries[key] for key in some)
 
 
 def _journalled(session: SqlSession, keys: list[Key]) -> Iterator[Journalled]:

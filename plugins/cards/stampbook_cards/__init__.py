@@ -28,6 +28,7 @@ class Cards(Plugin[CardsConfig]):
 
     Config = CardsConfig
     sole = "both would have the same cards"
+    commands = ("card",)
     owns = (ACCOUNT,)
     takes = frozenset({kind.model_fields["type"].default for kind in SENT}) | _OF_THE_ENGINE
 

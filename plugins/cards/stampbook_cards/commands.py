@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from stampbook import Engine, database_url
+from stampbook import Engine, by_option, database_url
 from stampbook_cards.card_numbers import account_of, made
 from stampbook_cards.telling import card_state, sentences
 
@@ -28,8 +28,8 @@ _AT_ONCE = 500
 _DB = click.option("--db", metavar="DB", help="Database: a SQLite file, or postgresql://…")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 _ID = click.option("--id", "event_id", metavar="ID", help="Your id for it: the same id is never posted twice.")
-_OPERATOR = click.option("--operator", metavar="NAME", default="", help="Who does it.")
-_BY = click.option("--operator", metavar="NAME", required=True, help="Who does it; it is kept.")
+_OPERATOR = by_option("Who does it.")
+_BY = by_option("Who does it; it is kept.", required=True)
 _REASON = click.option("--reason", required=True, help="Why; it is kept.")
 _PIN = click.option("--pin", "ask", is_flag=True, help="Ask for the PIN; it is not shown, and may come from a pipe.")
 
@@ -107,6 +107,9 @@ def _selling(card: click.Group, name: str, _: CardsConfig) -> None:
         @click.argument("amount")
         @click.option("--tender", required=True, help="What paid for it: cash, card, …")
         @click.option("--store", default="", help="Where.")
+        @click.option("--buyer", type=click.Choice(["person", "organisation"]), help="Who buys.")
+        @click.option("--sale-total", metavar="AMOUNT", help="What all cards come to that are bought in one go.")
+        @click.option("--identity", metavar="ID", help="Where it is kept who the buyer is; never the name itself.")
         @_OPERATOR
         @_ID
         @_DB

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from stampbook import Event, Instant, Name, OfEarlier, PositiveAmount, Ref, refuse
+from stampbook import Event, Instant, Name, OfEarlier, PaidIn, PositiveAmount, Ref, refuse
 from stampbook_cards import pins
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ class CardIssued(_WithPin):
         return self.batch
 
 
-class _Paid(_AtTill):
-    currency: str | None = None
-    amount: PositiveAmount
+class _Paid(_AtTill, PaidIn):
     tender: Name
 
     @property

@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     )
 
 
+_ASKED_BACK = "refund.requested"
+_PAYING_OUT = (_ASKED_BACK, "refund.paid")
+"""What other plugins may have to do with a card: what is on it is asked back, and paid out."""
+_MOMENT = 15 * 60_000_000
+"""For how long a PIN that was given with an enquiry shows who asks for what is on a card."""
+
+
 class Lifecycle:
     """The cards of a program."""
 
@@ -300,5 +307,20 @@ class Lifecycle:
             what, kind = ("spend", "card.spent") if event.type == "spend" else ("hold", "card.authorised")
             if self.guard.asks(what, card):
                 yield Objection("pin_required", f"the card has a PIN, which is asked for; post {kind}")
-        elif event.type in {"hold.captured", "hold.changed"} and card.blocked:
+        elif event.type in {"hold.captured", "hold.changed", *_PAYING_OUT} and card.blocked:
             yield Objection("card_blocked", f"the card is blocked: {card.blocked}")
+        if event.type == _ASKED_BACK:
+            yield from self._proved(event, card)
+
+    def _proved(self, event: Event, card: Card) -> Iterator[Objection]:
+        """Yield why nobody has shown that what is on a card may go to him: its PIN was not given a moment ago."""
+        if not self.guard.asks("claim", card):
+            return
+        if card.locked:
+            yield Objection("pin_locked", "too many wrong PINs were given; an operator has to unlock the card")
+        asked = (entry for entry in card.account.history if event.at - _MOMENT <= entry.at <= event.at)
+        given = (entry.event for entry in asked if entry.type == "card.enquired")
+        if not any(isinstance(each, CardEnquired) and each.pin_hash == card.pin for each in given):
+            number = number_of(event.account)
+            told = "the card has a PIN, which its bearer gives first, no more than 15 minutes before"
+            yield Objection("pin_required", f"{told}: stampbook card balance {number} --pin")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stampbook import Plugin, hookimpl
 from stampbook_liability.config import LiabilityConfig
 from stampbook_liability.estimates import money_of, of_points, of_value
+from stampbook_liability.limited_network import CITES, EURO
 from stampbook_liability.measuring import Lawful
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Liability"]
 
+_UNKNOWN = "without euro_rate the report cannot say whether more than 1000000 EUR were spent in 12 months"
+
 
 class Liability(Plugin[LiabilityConfig]):
     """Reports what customers may still ask for, and what of it is deferred revenue or breakage."""
@@ -27,6 +30,7 @@ class Liability(Plugin[LiabilityConfig]):
     Config = LiabilityConfig
     alone = True
     sole = "its command would be there twice"
+    commands = ("liability",)
 
     def prepare(self) -> None:
         """Read estimates and laws, and check that they fit the assets."""
@@ -36,6 +40,13 @@ class Liability(Plugin[LiabilityConfig]):
             Lawful(options, estimates, program.calendar, config.rounding)
             for options, estimates in zip(config.stored_value, of_value(config, program), strict=True)
         ]
+        self.cautions = tuple(
+            (("stored_value", place), f"{CITES[options.jurisdiction]}: {_UNKNOWN}")
+            for place, options in enumerate(config.stored_value)
+            if options.jurisdiction in CITES
+            and (options.asset or program.currency.code) != EURO
+            and options.euro_rate is None
+        )
         reserve = config.reserve
         self._reserve = None if reserve is None else money_of(program, reserve.asset, "reserve.asset")
 

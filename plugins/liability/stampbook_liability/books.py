@@ -10,13 +10,13 @@ from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING
 
-from stampbook import FinanceEntry, account_of_kind, account_part, book_account, grants_of_all
+from stampbook import FinanceEntry, account_of_kind, account_part, book_account, grants_of_all, moved_beside
 from stampbook_liability.measuring import NOTHING, Deferral, by_asset, deferrals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from stampbook import Calendar, Engine, Grant
+    from stampbook import Calendar, Engine, Grant, Posting
     from stampbook_liability.estimates import Estimates
     from stampbook_liability.measuring import Lawful
     from stampbook_liability.pools import PoolKey, Sums
@@ -88,6 +88,13 @@ class Period:
             return
         day = date.fromordinal(self._calendar.day(at))
         self._moved[day, grant.asset, account, book, 1 if units > 0 else -1] += abs(units)
+
+    def add_beside(self, moved: Iterable[tuple[int, Posting]]) -> None:
+        """Take up what moved from one book to another, beside what customers have: interest that was paid."""
+        for at, (asset, units, source, destination, _) in moved:
+            debit, credit = book_account(str(source)), book_account(str(destination))
+            day, notes = date.fromordinal(self._calendar.day(at)), (("book", str(destination)),)
+            self.entries.append(FinanceEntry(day, str(source), debit, credit, asset, units, notes))
 
     def finish(self) -> None:
         """Draw up the entries, once all accounts were counted."""
@@ -196,5 +203,6 @@ def period(engine: Engine, terms: Terms, since: int, until: int, known_at: int |
     made = Period(terms, since, until)
     for account in grants_of_all(engine, as_of=until, known_at=known_at, sales=bool(terms.points)):
         made.add(account.grants)
+    made.add_beside(moved_beside(engine, since, until, known_at))
     made.finish()
     return made

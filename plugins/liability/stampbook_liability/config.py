@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from stampbook import InstantText, Money, PluginConfig, Rounding, near, refuse
 from stampbook_liability.jurisdictions import EXEMPTIONS, JURISDICTIONS, LAWS
+from stampbook_liability.limited_network import CITES
 
 _PERCENT = r"^(100(\.0{1,4})?|\d{1,2}(\.\d{1,4})?)%$"
 _DECIMAL = r"^\d{1,12}(\.\d{1,9})?$"
@@ -79,6 +80,15 @@ class OfValue(PluginConfig):
         int | None,
         Field(ge=1, le=50, description="years until value is unclaimed, where the table does not know or they differ"),
     ] = None
+    euro_rate: Annotated[
+        str | None,
+        Field(
+            pattern=_DECIMAL,
+            description="euros for one unit of the currency where that is another one: the law bounds limited networks "
+            "in euro",
+            examples=["1.17"],
+        ),
+    ] = None
     estimate: Annotated[tuple[ValueEstimate, ...], Field(description="what will not be used, from each day on")] = ()
 
     @model_validator(mode="after")
@@ -88,6 +98,8 @@ class OfValue(PluginConfig):
                 f"jurisdiction: nothing is known of {self.jurisdiction!r}{near(self.jurisdiction, JURISDICTIONS)}; "
                 f"one of {', '.join(JURISDICTIONS)}"
             )
+        if self.euro_rate is not None and (self.jurisdiction not in CITES or not self.euro_rate.strip("0.")):
+            refuse(f"euro_rate: above zero, and only in {', '.join(CITES)}, where limited networks are bounded in euro")
         laws = [law for law in LAWS if law.jurisdiction == self.jurisdiction]
         known = sorted({name for law in laws for name in law.exemptions})
         if self.exempt_as is not None and self.exempt_as not in known:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from stampbook import NEVER, grants_of_all
 from stampbook_liability.escheat import dormant_on, to_the_state
+from stampbook_liability.limited_network import CITES, DAYS, EURO, MOST, in_euro, spent
 from stampbook_liability.measuring import Lawful, by_asset, deferrals
 from stampbook_liability.pools import Pools
 from stampbook_liability.reserve import CITE, SHARES, quarters_before, required_reserve
@@ -66,6 +68,16 @@ class Liability:
         self._pools = terms.pools([*self._ends, as_of])
         self._left: dict[tuple[str, str, int], int] = defaultdict(int)
         self._ending: dict[tuple[str, str, int], int] = defaultdict(int)
+        self._a_year_ago = as_of - DAYS * 86_400_000_000
+        self._networks = [
+            each.options.jurisdiction in CITES
+            and (each.estimates.asset.code == EURO or each.options.euro_rate is not None)
+            for each in terms.value
+        ]
+        self._watched = {
+            each.estimates.asset.code for each, is_one in zip(terms.value, self._networks, strict=True) if is_one
+        }
+        self._spent: dict[str, int] = defaultdict(int)
         self._dormant: dict[tuple[int, date, bool], list[int]] = defaultdict(lambda: [0, 0])
 
     def add(self, account: AccountGrants) -> None:
@@ -73,6 +85,8 @@ class Liability:
         self._pools.add(account.grants)
         unclaimed: dict[int, int] = defaultdict(int)
         for grant in account.grants:
+            if grant.asset in self._watched:
+                self._spent[grant.asset] += spent(grant, self._a_year_ago, self._as_of)
             if not grant.left:
                 continue
             self._left[grant.asset, grant.kind, self._pools.month(grant.at)] += grant.left
@@ -213,6 +227,7 @@ class Liability:
             "outstanding": asset.text(left),
             "breakage_in_advance": asset.text(found.in_advance),
             "liability": asset.text(left - found.in_advance),
+            "limited_network": self._limited_network(place, lawful),
             "dormant_after_years": lawful.years(self._as_of),
             "unclaimed": [
                 {
@@ -223,6 +238,21 @@ class Liability:
                 }
                 for day, waiting, (units, state) in dormant
             ],
+        }
+
+    def _limited_network(self, place: int, lawful: Lawful) -> Plain | None:
+        """Return what was spent in a year in a limited network that the law bounds; None where it bounds none."""
+        if not self._networks[place]:
+            return None
+        asset, units = lawful.estimates.asset, self._spent[lawful.estimates.asset.code]
+        euros = in_euro(units, asset.decimals, lawful.options.euro_rate)
+        return {
+            "spent": asset.text(units),
+            "days": DAYS,
+            "euro": f"{floor(euros * 100) // 100}.{floor(euros * 100) % 100:02}",
+            "most": f"{MOST}.00",
+            "notify": euros > MOST,
+            "law": CITES[lawful.options.jurisdiction],
         }
 
     def _reserve(self) -> Plain | None:

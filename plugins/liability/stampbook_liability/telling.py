@@ -48,6 +48,10 @@ def _stored_value(row: Plain) -> Iterator[str]:
         f"{row['breakage_in_advance']} of it is breakage already, at {row['unused_estimate']} unused"
     )
     yield f"  law of {row['jurisdiction']}: {row['law']} (checked against: {row['checked']})"
+    if network := row["limited_network"]:
+        told = f"{network['euro']} EUR were spent in {network['days']} days; above {network['most']} EUR"
+        tail = "and so it is now" if network["notify"] else "it is not so far"
+        yield f"  limited network: {told} the authority is notified, {tail} ({network['law']})"
     for each in row["unclaimed"]:
         verb = "has been unclaimed since" if each["due"] else "will be unclaimed in"
         yield f"  {each['outstanding']} {asset} {verb} {each['month']}: {each['to_the_state']} to the state"

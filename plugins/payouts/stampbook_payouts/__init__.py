@@ -6,9 +6,9 @@ from bisect import bisect_right
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from stampbook import NEVER, Due, Fact, Objection, Plugin, PluginError, hookimpl
-from stampbook_payouts.clauses import broken, cautions, facts_with, least_ceiling, read_percent
-from stampbook_payouts.config import PayoutsConfig, card_of
+from stampbook import NEVER, Due, Fact, Objection, PaidIn, Plugin, PluginError, Posting, hookimpl
+from stampbook_payouts.clauses import broken, cautions, facts_with, read_percent
+from stampbook_payouts.config import PayoutsConfig, card_of, sold_of
 from stampbook_payouts.events import (
     KINDS,
     PassSold,
@@ -19,12 +19,14 @@ from stampbook_payouts.events import (
     RefundRequested,
 )
 from stampbook_payouts.packs import PACKS
+from stampbook_payouts.purchases import Purchases
 from stampbook_payouts.quoting import Terms
 from stampbook_payouts.requests import Quotes
 from stampbook_payouts.steps import Steps, sold
+from stampbook_payouts.story import REFUND_PAID, REFUNDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import click
 
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Payouts"]
 
-_PAID = "paid"
+_CARDS = "card:"
+"""How the refs of the accounts of cards begin."""
 _STATES = {
     RefundRequested: "requested",
     RefundApproved: "approved",
@@ -41,6 +44,7 @@ _STATES = {
     RefundLapsed: "lapsed",
 }
 _OPEN = ("requested", "approved")
+_OF_CARDS = frozenset({"refund.requested", "refund.approved", "refund.rejected", REFUND_PAID})
 
 
 class Payouts(Plugin[PayoutsConfig]):
@@ -48,6 +52,8 @@ class Payouts(Plugin[PayoutsConfig]):
 
     Config = PayoutsConfig
     alone = True
+    beside_kinds = frozenset({REFUND_PAID})
+    commands = ("refund",)
     sole = "each would answer for the same balance"
 
     def prepare(self) -> None:
@@ -55,13 +61,15 @@ class Payouts(Plugin[PayoutsConfig]):
         config, program = self.config, self.program
         packs = [PACKS[name] for name in config.packs]
         facts = card_of(config.model_dump())
-        self._packs, self._card, self._money = packs, facts, program.currency
+        self._packs, self._card, self._money, self._sold = packs, facts, program.currency, sold_of(config)
         if config.sessions is not None and config.sessions not in program.assets:
             message = f"sessions: {config.sessions!r} is not an asset of the program; add [assets.{config.sessions}]"
             raise PluginError(message)
         session = 1 if config.sessions is None else program.asset(config.sessions).units("1")
         money = program.currency
-        for problem in broken("refunds", "none", packs, facts, money) if money.code in program.forfeited else ():
+        for problem in (
+            broken("refunds", "none", packs, facts, money, self._sold) if money.code in program.forfeited else ()
+        ):
             message = f"[assets.{money.code}] on_close = 'forfeit' takes the balance of who leaves: {problem}"
             raise PluginError(message)
         if config.refunds == "balance":
@@ -73,18 +81,28 @@ class Payouts(Plugin[PayoutsConfig]):
         terms = Terms(
             packs, program.currency, program.calendar.day, self._rate, config.rounding, read_percent(config.fee)
         )
-        quotes = Quotes(terms, facts, frozenset(config.places), session)
+        self._facts = facts
+        quotes = Quotes(terms, self._facts_of, frozenset(config.places), session)
         second_above = _units(config.second_person_above, self)
         self._steps = Steps(self.name, program, terms, quotes, valid_for=config.valid_for, second_above=second_above)
-        self._ceiling: tuple[int, str] | None = None
-        own, of_law = _units(config.ceiling, self), least_ceiling(packs, facts, program.currency)
-        if own is not None:
-            self._ceiling = own, "the terms of the program"
-        elif of_law is not None:
-            self._ceiling = of_law[0], of_law[1].cite
+        self._purchases = Purchases(packs, program, _units(config.ceiling, self))
         self._last = f"_{self.name}.quote"
-        self.cautions = [(("packs",), text) for text in cautions(packs, config.places, config.refunds)]
-        self.idle = frozenset() if self._ceiling else frozenset({"review"})
+        self.cautions = [(("packs",), text) for text in cautions(packs, config.places, config.refunds, facts)]
+        self.idle = frozenset() if self._purchases.asks else frozenset({"review"})
+        if config.cards == "bearer":
+            self.deals_with = {_CARDS: _OF_CARDS}
+        else:
+            self.instead = (
+                "what is on a card is refunded once it was claimed: stampbook card claim NUMBER ACCOUNT --moves, and "
+                f"then from that account; or the program says cards = 'bearer' in its table {self.name!r}"
+            )
+
+    def _facts_of(self, account: AccountView) -> frozenset[str]:
+        """Return what is so of the card that an account is, or stands for."""
+        if not account.ref.startswith(_CARDS):
+            return self._facts
+        fact = self.program.registered_fact(account.ref)
+        return facts_with(self._facts, "registered" if fact and account.text(fact) else "bearer")
 
     def _rate(self, name: str, day: int) -> int | None:
         table = self._rates.get(name, [])
@@ -95,7 +113,9 @@ class Payouts(Plugin[PayoutsConfig]):
         """Return by which packs paid value may not end so, with the article."""
         facts = facts_with(self._card, ends.card)
         for pack in self._packs:
-            gone, over = (broken(term, ends.months, [pack], facts, self._money) for term in ("lapse", "validity"))
+            gone, over = (
+                broken(term, ends.months, [pack], facts, self._money, self._sold) for term in ("lapse", "validity")
+            )
             for problem in [*gone] or over:
                 yield f"what customers paid would be gone when that is over: {problem}"
 
@@ -147,23 +167,19 @@ class Payouts(Plugin[PayoutsConfig]):
             return []
         return [Due(int(last.value), "refund.lapsed", f"refund.lapsed:{account.ref}", {"request": last.reason})]
 
+    def beside(self, kind: str, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterator[Posting]:  # noqa: ARG002 - there is one
+        """Yield the interest that was paid with a refund, so that `refunds` comes to what was paid out."""
+        money = self.program.asset(remembered.get("_currency", self.program.currency.code))
+        units = money.units(remembered.get("_interest", "0"))
+        if units and any(each.destination == REFUNDS and each.asset == money.code for each in postings):
+            yield Posting(money.code, units, "interest", REFUNDS, f"{self.name}.interest")
+
     @hookimpl
-    def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterator[Objection]:
-        """Object to more money on a card than it may hold."""
-        if event.type != "topup" or self._ceiling is None:
-            return
-        asset, (most, cite) = self.program.currency, self._ceiling
-        there = sum(lot.remaining for lot in account.lots if lot.asset == asset.code and lot.kind == _PAID)
-        more = sum(
-            posting.amount
-            for posting in transaction.postings
-            if posting.source == "cash" and posting.asset == asset.code
-        )
-        if there + more > most:
-            told = (
-                f"the card would hold {asset.text(there + more)} of paid-in money, and {asset.told(most)} is the most"
-            )
-            yield Objection("card_limit", f"{told} ({cite})")
+    def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterable[Objection]:
+        """Object to more money than a card may hold, and to a large purchase in cash or by nobody."""
+        if not isinstance(event, PaidIn):
+            return ()
+        return self._purchases.objections(event, transaction, account, self._facts_of(account))
 
 
 def _units(text: str | None, plugin: Payouts) -> int | None:

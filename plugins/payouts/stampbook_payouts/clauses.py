@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook import AmountError, Asset, Period, PeriodError
-from stampbook_payouts.law import WEAK
+from stampbook_payouts.law import WEAK, Sold, concerns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 NEVER_ENDS = 1200
 """A century of months: what is asked of a validity by a law under which a card does not end."""
 _DAYS_OF_MONTH = 31
+_FROM_NOW_ON = Sold()
+_SENT = {
+    "real_name": "tills send identity and, of several cards, sale_total",
+    "no_cash": "tills send tender, buyer and, of several cards, sale_total",
+}
+"""What events that pay money in say, so that a rule can be kept."""
 
 
 def read_percent(text: str) -> int:
@@ -23,7 +29,9 @@ def read_percent(text: str) -> int:
     return int(whole) * 10_000 + int(fraction.ljust(4, "0") or 0)
 
 
-def broken(term: str, value: object, packs: Iterable[Pack], facts: frozenset[str], money: Asset) -> Iterator[str]:
+def broken(
+    term: str, value: object, packs: Iterable[Pack], facts: frozenset[str], money: Asset, sold: Sold = _FROM_NOW_ON
+) -> Iterator[str]:
     """Yield how a term of the program breaks its packs, each with the article.
 
     Args:
@@ -32,10 +40,13 @@ def broken(term: str, value: object, packs: Iterable[Pack], facts: frozenset[str
         packs: those of the program.
         facts: what the card is: ``registered``, ``bearer``, ``e_money``; and the places, as ``place CA``.
         money: the currency.
+        sold: when the cards were sold of which it is a term.
     """
     for pack in packs:
         for clause in pack.clauses:
             if clause.term != term or not _concerns(clause, facts):
+                continue
+            if not concerns(clause, sold, reloadable="reloadable" in facts):
                 continue
             if clause.never and value == clause.never:
                 yield f"{value!r} breaks {pack.name}: {clause.about} ({clause.cite})"
@@ -83,24 +94,25 @@ def _exceeds(value: object, most: str, money: Asset) -> bool:
         return False
 
 
-def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset) -> tuple[int, Clause] | None:
-    """Return the most that a card may hold by its packs, with the clause that says so; None where none does."""
+def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset, day: int) -> tuple[int, Clause] | None:
+    """Return the most that a card may hold on a day by its packs, with the clause that says so; None if none does."""
     found = [
         (money.units(clause.most), clause)
         for pack in packs
         for clause in pack.clauses
-        if clause.term == "ceiling" and _concerns(clause, facts)
+        if clause.term == "ceiling" and _concerns(clause, facts) and clause.first_day <= day <= clause.last_day
     ]
     return min(found, key=lambda pair: pair[0], default=None)
 
 
-def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str) -> Iterator[str]:
+def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str, facts: frozenset[str]) -> Iterator[str]:
     """Yield what an operator should look at: what nobody could verify of the packs, and what they leave out.
 
     Args:
         packs: those of the program.
         places: where it is; what is of other places is left out.
         refunds: what the terms say of them.
+        facts: what the card is.
     """
     here = set(places)
     names = {pack.name for pack in packs}
@@ -108,6 +120,13 @@ def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str) -> Iter
         yield "what comes back in China is said by cn-2025; the other Chinese packs add to it, so name it too"
     elif refunds == "balance" and not names & {"contract", "cn-2025"}:
         yield "the terms give the balance back, which the pack 'contract' works out: name it, or write refunds = 'none'"
+    for pack in packs:
+        asked = [rule for rule in pack.rules if rule.topic in {"real_name", "no_cash"} and facts >= set(rule.needs)]
+        for rule in asked:
+            told = f"{pack.name}: {rule.cite}: {rule.about}"
+            yield f"{told}; {_SENT[rule.topic]}, and what is paid in otherwise is refused"
+        if pack.notify:
+            yield f"{pack.name}: {pack.notify}"
     said: Mapping[str, str] = {
         "unverified": "rests on what could not be verified",
         "reading": "is our reading of what the law does not say",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from stampbook import Engine, EventError, database_url
+from stampbook import Engine, EventError, by_option, database_url
 from stampbook_payouts.telling import STATES, quote_lines, quoted, request_lines
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _DB = click.option("--db", metavar="DB", help="Database: a SQLite file, or postg
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 _AT = click.option("--at", metavar="TIME", help="When it happened; now where absent.")
 _ID = click.option("--id", "event_id", metavar="ID", help="Your id for it: the same id is never posted twice.")
-_OPERATOR = click.option("--operator", metavar="NAME", default="", help="Who does it.")
+_OPERATOR = by_option("Who does it.")
 _REASON = click.option("--reason", metavar="TEXT", default="", help="Why; it is kept.")
 _REQUEST_SOURCE = click.option("--source", metavar="NAME", default=None, help="Who sent the request.")
 

@@ -9,11 +9,13 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from stampbook import AmountError, Asset, Period, PeriodError, PeriodText, PluginConfig, near, refuse
 from stampbook_payouts.clauses import broken, read_percent
+from stampbook_payouts.law import ALWAYS, Sold
 from stampbook_payouts.packs import PACKS
 from stampbook_payouts.packs.uk_eu import PLACES as EUROPE
 from stampbook_payouts.packs.us_federal import PLACES as STATES
 
 _PERCENT = r"^(100|\d{1,2}(\.\d{1,4})?)%$"
+_DAY = r"^\d{4}-\d{2}-\d{2}$"
 _MONEY = r"^\d{1,12}(\.\d{1,6})?$"
 _TERMS = ("refunds", "validity", "fee", "idle_fee", "idle_months", "ceiling", "transfer", "reissue", "prices")
 
@@ -25,19 +27,42 @@ class Rate(PluginConfig):
         Literal["lpr_1y", "deposit_1y"],
         Field(description="`lpr_1y`: the one-year loan prime rate; `deposit_1y`: the one-year deposit benchmark"),
     ]
-    from_day: Annotated[
-        str, Field(alias="from", pattern=r"^\d{4}-\d{2}-\d{2}$", description="the first day", examples=["2025-05-20"])
-    ]
+    from_day: Annotated[str, Field(alias="from", pattern=_DAY, description="the first day", examples=["2025-05-20"])]
     rate: Annotated[str, Field(pattern=_PERCENT, description="a year's rate", examples=["3.00%"])]
 
     @field_validator("from_day")
     @classmethod
     def _is_a_day(cls, value: str) -> str:
-        try:
-            date.fromisoformat(value)
-        except ValueError:
-            refuse(f"{value!r} is no day of the calendar")
+        _a_day(value)
         return value
+
+
+class EarlierTerms(PluginConfig):
+    """The terms of cards that were sold between two days, as customers were told them."""
+
+    sold_from: Annotated[str | None, Field(pattern=_DAY, description="the first day; nobody knows where absent")] = None
+    sold_until: Annotated[str, Field(pattern=_DAY, description="the last day", examples=["2022-12-09"])]
+    validity: Annotated[str, Field(description="how long their money is good: `never` ends, or a period")] = "never"
+    idle_fee: Annotated[str | None, Field(pattern=_MONEY, description="a monthly fee on those that are not used")] = (
+        None
+    )
+    idle_months: Annotated[int | None, Field(ge=1, description="after how many months without use")] = None
+
+    @field_validator("sold_from", "sold_until")
+    @classmethod
+    def _is_a_day(cls, value: str | None) -> str | None:
+        return _a_day(value)
+
+    @field_validator("validity")
+    @classmethod
+    def _a_period(cls, value: str) -> str:
+        return _a_validity(value)
+
+    @model_validator(mode="after")
+    def _fits(self) -> EarlierTerms:
+        _in_order(self.sold_from, self.sold_until)
+        _go_together(self.idle_fee, self.idle_months)
+        return self
 
 
 class PayoutsConfig(PluginConfig):
@@ -61,6 +86,20 @@ class PayoutsConfig(PluginConfig):
     single_use: Annotated[bool, Field(description="whether a card is good for one purchase only")] = False
     distance: Annotated[bool, Field(description="whether top-ups are distance contracts, such as in an app")] = False
     e_money: Annotated[bool, Field(description="whether the stored value is electronic money")] = False
+
+    cards: Annotated[
+        Literal["claimed", "bearer"],
+        Field(
+            description="of the cards that the plugin `cards` sells: `claimed`, what is on one comes back once it was "
+            "claimed for an account; `bearer`, to who has it as well, and its sale and top-ups are judged by the packs"
+        ),
+    ] = "claimed"
+    sold_from: Annotated[
+        str | None, Field(pattern=_DAY, description="the first day on which cards were sold by the terms below")
+    ] = None
+    sold_until: Annotated[
+        str | None, Field(pattern=_DAY, description="the last such day; they are sold by them still where absent")
+    ] = None
 
     refunds: Annotated[
         Literal["balance", "none"],
@@ -86,6 +125,11 @@ class PayoutsConfig(PluginConfig):
     prices: Annotated[
         Literal["by agreement", "operator alone"], Field(description="who may change prices of what was paid for")
     ] = "by agreement"
+
+    earlier: Annotated[
+        tuple[EarlierTerms, ...],
+        Field(description="terms of cards that were sold before; the packs judge them by the laws of those days"),
+    ] = ()
 
     valid_for: Annotated[
         PeriodText, Field(validate_default=True, description="how long a quote holds, if the balance stays as it is")
@@ -117,15 +161,15 @@ class PayoutsConfig(PluginConfig):
                 refuse(f"no pack has rules for {place!r}{near(place, known) or '; there are ' + ', '.join(known)}")
         return value
 
+    @field_validator("sold_from", "sold_until")
+    @classmethod
+    def _is_a_day(cls, value: str | None) -> str | None:
+        return _a_day(value)
+
     @field_validator("validity")
     @classmethod
     def _a_period(cls, value: str) -> str:
-        if value != "never":
-            try:
-                Period.parse(value)
-            except PeriodError as error:
-                refuse(str(error))
-        return value
+        return _a_validity(value)
 
     @field_validator("second_person_above", "idle_fee", "ceiling")
     @classmethod
@@ -144,15 +188,33 @@ class PayoutsConfig(PluginConfig):
     def _lawful(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse a term that breaks a pack, with the article, at its own key."""
         packs = [PACKS[name] for name in info.data.get("packs", ())]
-        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), _money(info)))
+        sold = _sold(info.data.get("sold_from"), info.data.get("sold_until"))
+        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), _money(info), sold))
+        if problems:
+            refuse("; ".join(problems))
+        return value
+
+    @field_validator("earlier")
+    @classmethod
+    def _were_lawful(cls, value: tuple[EarlierTerms, ...], info: ValidationInfo) -> tuple[EarlierTerms, ...]:
+        """Refuse terms of earlier cards that broke a pack when those were sold."""
+        packs, facts, money = [PACKS[name] for name in info.data.get("packs", ())], card_of(info.data), _money(info)
+        problems = [
+            f"cards sold until {terms.sold_until}: {term}: {problem}"
+            for terms in value
+            for term in ("validity", "idle_fee", "idle_months")
+            for problem in broken(
+                term, getattr(terms, term), packs, facts, money, _sold(terms.sold_from, terms.sold_until)
+            )
+        ]
         if problems:
             refuse("; ".join(problems))
         return value
 
     @model_validator(mode="after")
     def _fits(self) -> PayoutsConfig:
-        if (self.idle_fee is None) != (self.idle_months is None):
-            refuse("idle_fee and idle_months go together: how much, and after how many months")
+        _in_order(self.sold_from, self.sold_until)
+        _go_together(self.idle_fee, self.idle_months)
         if "contract" not in self.packs and read_percent(self.fee):
             refuse("fee: only the pack 'contract' gives money back less a fee")
         return self
@@ -162,6 +224,47 @@ def _money(info: ValidationInfo) -> Asset:
     """Return the currency of the program that is being read."""
     context: Any = info.context
     return Asset("", 2) if context is None else context.currency
+
+
+def sold_of(config: PayoutsConfig) -> Sold:
+    """Return when cards were sold by the terms of a program."""
+    return _sold(config.sold_from, config.sold_until)
+
+
+def _sold(first: str | None, last: str | None) -> Sold:
+    """Return from when until when; what is not said of one end is all that may be, and of neither from now on."""
+    if first is None and last is None:
+        return Sold()
+    days = (None if day is None else date.fromisoformat(day).toordinal() for day in (first, last))
+    since, until = days
+    return Sold(0 if since is None else since, ALWAYS if until is None else until)
+
+
+def _a_day(value: str | None) -> str | None:
+    try:
+        date.fromisoformat(value or "2000-01-01")
+    except ValueError:
+        refuse(f"{value!r} is no day of the calendar")
+    return value
+
+
+def _a_validity(value: str) -> str:
+    if value != "never":
+        try:
+            Period.parse(value)
+        except PeriodError as error:
+            refuse(str(error))
+    return value
+
+
+def _in_order(first: str | None, last: str | None) -> None:
+    if first is not None and last is not None and last < first:
+        refuse(f"sold_until: {last} comes before sold_from, {first}")
+
+
+def _go_together(fee: str | None, months: int | None) -> None:
+    if (fee is None) != (months is None):
+        refuse("idle_fee and idle_months go together: how much, and after how many months")
 
 
 def card_of(options: Any) -> frozenset[str]:
@@ -174,4 +277,4 @@ def card_of(options: Any) -> frozenset[str]:
     return frozenset(facts)
 
 
-__all__ = ["PayoutsConfig", "Rate", "card_of"]
+__all__ = ["EarlierTerms", "PayoutsConfig", "Rate", "card_of", "sold_of"]

@@ -22,12 +22,17 @@ Topic = Literal[
     "in_cash",
     "session",
     "period",
+    "real_name",
+    "no_cash",
 ]
-"""What a rule answers: how the principal is worked out, what was delivered counts, what else comes back,
-when, and by what means."""
+"""What a rule answers: how the principal is worked out, what was delivered counts, what else comes back, when, and by
+what means; and of whoever buys for much: who has to say who it is, and who may not pay in cash."""
 Looks = Literal["contract", "topup", "refund"]
 Status = Literal["verified", "seen", "unverified", "reading"]
 """Whether the provision was read itself, seen in another's words, not found at all, or is how we read a gap in it."""
+
+ALWAYS = date.max.toordinal()
+"""The last day of what has no end."""
 
 WEAK: frozenset[Status] = frozenset(["unverified", "reading"])
 """What an operator has to look at before relying on it."""
@@ -57,6 +62,17 @@ class CashOut(NamedTuple):
     """Only a rest above this, where the card is good for one purchase."""
 
 
+class LargePurchase(NamedTuple):
+    """A purchase in one go that comes to `least` (decimal text of `currency`) or more, made by `buyer`.
+
+    That is a ``person`` or an ``organisation``, or whoever it be where it is empty.
+    """
+
+    currency: str
+    least: str
+    buyer: str = ""
+
+
 class Rule(NamedTuple):
     """One rule: an answer to a topic, with its source and the dates between which it holds.
 
@@ -81,12 +97,12 @@ class Rule(NamedTuple):
     @property
     def first_day(self) -> int:
         """The first day on which it holds, as an ordinal."""
-        return date.fromisoformat(self.since).toordinal() if self.since else 0
+        return _first(self.since)
 
     @property
     def last_day(self) -> int:
         """The last day on which it holds, as an ordinal."""
-        return date.fromisoformat(self.until).toordinal() if self.until else date.max.toordinal()
+        return _last(self.until)
 
 
 class Clause(NamedTuple):
@@ -94,7 +110,8 @@ class Clause(NamedTuple):
 
     `term` is an option of the plugin, or `lapse`: that money is gone when its time is over. `least` is the shortest
     validity in months, `most` the largest amount or share, in the option's own words, `never` a word that it may not
-    be.
+    be. `looks_at` says the date of what `since` and `until` are compared with: the sale of the card, any later top-up
+    of it too, or what is done from now on, whenever the card was sold.
     """
 
     term: str
@@ -106,6 +123,26 @@ class Clause(NamedTuple):
     most: str = ""
     cards: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    looks_at: Looks = "contract"
+    since: str = ""
+    until: str = ""
+
+    @property
+    def first_day(self) -> int:
+        """The first day on which it holds, as an ordinal."""
+        return _first(self.since)
+
+    @property
+    def last_day(self) -> int:
+        """The last day on which it holds, as an ordinal."""
+        return _last(self.until)
+
+
+class Sold(NamedTuple):
+    """From which day (an ordinal) until which cards were sold by some terms; where nothing is said, from now on."""
+
+    first: int = ALWAYS
+    last: int = ALWAYS
 
 
 class Pack(NamedTuple):
@@ -115,6 +152,8 @@ class Pack(NamedTuple):
     title: str
     rules: tuple[Rule, ...]
     clauses: tuple[Clause, ...] = ()
+    notify: str = ""
+    """Whom the operator has to tell when, which no program can do for him."""
 
     @property
     def all(self) -> list[Rule | Clause]:
@@ -151,3 +190,21 @@ def holds(rule: Rule, case: Case) -> bool:
         and (not rule.places or bool(case.places & set(rule.places)))
         and case.facts >= set(rule.needs)
     )
+
+
+def concerns(clause: Clause, sold: Sold, *, reloadable: bool) -> bool:
+    """Whether a clause holds for cards that were sold between two days, and are topped up later where `reloadable`."""
+    first, last = sold
+    if clause.looks_at == "refund":
+        first = last = ALWAYS
+    elif clause.looks_at == "topup" and reloadable:
+        last = ALWAYS
+    return clause.first_day <= last and first <= clause.last_day
+
+
+def _first(since: str) -> int:
+    return date.fromisoformat(since).toordinal() if since else 0
+
+
+def _last(until: str) -> int:
+    return date.fromisoformat(until).toordinal() if until else ALWAYS

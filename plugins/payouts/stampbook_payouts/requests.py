@@ -13,7 +13,7 @@ from stampbook_payouts.quoting import Asked, NoDeductionError, NoRateError, Quot
 from stampbook_payouts.story import DEBT, REFUND_PAID, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from stampbook import AccountView, Calendar, Earlier, Happened, Lot
 
@@ -81,10 +81,12 @@ def is_paid_out(history: Iterable[Happened], sold: int) -> bool:
 class Quotes:
     """Makes quotes by the packs of a program."""
 
-    def __init__(self, terms: Terms, facts: frozenset[str], places: frozenset[str], session: int) -> None:
+    def __init__(
+        self, terms: Terms, facts_of: Callable[[AccountView], frozenset[str]], places: frozenset[str], session: int
+    ) -> None:
         """Take up what quotes are made by; a session is so many smallest units of its asset."""
         self._terms = terms
-        self._facts = facts
+        self._facts_of = facts_of
         self._places = places
         self._session = session
 
@@ -105,13 +107,14 @@ class Quotes:
             return Objection("nothing_to_refund", f"nothing comes back: {told_ or 'nothing is left'}")
         return found
 
-    def _asked(self, event: RefundRequested, first: int, last: int) -> Asked:
+    def _asked(self, event: RefundRequested, account: AccountView, first: int, last: int) -> Asked:
         day_of = self._terms.day_of
         since = event.at if event.rescinded_at is None else event.rescinded_at
         if day_of(since) < day_of(first):
             raise RescindedTooEarlyError(day_of(since), day_of(first))
         days = {"contract": day_of(first), "topup": day_of(last), "refund": day_of(event.at)}
-        facts = self._facts | {"receipt"} if event.receipt else self._facts
+        facts = self._facts_of(account)
+        facts = facts | {"receipt"} if event.receipt else facts
         case = Case(event.cause, days, self._places, facts)  # type: ignore[arg-type]  # the keys are those of Looks
         return Asked(
             case, event.at, event.experienced, day_of(event.at) - day_of(since), event.deduct, event.deduct_for
@@ -124,7 +127,7 @@ class Quotes:
         times = [topup.at for topup in story.topups] or [asked_at]
         pending = sum(lot.remaining for lot in account.lots if lot.asset == asset and lot.effective_at > account.at)
         story.forget_bonus(pending)
-        return quote(story, usable(account, asset), self._asked(event, min(times), max(times)), self._terms)
+        return quote(story, usable(account, asset), self._asked(event, account, min(times), max(times)), self._terms)
 
     def _of_pass(
         self, event: RefundRequested, account: AccountView, earlier: Earlier | None
@@ -137,7 +140,7 @@ class Quotes:
             return Objection("pass_merged", told_)
         if is_paid_out(account.history, earlier.seq):
             return Objection("refund_paid", f"{event.about!r} was refunded before")
-        asked, day_of = self._asked(event, sold.at, sold.at), self._terms.day_of
+        asked, day_of = self._asked(event, account, sold.at, sold.at), self._terms.day_of
         if sold.until is not None:
             stopped = min(at for at in (event.at, event.rescinded_at, event.stopped_at) if at is not None)
             return quote_of_term(sold, day_of(sold.at), day_of(sold.until), day_of(stopped), asked, self._terms)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stampbook import Deposit, Objection, Posting, Remember
 from stampbook_payouts.events import RefundApproved, RefundPaid, RefundRejected, RefundRequested
 from stampbook_payouts.law import CashOut
+from stampbook_payouts.purchases import CASH
 from stampbook_payouts.quoting import Quote
 from stampbook_payouts.requests import balance_mark, has_moved, in_the_way, is_paid_out, kept, lots_of_sale
 from stampbook_payouts.settling import settled
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from stampbook_payouts.requests import Quotes
 
 _Step = RefundApproved | RefundRejected | RefundPaid
-_CASH = ("cash", "现金")
 _TOLD = ("refund", "_result", "_currency", "_principal", "_fee", "_interest")
 
 
@@ -116,7 +116,7 @@ class Steps:
     def _by_what_means(self, event: RefundPaid, result: str) -> Iterator[Objection]:
         """Yield why so much is not paid in cash."""
         money, day = self._program.currency, self._program.calendar.day(event.at)
-        if event.means.strip().casefold() not in _CASH:
+        if event.means.strip().casefold() not in CASH:
             return
         for rule in (each for pack in self._terms.packs for each in pack.rules if each.topic == "in_cash"):
             most = rule.value

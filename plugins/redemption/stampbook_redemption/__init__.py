@@ -36,6 +36,7 @@ class Redemption(Plugin[RedemptionConfig]):
     Config = RedemptionConfig
     texts = (EventText("reward", "the name of the reward", ("reward.redeemed", "reward.reserved")),)
     sole = "each would draw the same tender in points"
+    commands = ("vouchers",)
 
     def prepare(self) -> None:
         """Read rates, prices and series."""

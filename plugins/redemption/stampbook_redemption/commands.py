@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stampbook import NEVER, Engine, EventError, database_url
+from stampbook import NEVER, Engine, EventError, by_option, database_url
 from stampbook_redemption.vouchers import account_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _AT_ONCE = 500
 
 _DB = click.option("--db", metavar="DB", help="Database: a SQLite file, or postgresql://…")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-_OPERATOR = click.option("--operator", metavar="NAME", default="", help="Who does it.")
+_OPERATOR = by_option("Who does it.")
 
 
 def commands(name: str, asset: str) -> click.Group:

@@ -119,6 +119,7 @@ class Refunds(Plugin[RefundsConfig]):
         elif back_to == "chargeback":
             plan.charged_back, plan.outside = plan.outside, 0
             plan.freezes = self.config.chargeback is not None and self.config.chargeback.freeze
+            plan.reopens = self.config.chargeback is not None and self.config.chargeback.closed == "reopen"
         return plan
 
     def _against_chargeback(self, request: RefundRequest) -> Objection | None:

@@ -64,6 +64,13 @@ class Chargeback(PluginConfig):
             description="of a top-up: what is not there any more is owed (needs debt = true of the currency) or lost"
         ),
     ] = "debt"
+    closed: Annotated[
+        Literal["refuse", "reopen"],
+        Field(
+            description="of an account that is closed: the chargeback is refused, or kept; where anything is owed "
+            "then, the account is there again, frozen or open as `freeze` says"
+        ),
+    ] = "refuse"
 
 
 class RefundsConfig(PluginConfig):

@@ -34,6 +34,8 @@ class TopUpReturned(_OfTopUp):
 class TopUpChargedBack(_OfTopUp):
     """A payment system took the money of a top-up back, or a part: what is left of it is taken, the rest is owed."""
 
+    on_closed: ClassVar[bool] = True  # a bank does not ask; what the program says of that is for `propose`
+
     type: Literal["topup.charged_back"] = "topup.charged_back"
 
     @property

@@ -88,10 +88,26 @@ class TopUps:
         there = account.known_lot(lot)
         left = 0 if there is None else min(max(0, there.free), whole - before)
         known = _Known(earlier, self._program.asset(code), lot, whole, before, left, settled)
-        if isinstance(event, TopUpReturned):
+        if account.status == "closed" and not self._reopens(account):
+            yield self._gone(account)
+        elif isinstance(event, TopUpReturned):
             yield from self._returned(event, account, known)
         else:
             yield from self._charged_back(event, account, known)
+
+    def _reopens(self, account: AccountView) -> bool:
+        """Whether a chargeback is kept though its account is closed."""
+        terms = self._chargebacks
+        return terms is not None and terms.closed == "reopen" and not account.facts("merged_into")
+
+    def _gone(self, account: AccountView) -> Objection:
+        """Say why a chargeback is not for an account that is closed, and what to do."""
+        if merged := account.facts("merged_into"):
+            return Objection(
+                "account_merged", f"account {account.ref} was merged into {merged[-1].value}; send it there"
+            )
+        told = f"account {account.ref} is closed; closed = 'reopen' in [plugin.chargeback] of refunds has it kept"
+        return Objection("account_closed", told)
 
     def _returned(self, event: TopUpReturned, account: AccountView, known: _Known) -> Iterator[Any]:
         asset, left, terms = known.asset, known.left, self._returns
@@ -146,8 +162,11 @@ class TopUps:
         yield Remember("taken", asset.text(taken))
         if asked > taken:
             yield Remember("owed" if terms.rest == "debt" else "lost", asset.text(asked - taken))
+        owes = bool(plan.debts) or (asked > taken and terms.rest == "debt")
         if terms.freeze and account.status == "open":
             yield StatusChange("frozen")
+        elif account.status == "closed" and owes:
+            yield StatusChange("frozen" if terms.freeze else "open")
 
     def _settled(self, plan: RefundPlan, known: _Known, back: int) -> Iterator[Any]:
         """Yield what is taken back of what came with a top-up, what it had counted, and how much went back."""

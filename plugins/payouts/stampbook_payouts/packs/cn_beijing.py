@@ -25,6 +25,6 @@ CN_BEIJING = Pack(
     ),
     (
         Clause("refunds", f"{_LAW} Art. 17", "even a balance below the cheapest item is refunded", "verified",
-               never="none"),
+               never="none", looks_at="refund", since=_SINCE),
     ),
 )  # fmt: skip

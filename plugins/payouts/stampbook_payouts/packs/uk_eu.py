@@ -28,10 +28,13 @@ UK_EU = Pack(
     ),
     (
         Clause("validity", f"{_IRISH} (Ireland)", "vouchers are good for 5 years or longer", "seen", least=60,
-               places=("IE",)),
+               places=("IE",), since="2019-12-02"),
         Clause("refunds", "Directive 2009/110/EC Art. 11", "electronic money is redeemed at par", "seen", never="none",
-               cards=("e_money",)),
+               cards=("e_money",), looks_at="refund", since="2011-04-30"),
     ),
+    "whoever issues for a limited network (Directive (EU) 2015/2366 Art. 3(k), 37(2); PSRs 2017 reg. 38) notifies the "
+    "authority when more than 1000000 EUR were paid with it in 12 months: watch it by limited_network of the plugin "
+    "'liability'",
 )  # fmt: skip
 
 PLACES = ("IE", "UK", "EU")

@@ -6,7 +6,12 @@ cites were seen in summaries, not in the codes themselves. Paragraph letters of 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from stampbook_payouts.law import CashOut, Clause, Pack, Rule, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _EFTA = "15 U.S.C. 1693l-1, 12 CFR 1005.20"
 
@@ -24,6 +29,32 @@ def _below(  # noqa: PLR0913 - the columns of a table
     )  # fmt: skip
 
 
+_NEW_YORK = "N.Y. GBL 396-i"
+NEW_YORK = (
+    ("2004-09-21", "2010-08-21", 0, 12),
+    ("2010-08-22", "2016-12-24", 60, 12),
+    ("2016-12-25", "2022-12-09", 60, 24),
+    ("2022-12-10", "", 108, None),
+)
+"""N.Y. GBL 396-i by the day of purchase: first, last, shortest validity in months, and after how many idle months a fee
+may be taken; None for never. Seen in a release of the Division of Consumer Protection."""
+
+
+def _of_new_york() -> Iterator[Clause]:
+    """Yield what New York forbids of cards that were bought between two days."""
+    for since, until, months, idle in NEW_YORK:
+        bought = f"cards bought from {since} to {until}" if until else f"cards bought since {since}"
+        terms: dict[str, Any] = {"status": "seen", "places": ("NY",), "since": since, "until": until}
+        if months:
+            about = f"{bought} are good for {months // 12} years or longer"
+            yield Clause("validity", _NEW_YORK, about, least=months, **terms)
+        if idle is None:
+            yield Clause("idle_fee", _NEW_YORK, f"{bought} bear no fee", most="0.00", **terms)
+        else:
+            about = f"of {bought} a fee comes after {idle} months without activity, not before"
+            yield Clause("idle_months", _NEW_YORK, about, least=idle, **terms)
+
+
 US_FEDERAL = Pack(
     "us-federal",
     "United States, gift cards (EFTA §915, Regulation E) with states",
@@ -39,7 +70,7 @@ US_FEDERAL = Pack(
              needs=("not reloadable",)),
         _below("MT", "5.00", "Mont. Code 30-14-108(4)"),
         _below("NJ", "5.00", "N.J.S. 56:8-110(c)"),
-        _below("NY", "5.00", "N.Y. GBL 396-i", since="2022-12-10", looks_at="contract"),
+        _below("NY", "5.00", _NEW_YORK, since="2022-12-10", looks_at="contract"),
         _below("OR", "5.00", "ORS 646A.276(1)(d)"),
         _below("RI", "1.00", "R.I. Gen. Laws 6-13-12"),
         _below("TX", "2.50", "Tex. Bus. & Com. Code ch. 604", status="unverified"),
@@ -48,12 +79,11 @@ US_FEDERAL = Pack(
         _below("PR", "5.00", "Puerto Rico (as told by a release of the Connecticut Senate)", inclusive=True),
     ),
     (
-        Clause("validity", _EFTA, "funds are good for 5 years from the last load or longer", "seen", least=60),
-        Clause("idle_months", _EFTA, "a fee comes after 12 months without activity, not before", "seen", least=12),
-        Clause("validity", "N.Y. GBL 396-i", "cards bought since 2022-12-10 are good for 9 years or longer", "seen",
-               least=108, places=("NY",)),
-        Clause("idle_fee", "N.Y. GBL 396-i", "cards bought since 2022-12-10 bear no fee", "seen", most="0.00",
-               places=("NY",)),
+        Clause("validity", _EFTA, "funds are good for 5 years from the last load or longer", "seen", least=60,
+               looks_at="topup", since="2010-08-22"),
+        Clause("idle_months", _EFTA, "a fee comes after 12 months without activity, not before", "seen", least=12,
+               since="2010-08-22"),
+        *_of_new_york(),
         Clause("validity", "Cal. Civ. Code 1749.5", "cards do not expire", "seen", least=1200, places=("CA",)),
         Clause("idle_fee", "Cal. Civ. Code 1749.5", "a fee is at most 1.00 a month", "seen", most="1.00",
                places=("CA",)),
@@ -65,12 +95,3 @@ US_FEDERAL = Pack(
 
 PLACES = tuple(sorted({place for each in US_FEDERAL.all for place in each.places}))
 """The states, and Puerto Rico, that have rules of their own here."""
-
-NEW_YORK = (
-    ("2004-09-21", "2010-08-21", 0, 12),
-    ("2010-08-22", "2016-12-24", 60, 12),
-    ("2016-12-25", "2022-12-09", 60, 24),
-    ("2022-12-10", "", 108, None),
-)
-"""N.Y. GBL 396-i by the day of purchase: first, last, shortest validity in months, and after how many idle months a fee
-may be taken; None for never. Seen in a release of the Division of Consumer Protection."""

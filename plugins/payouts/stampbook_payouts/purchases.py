@@ -1,0 +1,109 @@
+"""Paying in: how much money a card may hold, and what the law asks of whoever buys for much in one go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stampbook import Objection
+from stampbook_payouts.clauses import least_ceiling
+from stampbook_payouts.law import LargePurchase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from stampbook import AccountView, Context, PaidIn, Transaction
+    from stampbook_payouts.law import Pack
+
+CASH = frozenset({"cash", "现金"})
+"""How tills call cash."""
+
+_PAID = "paid"
+_ASKED = ("real_name", "no_cash")
+
+
+class Purchases:
+    """Judges money that is paid in.
+
+    Args:
+        packs: those of the program.
+        program: the currency and the calendar.
+        ceiling: the most that the terms let a card hold, in smallest units; that of the packs where absent.
+    """
+
+    def __init__(self, packs: Sequence[Pack], program: Context, ceiling: int | None) -> None:
+        self._packs, self._program, self._ceiling = packs, program, ceiling
+        money = program.currency.code
+        self._rules = [
+            (rule, rule.value)
+            for pack in packs
+            for rule in pack.rules
+            if rule.topic in _ASKED and isinstance(rule.value, LargePurchase) and rule.value.currency == money
+        ]
+        self.asks = (
+            ceiling is not None
+            or bool(self._rules)
+            or any(each.term == "ceiling" for pack in packs for each in pack.clauses)
+        )
+
+    def objections(
+        self, event: PaidIn, transaction: Transaction, account: AccountView, facts: frozenset[str]
+    ) -> Iterator[Objection]:
+        """Yield why money may not be paid in so.
+
+        Args:
+            event: that pays it in.
+            transaction: what it moves.
+            account: into which.
+            facts: what is so of the card.
+        """
+        yield from self._above(transaction, account, facts)
+        if event.currency in {None, self._program.currency.code}:
+            yield from self._in_one_go(event, account, facts)
+
+    def _above(self, transaction: Transaction, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
+        money, most, cite = self._program.currency, self._ceiling, "the terms of the program"
+        if most is None:
+            of_law = least_ceiling(self._packs, facts, money, account.day)
+            if of_law is None:
+                return
+            most, cite = of_law[0], of_law[1].cite
+        there = sum(lot.remaining for lot in account.lots if lot.asset == money.code and lot.kind == _PAID)
+        more = sum(
+            posting.amount
+            for posting in transaction.postings
+            if posting.source == "cash" and posting.asset == money.code
+        )
+        if there + more > most:
+            told = (
+                f"the card would hold {money.text(there + more)} of paid-in money, and {money.told(most)} is the most"
+            )
+            yield Objection("card_limit", f"{told} ({cite})")
+
+    def _in_one_go(self, event: PaidIn, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
+        money, day, tender = self._program.currency, account.day, account.text_of(event, "tender")
+        total = event.amount if event.sale_total is None else event.sale_total
+        in_cash: list[Objection] = []
+        for rule, large in self._rules:
+            if total < money.units(large.least) or not rule.first_day <= day <= rule.last_day:
+                continue
+            if not facts >= set(rule.needs):
+                continue
+            told = f"{money.told(total)}: {rule.about} ({rule.cite})"
+            if rule.topic == "no_cash":
+                in_cash.extend(_in_cash(event.buyer, tender, large, told))
+            elif event.identity is None:
+                yield Objection("real_name", f"{told}; say in identity under which number the name is kept")
+        is_refused = any(each.code != "buyer_unknown" for each in in_cash)
+        yield from (each for each in in_cash if each.code != "buyer_unknown" or not is_refused)
+
+
+def _in_cash(buyer: str | None, tender: str, large: LargePurchase, told: str) -> Iterator[Objection]:
+    """Yield why so much is not paid so; a buyer of whom nothing is said is a person, unless cash is paid."""
+    is_cash = tender.strip().casefold() in CASH
+    if large.buyer not in {"", buyer or "person"}:
+        if buyer is None and is_cash:
+            yield Objection("buyer_unknown", f"{told}; say in buyer whether a person or an organisation buys")
+    elif not tender:
+        yield Objection("tender_unknown", f"{told}; say in tender how it is paid")
+    elif is_cash:
+        yield Objection("paid_in_cash", told)

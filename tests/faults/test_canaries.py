@@ -17,10 +17,9 @@ scenario without a bug must be green; with the bug, the check that the table nam
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from contextlib import contextmanager
-from threading import Barrier, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +46,7 @@ from stampbook.periods import NEVER
 from stampbook.remembering import Remembered
 from stampbook.store import session, sqlite
 from tests.faults.books import Data, event, findings, frozen, opened
+from tests.faults.meeting import LONG, SHORT, Meeting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -377,21 +377,21 @@ def test_a_planted_bug_is_caught(
 # ---- locks ----
 
 
-def _race(url: str, plant: Callable[[pytest.MonkeyPatch], None]) -> set[str]:
+def _race(url: str, plant: Callable[[pytest.MonkeyPatch], None] | None = None) -> set[str]:
     """Let two threads spend the last pound at once, meeting just after both have read, and return what is red."""
     red: set[str] = set()
     accepted: list[bool] = []
-    meeting = Barrier(2)
+    meeting = Meeting(LONG if plant else SHORT)
     with opened(url) as books:
         books.post(event("topup", "t", amount="1.00"))
     with pytest.MonkeyPatch.context() as bug:
-        plant(bug)
+        if plant is not None:
+            plant(bug)
         real = session.SqlSession.accounts
 
         def accounts(own: Any, refs: Any) -> Any:
             found = real(own, refs)
-            with contextlib.suppress(Exception):
-                meeting.wait(timeout=0.5)
+            meeting.join()
             return found
 
         bug.setattr(session.SqlSession, "accounts", accounts)
@@ -452,7 +452,7 @@ def no_write_lock(bug: pytest.MonkeyPatch) -> None:
 
 
 def test_a_race_with_all_locks_is_green(any_db: str) -> None:
-    assert _race(any_db, lambda _: None) == set()
+    assert _race(any_db) == set()
 
 
 @pytest.mark.postgres

@@ -5,10 +5,9 @@ As in `test_canaries`: what happens is fixed, each bug patches one thing, and ho
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
 from functools import wraps
-from threading import Barrier, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +35,7 @@ from stampbook.store import campaigns, session, sqlite
 from stampbook.store.postgres import PostgresSession
 from tests import test_amounts
 from tests.faults.books import NOW, Data, balance, event, findings, frozen, opened
+from tests.faults.meeting import LONG, SHORT, Meeting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -297,7 +297,7 @@ def test_a_tick_without_row_locks_is_caught(postgres_db: str) -> None:
 
 
 def _swept_at_once(url: str, *, locked: bool) -> str:
-    meeting, failed = Barrier(2), list[StampbookError]()
+    meeting, failed = Meeting(SHORT if locked else LONG), list[StampbookError]()
     with pytest.MonkeyPatch.context() as bug:
         if not locked:
             bug.setattr(PostgresSession, "lock", lambda *_: None)
@@ -305,8 +305,7 @@ def _swept_at_once(url: str, *, locked: bool) -> str:
 
         def accounts(own: Any, refs: Any) -> Any:
             found = real(own, refs)
-            with contextlib.suppress(Exception):
-                meeting.wait(timeout=0.5)
+            meeting.join()
             return found
 
         bug.setattr(session.SqlSession, "accounts", accounts)

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import GoodUntil as GoodUntil
     from stampbook.hookspecs import Limit as Limit
     from stampbook.hookspecs import MoneyEnds as MoneyEnds
+    from stampbook.hookspecs import MoneyHeld as MoneyHeld
     from stampbook.hookspecs import Multiplier as Multiplier
     from stampbook.hookspecs import Note as Note
     from stampbook.hookspecs import Stake as Stake
@@ -242,6 +243,7 @@ _ROOMS = {
         "GoodUntil",
         "Limit",
         "MoneyEnds",
+        "MoneyHeld",
         "Multiplier",
         "Note",
         "Stake",

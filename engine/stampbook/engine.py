@@ -179,7 +179,7 @@ class Engine:
     def _built_of(self, program: KeptProgram) -> Registry:
         registry = self._built.get(program.hash)
         if registry is None:
-            registry = load(program.content, program.file, plugins=self._plugins)
+            registry = load(program.content, program.file, plugins=self._plugins, kept=True)
             if registry.hash != program.hash:
                 message = f"the text of program {program.file} ({program.hash[:12]}) was changed in the database"
                 raise StoreError(message)

@@ -144,6 +144,18 @@ class MoneyEnds(NamedTuple):
     card: str = ""
 
 
+class MoneyHeld(NamedTuple):
+    """How much of customers' own money the options of a plugin let one card hold.
+
+    `place` is where in its table they say so, `most` what they say, in smallest units of the program's currency; None
+    where they say nothing. `card` is ``bearer`` or ``registered`` where that holds of such cards only.
+    """
+
+    place: tuple[str | int, ...]
+    most: int | None
+    card: str = ""
+
+
 class Limit(NamedTuple):
     """A most that awards may come to.
 

@@ -38,13 +38,17 @@ class _PluginTable(BaseModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$", description="name of this use of it")] = ""
 
 
-def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] | None = None) -> Registry:
+def load(
+    text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] | None = None, kept: bool = False
+) -> Registry:
     """Build a program from its text.
 
     Args:
         text: TOML.
         file: its name, for messages.
         plugins: classes to use before those that are installed, by name.
+        kept: whether it was in force before, so that what one plugin knows against another is no mistake of it any
+            more: books are judged by what judged them.
 
     Raises:
         ProgramError: every mistake of the file, each with line, key and what to do.
@@ -73,7 +77,8 @@ def load(text: str, file: str = "", *, plugins: Mapping[str, type[Plugin[Any]]] 
     _check_sole(source, built)
     if len(built) == len(tables):
         _check_wants(source, built)
-        _check_money_ends(source, built)
+        if not kept:
+            _check_money(source, built)
     _check_kinds(source, context, built)
     _check_schemes(source, built)
     if program is not None:
@@ -231,13 +236,15 @@ def _check_wants(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
                 source.mistake(("plugin", position, *place), message)
 
 
-def _check_money_ends(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
-    """Refuse that paid value ends where a plugin knows that it may not."""
+def _check_money(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
+    """Refuse that paid value ends, or that a card holds as much, where a plugin knows that it may not."""
     for position, plugin in built.items():
-        for ends in plugin.money_ends:
-            for other in built.values():
-                for message in other.forbids(ends):
-                    source.mistake(("plugin", position, *ends.place), message)
+        for other in built.values():
+            found = [(ends.place, other.forbids(ends)) for ends in plugin.money_ends]
+            found += [(held.place, other.forbids_held(held)) for held in plugin.money_held]
+            for place, messages in found:
+                for message in messages:
+                    source.mistake(("plugin", position, *place), message)
 
 
 def _not_offered(what: str, offers: Mapping[str, str]) -> str:

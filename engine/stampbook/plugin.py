@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from stampbook.hookspecs import API_VERSION, Limit, MoneyEnds, Stake
+from stampbook.hookspecs import API_VERSION, Limit, MoneyEnds, MoneyHeld, Stake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -60,6 +60,8 @@ class Plugin(Generic[ConfigT]):
     of the program where no plugin offers it."""
     money_ends: tuple[MoneyEnds, ...] = ()
     """Where its options let paid value end; `prepare` may set it. Other plugins may have it a mistake."""
+    money_held: tuple[MoneyHeld, ...] = ()
+    """How much paid value its options let a card hold; `prepare` may set it. Other plugins may have it a mistake."""
     forwards: bool = False
     """Whether events sent to an account that was merged into another are decided there; `prepare` may set it."""
     alone: bool = False
@@ -123,6 +125,10 @@ class Plugin(Generic[ConfigT]):
 
     def forbids(self, ends: MoneyEnds) -> Iterable[str]:  # noqa: ARG002 - for those that know the law
         """Return why the options of another plugin may not let money end as they do: a mistake of the program each."""
+        return ()
+
+    def forbids_held(self, held: MoneyHeld) -> Iterable[str]:  # noqa: ARG002 - for those that know the law
+        """Return why cards of another plugin may not hold as much as its options let them: a mistake each."""
         return ()
 
     def beside(self, kind: str, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterable[Posting]:  # noqa: ARG002 - for those that have some

@@ -86,6 +86,18 @@ def test_a_request_goes_its_way_to_the_payment(salon: Path) -> None:
     assert "_lines" not in statement
 
 
+def test_a_second_try_under_its_id_says_the_same_without_a_time(salon: Path) -> None:
+    """A till whose line broke sends the command again, and the clock has gone on."""
+    first = told("refund", "request", "1001", "--id", "R1", "--by", "li")
+    again = told("refund", "request", "1001", "--id", "R1", "--by", "li")
+    assert (again["replayed"], again["quote"]) == (True, first["quote"])
+    for name, step in (("approve", "A1"), ("paid", "P1")):
+        assert not told("refund", name, "R1", "--id", step, "--by", "wang")["replayed"]
+        assert told("refund", name, "R1", "--id", step, "--by", "wang")["replayed"]
+    other = run("refund", "paid", "R1", "--id", "P1", "--by", "kim", code=1)
+    assert "was recorded before with another operator" in other.stderr
+
+
 def test_a_request_is_rejected_for_a_reason(salon: Path) -> None:
     quote = run("refund", "quote", "1001", *ASKED).output.splitlines()
     run("refund", "request", "1001", *ASKED, "--id", "R1")

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from stampbook import ProgramError, load_program
+from stampbook import Engine, ProgramError, load_program
+from stampbook.verifying import verify
+from stampbook_payouts import Payouts
 from tests.plugins.payouts import RATES, ask, program, refund, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stampbook import MoneyHeld
 
 
 def mistakes(*packs: str, more: str, **options: str) -> list[tuple[str, str, int]]:
@@ -119,10 +128,11 @@ def test_money_that_a_closing_would_take_breaks_the_pack_as_well() -> None:
 
 
 CARDS = '[[plugin]]\nuse = "cards"\nprefix = "6035"\nlength = 12\n'
+BOTH = 'bearer_most = "1000"\nregistered_most = "5000.00"\n'
 TRANSFERS = '[[plugin]]\nuse = "transfers"\nasset = "CNY"\nkinds = ["paid", "bonus"]\nexpiry = "restart"\n'
 ENDS = [
     ("cn-2025", f'{CARDS}over = "lapses"\nexpires = "3 years"', ["3.expires: Art. 24"]),
-    ("cn-single-purpose-card", f'{CARDS}over = "lapses"\nexpires = "3 years"', ["3.expires: Art. 19"]),
+    ("cn-single-purpose-card", f'{CARDS}{BOTH}over = "lapses"\nexpires = "3 years"', ["3.expires: Art. 19"]),
     (
         "cn-2025",
         f'{CARDS}over = "lapses"\nexpires = "3 years"\nregistered_expires = "99 years"',
@@ -205,3 +215,53 @@ def test_interest_without_a_rate_is_asked_for() -> None:
     assert refund(outcome) == "no_rate"
     assert "'lpr_1y' of 2025-06-01; add it as [[plugin.rate]]" in outcome.objections[0].message
     assert "lpr_1y" in RATES
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "expected"),
+    [
+        ("", BOTH, []),
+        ('cards = "bearer"\n', "", []),
+        ('cards = "bearer"\n', BOTH, []),
+        ("", 'bearer_most = "1000.01"\nregistered_most = "5000"\n', ["bearer_most: '1000.01' breaks"]),
+        ('cards = "bearer"\n', 'registered_most = "5000.01"\n', ["registered_most: '5000.01' breaks"]),
+        ("", 'registered_most = "5000"\n', ["bearer_most: absent, such a card may hold any amount"]),
+        ("", "", ["bearer_most: absent", "registered_most: absent"]),
+    ],
+)
+def test_cards_that_hold_more_than_the_law_lets_them_break_the_pack(
+    more: str, options: str, expected: list[str]
+) -> None:
+    found: list[str] = []
+    try:
+        load_program(program("cn-single-purpose-card", more=more + CARDS + options), "shop.toml")
+    except ProgramError as error:
+        found = [f"{each.key.rpartition('.')[2]}: {each.message}" for each in error.mistakes]
+    assert [each.startswith(start) for each, start in zip(found, expected, strict=True)] == [True] * len(expected)
+    assert all("单用途商业预付卡管理办法 Art. 18" in each for each in found)
+    assert not any(line.startswith("bearer_most: absent") and "write '1000.00'" not in line for line in found)
+
+
+def test_other_laws_bound_no_card() -> None:
+    load_program(program("us-federal", currency="USD", more='refunds = "none"\n' + CARDS))
+
+
+class _Lax(Payouts):
+    """As payouts was before it knew of what cards may hold."""
+
+    def forbids_held(self, held: MoneyHeld) -> Iterator[str]:
+        del held
+        return iter(())
+
+
+def test_books_that_were_judged_by_such_a_program_before_are_sound_and_go_on(any_db: str) -> None:
+    text = program("cn-single-purpose-card", more=CARDS)
+    with Engine.open(any_db, create=True, plugins={"payouts": _Lax}) as engine:
+        engine.put_text_in_force(text)
+        engine.post({"type": "topup", "id": "1", "source": "till", "account": "a", "at": "2025-01-01", "amount": "5"})
+    with Engine.open(any_db) as engine:
+        more = {"type": "topup", "id": "2", "source": "till", "account": "a", "at": "2025-01-02", "amount": "5"}
+        assert engine.post(more).accepted
+        assert verify(engine).ok
+        with pytest.raises(ProgramError, match="bearer_most: absent"):
+            engine.put_text_in_force(text + "# as it was\n")

@@ -97,6 +97,7 @@ def test_the_order_of_2012_bounds_no_card_before_it() -> None:
         (earlier("2022-01-01", first="2022-01-02"), "sold_until: 2022-01-01 comes before sold_from, 2022-01-02"),
         (earlier("2022-01-01", 'validity = "soon"'), "'soon' is not a period"),
         (earlier("2022-01-01", 'idle_fee = "1"'), "idle_fee and idle_months go together"),
+        (earlier("2022-01-01", 'idle_fee = "1.005"', "idle_months = 24"), "idle_fee: '1.005' has more than 2 decimals"),
         ('sold_from = "2022-01-02"\nsold_until = "2022-01-01"', "comes before sold_from"),
         ('sold_until = "2022-13-01"', "is no day of the calendar"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stampbook import MoneyEnds, Plugin, hookimpl
+from stampbook import MoneyEnds, MoneyHeld, Plugin, hookimpl
 from stampbook_cards.card_numbers import ACCOUNT
 from stampbook_cards.config import CardsConfig
 from stampbook_cards.events import KINDS, SENT
@@ -38,6 +38,9 @@ class Cards(Plugin[CardsConfig]):
         lapses = config.over == "lapses"
         self.registered = f"{self.name}.holder"
         self._lifecycle = Lifecycle(self.name, config, self.program)
+        self.money_held = tuple(
+            MoneyHeld((f"{card}_most",), self._lifecycle.most_on(card), card) for card in ("bearer", "registered")
+        )
         self._learning = Learning(self.name, self._lifecycle, config.claim, lapses=lapses)
         self.idle = frozenset() if lapses else frozenset({"reward"})
         if lapses:

@@ -95,6 +95,10 @@ class Lifecycle:
             message = f"{key}: {error}"
             raise PluginError(message) from None
 
+    def most_on(self, card: str) -> int | None:
+        """Return the most money on a card that is ``bearer`` or ``registered``, in smallest units; None for any."""
+        return self._registered_most if card == "registered" else self._bearer_most
+
     def card(self, account: AccountView) -> Card:
         """Return what is known of the card of an account."""
         return Card(self._name, account)
@@ -159,7 +163,7 @@ class Lifecycle:
 
     def _above(self, amount: int, card: Card, *, registered: bool) -> Iterator[Objection]:
         """Yield why a card may not hold so much more."""
-        most = self._registered_most if registered else self._bearer_most
+        most = self.most_on("registered" if registered else "bearer")
         held = sum(lot.remaining for lot in card.account.lots if lot.asset == self._asset.code)
         if most is not None and held + amount > most:
             what, told = "registered" if registered else "bearer", self._asset.told

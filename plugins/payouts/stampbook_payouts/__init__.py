@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from stampbook import NEVER, Due, Fact, Objection, PaidIn, Plugin, PluginError, Posting, hookimpl
-from stampbook_payouts.clauses import broken, cautions, facts_with, read_percent
+from stampbook_payouts.clauses import broken, cautions, clause_told, facts_with, least_ceiling, read_percent
 from stampbook_payouts.config import PayoutsConfig, card_of, sold_of
 from stampbook_payouts.events import (
     KINDS,
@@ -18,6 +18,7 @@ from stampbook_payouts.events import (
     RefundRejected,
     RefundRequested,
 )
+from stampbook_payouts.law import ALWAYS
 from stampbook_payouts.packs import PACKS
 from stampbook_payouts.purchases import Purchases
 from stampbook_payouts.quoting import Terms
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from stampbook import AccountView, Earlier, Event, MoneyEnds, Transaction
+    from stampbook import AccountView, Earlier, Event, MoneyEnds, MoneyHeld, Transaction
 
 __all__ = ["Payouts"]
 
@@ -67,9 +68,7 @@ class Payouts(Plugin[PayoutsConfig]):
             raise PluginError(message)
         session = 1 if config.sessions is None else program.asset(config.sessions).units("1")
         money = program.currency
-        for problem in (
-            broken("refunds", "none", packs, facts, money, self._sold) if money.code in program.forfeited else ()
-        ):
+        for problem in broken("refunds", "none", packs, facts, self._sold) if money.code in program.forfeited else ():
             message = f"[assets.{money.code}] on_close = 'forfeit' takes the balance of who leaves: {problem}"
             raise PluginError(message)
         if config.refunds == "balance":
@@ -113,11 +112,23 @@ class Payouts(Plugin[PayoutsConfig]):
         """Return by which packs paid value may not end so, with the article."""
         facts = facts_with(self._card, ends.card)
         for pack in self._packs:
-            gone, over = (
-                broken(term, ends.months, [pack], facts, self._money, self._sold) for term in ("lapse", "validity")
-            )
+            gone, over = (broken(term, ends.months, [pack], facts, self._sold) for term in ("lapse", "validity"))
             for problem in [*gone] or over:
                 yield f"what customers paid would be gone when that is over: {problem}"
+
+    def forbids_held(self, held: MoneyHeld) -> Iterator[str]:
+        """Return by which packs a card may not hold so much, with the article."""
+        facts = facts_with(self._card, held.card)
+        if held.most is not None:
+            yield from broken("ceiling", self._money.text(held.most), self._packs, facts, self._sold)
+            return
+        of_law = None if self.config.cards == "bearer" else least_ceiling(self._packs, facts, self._money, ALWAYS)
+        if of_law is not None:
+            most, clause = self._money.text(of_law[0]), clause_told(of_law[1])
+            yield (
+                f"absent, such a card may hold any amount: {clause}; write '{most}', or cards = 'bearer' in the table "
+                f"{self.name!r}, which then judges all that is paid in"
+            )
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:

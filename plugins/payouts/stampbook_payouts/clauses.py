@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from stampbook import AmountError, Asset, Period, PeriodError
+from stampbook import Period, PeriodError
 from stampbook_payouts.law import WEAK, Sold, concerns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from stampbook import Asset
     from stampbook_payouts.law import Clause, Pack
 
 NEVER_ENDS = 1200
@@ -30,7 +32,7 @@ def read_percent(text: str) -> int:
 
 
 def broken(
-    term: str, value: object, packs: Iterable[Pack], facts: frozenset[str], money: Asset, sold: Sold = _FROM_NOW_ON
+    term: str, value: object, packs: Iterable[Pack], facts: frozenset[str], sold: Sold = _FROM_NOW_ON
 ) -> Iterator[str]:
     """Yield how a term of the program breaks its packs, each with the article.
 
@@ -39,7 +41,6 @@ def broken(
         value: what the program says.
         packs: those of the program.
         facts: what the card is: ``registered``, ``bearer``, ``e_money``; and the places, as ``place CA``.
-        money: the currency.
         sold: when the cards were sold of which it is a term.
     """
     for pack in packs:
@@ -49,11 +50,11 @@ def broken(
             if not concerns(clause, sold, reloadable="reloadable" in facts):
                 continue
             if clause.never and value == clause.never:
-                yield f"{value!r} breaks {pack.name}: {clause.about} ({clause.cite})"
+                yield f"{value!r} breaks {pack.name}: {clause_told(clause)}"
             elif clause.least and _months(value) < clause.least:
-                yield f"{_told(value)} breaks {pack.name}: {clause.about} ({clause.cite})"
-            elif clause.most and _exceeds(value, clause.most, money):
-                yield f"{value!r} breaks {pack.name}: {clause.about} ({clause.cite})"
+                yield f"{_told(value)} breaks {pack.name}: {clause_told(clause)}"
+            elif clause.most and _exceeds(value, clause.most):
+                yield f"{value!r} breaks {pack.name}: {clause_told(clause)}"
 
 
 def facts_with(facts: frozenset[str], card: str) -> frozenset[str]:
@@ -83,15 +84,12 @@ def _told(value: object) -> str:
     return f"{value} months" if isinstance(value, int) else repr(value)
 
 
-def _exceeds(value: object, most: str, money: Asset) -> bool:
+def _exceeds(value: object, most: str) -> bool:
     if value is None:
         return False
     if most.endswith("%"):
         return read_percent(str(value)) > read_percent(most)
-    try:
-        return money.units(str(value)) > money.units(most)
-    except AmountError:
-        return False
+    return Fraction(str(value)) > Fraction(most)
 
 
 def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset, day: int) -> tuple[int, Clause] | None:
@@ -103,6 +101,11 @@ def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset, da
         if clause.term == "ceiling" and _concerns(clause, facts) and clause.first_day <= day <= clause.last_day
     ]
     return min(found, key=lambda pair: pair[0], default=None)
+
+
+def clause_told(clause: Clause) -> str:
+    """Say what a clause says, and where it stands."""
+    return f"{clause.about} ({clause.cite})"
 
 
 def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str, facts: frozenset[str]) -> Iterator[str]:

@@ -169,9 +169,16 @@ def _new_id() -> str:
 
 def _event(engine: Engine, kind: str, account: str, id_: str, **fields: Any) -> dict[str, Any]:
     """Return an event of these commands; what was not said is left out."""
-    at = fields.pop("at", None) or engine.registry().context.calendar.iso(engine.clock())
+    calendar = engine.registry().context.calendar
+    at = fields.pop("at", None) or _time_of_first_try(engine, id_) or calendar.iso(engine.clock())
     said = {name: value for name, value in fields.items() if value not in {None, "", False}}
     return {"type": kind, "id": id_, "source": _SOURCE, "account": account, "at": at, **said}
+
+
+def _time_of_first_try(engine: Engine, id_: str) -> str | None:
+    """Return when an event of that id was first said to happen, so that a second try says the same."""
+    with engine.store.reader() as session:
+        return next((json.loads(entry.payload)["at"] for _, entry in session.find(_SOURCE, id_)), None)
 
 
 def _found(engine: Engine, source: str | None, request: str) -> tuple[str, str]:

@@ -58,6 +58,11 @@ class EarlierTerms(PluginConfig):
     def _a_period(cls, value: str) -> str:
         return _a_validity(value)
 
+    @field_validator("idle_fee")
+    @classmethod
+    def _in_the_currency(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _an_amount(value, info)
+
     @model_validator(mode="after")
     def _fits(self) -> EarlierTerms:
         _in_order(self.sold_from, self.sold_until)
@@ -174,12 +179,7 @@ class PayoutsConfig(PluginConfig):
     @field_validator("second_person_above", "idle_fee", "ceiling")
     @classmethod
     def _in_the_currency(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is not None:
-            try:
-                _money(info).units(value)
-            except AmountError as error:
-                refuse(str(error))
-        return value
+        return _an_amount(value, info)
 
     @field_validator(
         "refunds", "validity", "fee", "idle_fee", "idle_months", "ceiling", "transfer", "reissue", "prices"
@@ -189,7 +189,7 @@ class PayoutsConfig(PluginConfig):
         """Refuse a term that breaks a pack, with the article, at its own key."""
         packs = [PACKS[name] for name in info.data.get("packs", ())]
         sold = _sold(info.data.get("sold_from"), info.data.get("sold_until"))
-        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), _money(info), sold))
+        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), sold))
         if problems:
             refuse("; ".join(problems))
         return value
@@ -198,14 +198,12 @@ class PayoutsConfig(PluginConfig):
     @classmethod
     def _were_lawful(cls, value: tuple[EarlierTerms, ...], info: ValidationInfo) -> tuple[EarlierTerms, ...]:
         """Refuse terms of earlier cards that broke a pack when those were sold."""
-        packs, facts, money = [PACKS[name] for name in info.data.get("packs", ())], card_of(info.data), _money(info)
+        packs, facts = [PACKS[name] for name in info.data.get("packs", ())], card_of(info.data)
         problems = [
             f"cards sold until {terms.sold_until}: {term}: {problem}"
             for terms in value
             for term in ("validity", "idle_fee", "idle_months")
-            for problem in broken(
-                term, getattr(terms, term), packs, facts, money, _sold(terms.sold_from, terms.sold_until)
-            )
+            for problem in broken(term, getattr(terms, term), packs, facts, _sold(terms.sold_from, terms.sold_until))
         ]
         if problems:
             refuse("; ".join(problems))
@@ -224,6 +222,15 @@ def _money(info: ValidationInfo) -> Asset:
     """Return the currency of the program that is being read."""
     context: Any = info.context
     return Asset("", 2) if context is None else context.currency
+
+
+def _an_amount(value: str | None, info: ValidationInfo) -> str | None:
+    if value is not None:
+        try:
+            _money(info).units(value)
+        except AmountError as error:
+            refuse(str(error))
+    return value
 
 
 def sold_of(config: PayoutsConfig) -> Sold:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from stampbook import Objection
 from stampbook_payouts.clauses import least_ceiling
@@ -14,11 +15,16 @@ if TYPE_CHECKING:
     from stampbook import AccountView, Context, PaidIn, Transaction
     from stampbook_payouts.law import Pack
 
-CASH = frozenset({"cash", "现金"})
+_CASH = frozenset({"cash", "现金", "現金"})
 """How tills call cash."""
 
 _PAID = "paid"
 _ASKED = ("real_name", "no_cash")
+
+
+def is_cash(told: str) -> bool:
+    """Whether what a till says of how it is paid is cash, in whatever width and case it is typed."""
+    return normalize("NFKC", told).strip().casefold() in _CASH
 
 
 class Purchases:
@@ -27,7 +33,7 @@ class Purchases:
     Args:
         packs: those of the program.
         program: the currency and the calendar.
-        ceiling: the most that the terms let a card hold, in smallest units; that of the packs where absent.
+        ceiling: the most that the terms let a card hold, in smallest units; the packs may allow less.
     """
 
     def __init__(self, packs: Sequence[Pack], program: Context, ceiling: int | None) -> None:
@@ -62,11 +68,11 @@ class Purchases:
 
     def _above(self, transaction: Transaction, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
         money, most, cite = self._program.currency, self._ceiling, "the terms of the program"
-        if most is None:
-            of_law = least_ceiling(self._packs, facts, money, account.day)
-            if of_law is None:
-                return
+        of_law = least_ceiling(self._packs, facts, money, account.day)
+        if of_law is not None and (most is None or of_law[0] < most):  # the terms are of another kind of card
             most, cite = of_law[0], of_law[1].cite
+        if most is None:
+            return
         there = sum(lot.remaining for lot in account.lots if lot.asset == money.code and lot.kind == _PAID)
         more = sum(
             posting.amount
@@ -91,7 +97,7 @@ class Purchases:
             told = f"{money.told(total)}: {rule.about} ({rule.cite})"
             if rule.topic == "no_cash":
                 in_cash.extend(_in_cash(event.buyer, tender, large, told))
-            elif event.identity is None:
+            elif not (event.identity or "").strip():
                 yield Objection("real_name", f"{told}; say in identity under which number the name is kept")
         is_refused = any(each.code != "buyer_unknown" for each in in_cash)
         yield from (each for each in in_cash if each.code != "buyer_unknown" or not is_refused)
@@ -99,11 +105,11 @@ class Purchases:
 
 def _in_cash(buyer: str | None, tender: str, large: LargePurchase, told: str) -> Iterator[Objection]:
     """Yield why so much is not paid so; a buyer of whom nothing is said is a person, unless cash is paid."""
-    is_cash = tender.strip().casefold() in CASH
+    in_cash = is_cash(tender)
     if large.buyer not in {"", buyer or "person"}:
-        if buyer is None and is_cash:
+        if buyer is None and in_cash:
             yield Objection("buyer_unknown", f"{told}; say in buyer whether a person or an organisation buys")
-    elif not tender:
+    elif not tender.strip():
         yield Objection("tender_unknown", f"{told}; say in tender how it is paid")
-    elif is_cash:
+    elif in_cash:
         yield Objection("paid_in_cash", told)

@@ -228,6 +228,8 @@ class Past:
             settled = plan.settled.get(grant.rule, 0)
             if not 0 <= settled <= grant.amount - grant.settled:
                 raise InvariantError("I15", f"{grant.rule} granted {grant.amount} and more is settled")
+            if plan.let_go and not 0 <= plan.let_go.get(grant.rule, 0) <= plan.short.get(grant.rule, 0):
+                raise InvariantError("I15", f"{plan.let_go[grant.rule]} of {grant.rule} is let go, more than is short")
             if not 0 <= plan.lapsed.get(grant.rule, 0) <= min(settled, grant.lapsed):
                 raise InvariantError("I15", f"{grant.lapsed} of what {grant.rule} granted has lapsed, not more")
         for asset, amount in taken.items():

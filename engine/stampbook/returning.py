@@ -12,7 +12,7 @@ from stampbook.limits import given_back, let_go_of
 from stampbook.lots import PAID, RENEWED
 from stampbook.owing import repay_first
 from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics
-from stampbook.returns import told_of_return
+from stampbook.returns import gone_elsewhere, told_of_return
 from stampbook.standing_in import StandIns
 from stampbook.tendering import shares_of
 
@@ -102,9 +102,14 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     renewed = _renewed(draft, plan, stamped.plugin)
     _set_status(draft, plan)
     _credit(draft, plan, past.order.currency, stamped.plugin)
-    counted = [*taken_metrics(past, request), *taken_grants(past, plan), *given_back(past, plan, request)]
+    told = told_of_return(past, request, plan)
+    back = given_back(past, plan, request, gone_elsewhere(past, told))
+    counted = [*taken_metrics(past, request), *taken_grants(past, plan), *back]
     draft.metrics = counted
     _remember(draft, past, request, plan, came)
+    if told:
+        draft.messages.extend(message for _, message in told)
+        draft.memo["told"] = [(place, message.data["units"]) for place, message in told]
     if renewed:
         draft.memo["renewed"] = renewed
     put_back = draft.returned = [posting for posting in plan.postings if posting.source == SALES]
@@ -182,10 +187,6 @@ def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan
         memo["tenders"] = shares_of(plan, request.tenders)
     if plan.lapsed:
         memo["lapsed_lots"] = past.lapsed_lots(request, plan.lapsed)
-    told = told_of_return(past, request, plan)
-    if told:
-        draft.messages.extend(message for _, message in told)
-        memo["told"] = [(number, message.data["units"]) for number, message in told]
     let_go = let_go_of(plan, request.granted)
     if let_go and "caps" in past.purchase.memo:
         memo["let_go"] = let_go

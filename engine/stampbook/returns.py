@@ -181,6 +181,22 @@ def told_of_return(past: Past, request: RefundRequest, plan: RefundPlan) -> list
     return messages
 
 
+def gone_elsewhere(past: Past, now: Iterable[tuple[int, Message]]) -> list[tuple[str, int, int]]:
+    """Return what rules granted to other accounts: the rule, what has come back of it by now, and all of it.
+
+    Args:
+        past: the purchase, with its earlier returns.
+        now: what a return tells them: pairs of place and message.
+    """
+    memo, told = past.purchase.memo, past.told()
+    for place, message in now:
+        told[place] += message.data["units"]
+    sent = memo.get("sent", ())
+    rules = {place: data.get("rule") for place, (_, _, data, *_) in enumerate(sent)}
+    rules.update(memo.get("shared", ()))
+    return [(rule, told[place], sent[place][2]["units"]) for place, rule in rules.items() if isinstance(rule, str)]
+
+
 def told_of_completion(past: Past) -> list[Message]:
     """Return what the completion of a purchase tells those to whom it sent something: what has not come back."""
     told = past.told()

@@ -228,8 +228,6 @@ class Past:
             settled = plan.settled.get(grant.rule, 0)
             if not 0 <= settled <= grant.amount - grant.settled:
                 raise InvariantError("I15", f"{grant.rule} granted {grant.amount} and more is settled")
-            if plan.let_go and not 0 <= plan.let_go.get(grant.rule, 0) <= plan.short.get(grant.rule, 0):
-                raise InvariantError("I15", f"{plan.let_go[grant.rule]} of {grant.rule} is let go, more than is short")
             if not 0 <= plan.lapsed.get(grant.rule, 0) <= min(settled, grant.lapsed):
                 raise InvariantError("I15", f"{grant.lapsed} of what {grant.rule} granted has lapsed, not more")
         for asset, amount in taken.items():
@@ -249,7 +247,10 @@ class Past:
 
 
 def _check_shared(request: RefundRequest, plan: RefundPlan) -> None:
-    """Check what a plan asks back of other accounts."""
+    """Check what a plan asks back of other accounts, and lets go of."""
+    for rule, units in (plan.let_go or {}).items():
+        if not 0 <= units <= plan.short.get(rule, 0):
+            raise InvariantError("I15", f"{units} of what {rule} granted is let go, more than could not be taken")
     for place, grant in request.shared:
         if not 0 <= plan.shared.get(place, 0) <= grant.amount - grant.settled:
             raise InvariantError("I15", f"{grant.rule} granted {grant.amount} elsewhere and more comes back")

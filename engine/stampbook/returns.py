@@ -80,6 +80,16 @@ def measure(
     return lines, came, objections
 
 
+def is_all_back(past: Past) -> bool:
+    """Whether all of a purchase has come back: the value of each line, and each piece of those that cost nothing."""
+    came = [back for later in past.returns for back in later.memo.get("came", ())]
+    for place, (line, value) in enumerate(zip(past.order.lines, line_values(past.order), strict=True), start=1):
+        quantity, back = (sum(each[part] for each in came if each[0] == place) for part in (1, 2))
+        if back < value or (not value and quantity < line.quantity):
+            return False
+    return True
+
+
 class _State:
     __slots__ = ("now", "quantities", "returned")
 

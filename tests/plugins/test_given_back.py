@@ -38,7 +38,7 @@ use = "refunds"
 {more}
 """
 BASE = '[[plugin.rule]]\nname = "base"\nearn = "10"\neach = "10.00"\n'
-LINE = BASE + "per = \"line\"\nwhen = \"line.sku == 'a'\"\n"
+LINE = BASE + 'per = "line"\nwhen = "line.sku == \'a\'"\n'
 POLICIES = ("proportional", "increments", "anew")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +23,25 @@ def without_follow_ups(source: Source) -> list[Mistake]:
     """Return the mistakes of a file without those that only come of others.
 
     A name that is misspelt where it is declared is unknown wherever it is used: that is one mistake. So is a table that
-    has one, and lacks for that reason what others need of it.
+    has one, and lacks for that reason what others need of it; what it lacks besides is a mistake of its own.
     """
     left = source.mistakes
     for table in _UNKNOWN:
         left = _declared_wrong(source, table, left)
-    wrong = {".".join(each.key.split(".")[:2]) for each in left if each.key.startswith(("assets.", "metrics."))}
-    return [each for each in left if not any(_comes_of(each, table) for table in wrong)]
+    wrong: dict[str, list[Mistake]] = defaultdict(list)
+    for each in left:
+        if each.key.startswith(("assets.", "metrics.")):
+            wrong[".".join(each.key.split(".")[:2])].append(each)
+    return [each for each in left if not any(_comes_of(each, table, own) for table, own in wrong.items())]
 
 
-def _comes_of(mistake: Mistake, table: str) -> bool:
-    """Whether a mistake elsewhere names a table that has one itself."""
-    return not mistake.key.startswith(table) and f"[{table}]" in mistake.message
+def _comes_of(mistake: Mistake, table: str, own: list[Mistake]) -> bool:
+    """Whether a mistake elsewhere names a table that has one itself; of a key of it, one of that key."""
+    named = re.search(rf"\[{re.escape(table)}\](?: (\w+) = )?", mistake.message)
+    if named is None or mistake.key.startswith(f"{table}."):
+        return False
+    key = named[1]
+    return key is None or any(each.key == f"{table}.{key}" or f"did you mean {key!r}" in each.message for each in own)
 
 
 def _declared_wrong(source: Source, table: str, mistakes: list[Mistake]) -> list[Mistake]:

@@ -292,11 +292,20 @@ def _by_rank_and_terms(award: Award) -> tuple[Any, ...]:
     return (award.rank, -award.expires_at, award.effective_at, award.kind, award.priority, award.rule)
 
 
-def given_back(past: Past, plan: RefundPlan, request: RefundRequest) -> list[MetricChange]:
+def given_back(
+    past: Past, plan: RefundPlan, request: RefundRequest, elsewhere: Iterable[tuple[str, int, int]]
+) -> list[MetricChange]:
     """Return what a return gives back to the limits and campaigns of its purchase.
 
     It is what was made good of each grant: taken back, owed, or kept from the refund. What was let go stays counted,
-    since the customer keeps it. Of a grant that went to another account in whole it is the share of the order.
+    since the customer keeps it. Of what went to other accounts it is what they are asked for; what they still have of
+    that is not known here. Where nobody says of which rule that was, it is the share of the order.
+
+    Args:
+        past: the purchase, with its earlier returns.
+        plan: of the return.
+        request: what it asks for.
+        elsewhere: what rules granted to other accounts: the rule, what has come back of it by now, and all of it.
     """
     caps = past.purchase.memo.get("caps")
     if not caps:
@@ -313,6 +322,9 @@ def given_back(past: Past, plan: RefundPlan, request: RefundRequest) -> list[Met
         grant.rule: (grant.settled + plan.settled.get(grant.rule, 0) - let_go.get(grant.rule, 0), grant.amount)
         for grant in granted
     }
+    for rule, back, units in elsewhere:
+        own, of = good.get(rule, (0, 0))
+        good[rule] = (own + back, of + units)
     changes: list[MetricChange] = []
     for metric, day, parts in caps:
         due = sum(portion(counted, *good.get(rule, whole), 0) for rule, counted in parts)
@@ -323,6 +335,8 @@ def given_back(past: Past, plan: RefundPlan, request: RefundRequest) -> list[Met
 
 def let_go_of(plan: RefundPlan, granted: Iterable[Granted]) -> dict[str, int]:
     """Return by rule what a plan neither takes back, nor has the account owe, nor keeps from the refund."""
+    if plan.let_go is not None:
+        return {rule: units for rule, units in plan.let_go.items() if units}
     assets = {grant.rule: grant.asset for grant in granted}
     return {
         rule: units

@@ -9,7 +9,7 @@ from stampbook.expressions.functions import month_day
 from stampbook.ledger import Fact
 from stampbook.periods import NEVER
 from stampbook.refunding import is_completed
-from stampbook.returns import line_values, told_of_completion
+from stampbook.returns import is_all_back, told_of_completion
 from stampbook.segment_tables import is_score, score_fact, segment_fact
 from stampbook.standing_in import StandIns
 
@@ -38,9 +38,7 @@ def completed(draft: Draft, past: Past | None) -> None:
     if is_completed(past):
         draft.object("completed", "that purchase was completed before")
         return
-    total = sum(line_values(past.order))
-    came = sum(value for back in past.returns for _, _, value in back.memo.get("came", ()))
-    if past.returns and came >= total:
+    if past.returns and is_all_back(past):
         draft.object("returned", "all of that purchase came back; nothing of it matures")
         return
     waiting = past.purchase.memo.get("awaits", ())

@@ -158,7 +158,9 @@ class RefundPlan:
     a new lot under the terms of `credit`, `charged_back` what a payment system took back by itself (with `freezes` the
     account is frozen, and with `reopens` one that is closed is there again if it owes anything then), `exchanged` the
     part of `outside` that pays for what is taken instead. `shared` is by place what comes back now of what other
-    accounts got; their share of what came back where it is silent.
+    accounts got; their share of what came back where it is silent. `let_go` maps a rule to what of `short` is
+    neither owed nor kept from the refund: limits and campaigns go on counting it. Where it is None, that is all that is
+    short of a rule, unless the plan has its asset owed, or keeps anything of the refund.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -181,3 +183,4 @@ class RefundPlan:
     freezes: bool = False
     shared: dict[int, int] = field(default_factory=dict)
     reopens: bool = False
+    let_go: dict[str, int] | None = None

@@ -247,7 +247,10 @@ class Past:
 
 
 def _check_shared(request: RefundRequest, plan: RefundPlan) -> None:
-    """Check what a plan asks back of other accounts."""
+    """Check what a plan asks back of other accounts, and lets go of."""
+    for rule, units in (plan.let_go or {}).items():
+        if not 0 <= units <= plan.short.get(rule, 0):
+            raise InvariantError("I15", f"{units} of what {rule} granted is let go, more than could not be taken")
     for place, grant in request.shared:
         if not 0 <= plan.shared.get(place, 0) <= grant.amount - grant.settled:
             raise InvariantError("I15", f"{grant.rule} granted {grant.amount} elsewhere and more comes back")

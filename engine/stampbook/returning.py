@@ -12,12 +12,13 @@ from stampbook.limits import given_back, let_go_of
 from stampbook.lots import PAID, RENEWED
 from stampbook.owing import repay_first
 from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics
-from stampbook.returns import told_of_return
+from stampbook.returns import gone_elsewhere, told_of_return
 from stampbook.standing_in import StandIns
 from stampbook.tendering import shares_of
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
+    from stampbook.ledger import MetricChange
     from stampbook.refund_plans import RefundPlan, RefundRequest
     from stampbook.refunding import Past
     from stampbook.returns import Came
@@ -102,9 +103,7 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     renewed = _renewed(draft, plan, stamped.plugin)
     _set_status(draft, plan)
     _credit(draft, plan, past.order.currency, stamped.plugin)
-    counted = [*taken_metrics(past, request), *taken_grants(past, plan), *given_back(past, plan, request)]
-    draft.metrics = counted
-    _remember(draft, past, request, plan, came)
+    counted = _counted(draft, past, request, plan, came)
     if renewed:
         draft.memo["renewed"] = renewed
     put_back = draft.returned = [posting for posting in plan.postings if posting.source == SALES]
@@ -158,8 +157,25 @@ def _renewed(draft: Draft, plan: RefundPlan, rule: str) -> list[tuple[int, int, 
     return renewed
 
 
+def _counted(
+    draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan, came: list[Came]
+) -> list[MetricChange]:
+    """Take what comes back off metrics and limits, note it, and tell the accounts to which the purchase sent some."""
+    told = told_of_return(past, request, plan)
+    back = given_back(past, plan, request, gone_elsewhere(past, told))
+    draft.metrics = [*taken_metrics(past, request), *taken_grants(past, plan), *back]
+    _remember(draft, past, request, plan, came)
+    if told:
+        draft.messages.extend(message for _, message in told)
+        draft.memo["told"] = [(place, message.data["units"]) for place, message in told]
+    let_go = let_go_of(plan, request.granted)
+    if let_go and "caps" in past.purchase.memo:
+        draft.memo["let_go"] = let_go
+    return draft.metrics
+
+
 def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan, came: list[Came]) -> None:
-    """Note what later returns need to know, and tell the accounts to which the purchase had sent something."""
+    """Note what later returns need to know."""
     memo = draft.memo = {
         "came": came,
         "settled": plan.settled,
@@ -182,13 +198,6 @@ def _remember(draft: Draft, past: Past, request: RefundRequest, plan: RefundPlan
         memo["tenders"] = shares_of(plan, request.tenders)
     if plan.lapsed:
         memo["lapsed_lots"] = past.lapsed_lots(request, plan.lapsed)
-    told = told_of_return(past, request, plan)
-    if told:
-        draft.messages.extend(message for _, message in told)
-        memo["told"] = [(number, message.data["units"]) for number, message in told]
-    let_go = let_go_of(plan, request.granted)
-    if let_go and "caps" in past.purchase.memo:
-        memo["let_go"] = let_go
 
 
 def cancelled(draft: Draft, past: Past | None) -> None:

@@ -80,6 +80,16 @@ def measure(
     return lines, came, objections
 
 
+def is_all_back(past: Past) -> bool:
+    """Whether all of a purchase has come back: the value of each line, and each piece of those that cost nothing."""
+    came = [back for later in past.returns for back in later.memo.get("came", ())]
+    for place, (line, value) in enumerate(zip(past.order.lines, line_values(past.order), strict=True), start=1):
+        quantity, back = (sum(each[part] for each in came if each[0] == place) for part in (1, 2))
+        if back < value or (not value and quantity < line.quantity):
+            return False
+    return True
+
+
 class _State:
     __slots__ = ("now", "quantities", "returned")
 
@@ -179,6 +189,22 @@ def told_of_return(past: Past, request: RefundRequest, plan: RefundPlan) -> list
         if due > 0:
             messages.append((place, Message(to, kind, {**data, **since, "units": due}, required=False)))
     return messages
+
+
+def gone_elsewhere(past: Past, now: Iterable[tuple[int, Message]]) -> list[tuple[str, int, int]]:
+    """Return what rules granted to other accounts: the rule, what has come back of it by now, and all of it.
+
+    Args:
+        past: the purchase, with its earlier returns.
+        now: what a return tells them: pairs of place and message.
+    """
+    memo, told = past.purchase.memo, past.told()
+    for place, message in now:
+        told[place] += message.data["units"]
+    sent = memo.get("sent", ())
+    rules = {place: data.get("rule") for place, (_, _, data, *_) in enumerate(sent)}
+    rules.update(memo.get("shared", ()))
+    return [(rule, told[place], sent[place][2]["units"]) for place, rule in rules.items() if isinstance(rule, str)]
 
 
 def told_of_completion(past: Past) -> list[Message]:

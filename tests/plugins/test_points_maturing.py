@@ -131,3 +131,30 @@ def test_what_matures_repays_a_debt_first(desk: Desk) -> None:
     assert owed > 0
     desk.tell("purchase.completed", "done", "2025-03-04", purchase="stay-1")
     assert desk.points("2025-03-04")[0] == str(102 - owed)
+
+
+FREE = [{"sku": "mug", "amount": "0.00", "quantity": "2"}, {"sku": "tea", "amount": "5.00"}]
+
+
+@pytest.mark.parametrize(
+    ("back", "codes", "left"),
+    [
+        ([{"sku": "tea"}], [], "20"),
+        ([{"sku": "tea"}, {"sku": "mug", "quantity": "1"}], [], "10"),
+        ([{"sku": "mug"}], [], "0"),
+        ([{"sku": "tea"}, {"sku": "mug"}], ["returned"], "0"),
+    ],
+)
+def test_points_on_what_cost_nothing_mature_unless_it_came_back_too(
+    back: list[dict[str, str]], codes: list[str], left: str, sqlite_db: str
+) -> None:
+    rule = '[[plugin]]\nuse = "points"\n[[plugin.rule]]\nname = "gift"\nearn = "10"\nper = "unit"\n'
+    when = 'when = "line.sku == \'mug\'"\nmatures = "on completion"\n'
+    with Engine.open(sqlite_db, create=True) as engine:
+        engine.put_text_in_force(PROGRAM.partition('[[plugin]]\nuse = "points"')[0] + rule + when)
+        desk = Desk(engine)
+        assert desk.tell("purchase", "p", "2025-03-01", lines=FREE) == []
+        assert desk.tell("return", "r", "2025-03-02", purchase="p", lines=back) == []
+        assert desk.tell("purchase.completed", "c", "2025-03-03", purchase="p") == codes
+        assert desk.points("2025-03-04") == (left, "0")
+        assert verify(engine).findings == ()

@@ -151,9 +151,11 @@ def test_what_counts_is_what_the_purchase_was_and_the_policy_of_the_return(
 def test_what_is_shared_comes_back_by_the_same_policy(policy: str, left: int, share: str) -> None:
     more = f'[[plugin]]\nuse = "households"\nshare = "{share}"\n'
     ledger = shop(policy, EACH.replace('"1"', '"10"'), more=more)
-    ledger.post(type="account.opened", account="home")
-    ledger.post(type="household.joined", to="home")
+    for account in ("home", "customer"):
+        ledger.post(type="account.opened", account=account)
+    assert ledger.post(type="household.joined", to="home").accepted
     ledger.post(type="purchase", id="p", amount="29.00")
+    assert int(ledger.balance("points", account="home")) == 20 * int(share) // 100
     assert points(ledger) + int(ledger.balance("points", account="home")) == 20
     ledger.post(type="return", purchase="p", amount="10.00")
     both = points(ledger) + int(ledger.balance("points", account="home"))

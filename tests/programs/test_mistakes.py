@@ -313,6 +313,21 @@ def test_one_mistake_is_one_line_wherever_it_tells(before: str, after: str, told
     assert [f"{mistake.key}: {mistake.message}" for mistake in wrong.value.mistakes] == [told]
 
 
+@pytest.mark.parametrize(
+    ("asset", "own"),
+    [
+        ("decimals = 'x'", ["assets.points.decimals"]),
+        ("colour = 'red'", ["assets.points.colour"]),
+        ("debts = true\ncolour = 'red'", ["assets.points.debts", "assets.points.colour"]),
+    ],
+)
+def test_what_a_table_lacks_is_told_though_something_else_of_it_is_wrong(asset: str, own: list[str]) -> None:
+    with pytest.raises(ProgramError) as wrong:
+        load_program((HEADER + SHOP).replace("[assets.points]", f"[assets.points]\n{asset}", 1))
+    keys = [mistake.key for mistake in wrong.value.mistakes]
+    assert keys == (own if "debts" in asset else [*own, "plugin[4].points_spent"])
+
+
 def test_names_that_are_used_as_well_are_not_taken_for_a_misspelt_declaration() -> None:
     text = (OWING + SHOP).replace("[assets.points]", "[assets.points2]", 1) + "owed = { points2 = '0' }\n"
     with pytest.raises(ProgramError) as wrong:

@@ -87,7 +87,7 @@ class Refunds(Plugin[RefundsConfig]):
     @hookimpl
     def refund(self, request: RefundRequest, account: AccountView) -> RefundPlan:
         """Return the plan: stored value to the lots that paid, grants taken back, the rest outside."""
-        plan = RefundPlan()
+        plan = RefundPlan(let_go={})
         taken: dict[int, int] = {}
         config, money = self.config, request.order.currency
         paid = {each.asset: each for each in request.paid}

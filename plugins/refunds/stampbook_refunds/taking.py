@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stampbook import Objection, Posting, divide
+from stampbook import Objection, Posting, divide, portion
 from stampbook_refunds.rules import take_from
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Taker:
         plan.short[grant.rule] = short
         asset = self._program.asset(grant.asset)
         note = {"rule": grant.rule, "short": asset.text(short)}
+        gone = short
         if policy == "refuse":
             verb = "is" if short == asset.units("1") else "are"
             message = f"{asset.told(short)} to take back {verb} spent already"
@@ -92,15 +93,20 @@ class Taker:
         elif policy == "debt" and asset.debt:
             plan.debts[grant.asset] = plan.debts.get(grant.asset, 0) + short
             note["owed"] = asset.text(short)
+            gone = 0
         elif policy == "deduct_from_refund" and grant.asset in self._values:
             numerator, denominator = self._values[grant.asset]
             worth = divide((grant.short + short) * numerator, denominator, "floor")
-            kept = min(worth - divide(grant.short * numerator, denominator, "floor"), plan.outside)
+            worth -= divide(grant.short * numerator, denominator, "floor")
+            kept = min(worth, plan.outside)
+            gone -= portion(short, kept, worth, 0) if kept else 0
             plan.outside -= kept
             plan.deducted += kept
             note["deducted"] = self._program.currency.text(kept)
         else:
             note["waived"] = asset.text(short)
+        if plan.let_go is not None:
+            plan.let_go[grant.rule] = gone
         plan.notes.setdefault("short", []).append(note)
 
 

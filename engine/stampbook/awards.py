@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stampbook.amounts import LARGEST, divide, split
@@ -47,7 +46,7 @@ class Settlement(NamedTuple):
     trace: dict[str, Any]
     counts: list[tuple[MetricChange, Any]]
     objections: list[Objection]
-    exact: Mapping[str, tuple[int, int]] = MappingProxyType({})
+    exact: dict[str, tuple[int, int]]
 
 
 def settle(
@@ -97,7 +96,7 @@ def settle(
         else:
             trace.setdefault("read", {})[wish.rule] = wish.read
     if not awards:
-        return Settlement([], trace, [], [])
+        return Settlement([], trace, [], [], {})
     if len(awards) > 1 and len({award.rule for award in awards}) < len(awards):
         twice = next(award.rule for place, award in enumerate(awards) if award.rule in {a.rule for a in awards[:place]})
         message = f"rule {twice} awards twice on one event; give each award a rule of its own"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 
 from stampbook.lots import Lot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from stampbook.event_base import Event
     from stampbook.ledger import Entry, MetricChange, Posting
@@ -57,25 +57,46 @@ class Earlier:
     elsewhere: Elsewhere | None = None
 
 
+class Pages(Protocol):
+    """Where the rest of an account's accepted events is looked up, when it is asked for."""
+
+    def entry(self, seq: int, type_: str) -> Entry:
+        """Return the entry at a position, whose type is known."""
+
+    def event(self, entry: Entry) -> Event:
+        """Return the event of an entry, as it was read when it was decided."""
+
+
 class Happened:
     """An accepted event of the account, as its journal has it, and what it moved.
 
-    What takes reading is read when it is asked for: a long history is mostly looked through.
+    What takes reading is read when it is asked for, while the event is decided that it is told to: a long history is
+    mostly looked through.
 
     Args:
-        entry: its row of the journal.
-        read: reads the event, as it was read when it was decided.
+        seq: its position in the journal.
+        type_: of event.
+        at: when it happened.
+        about: the journal position of the event that it names.
+        postings: what it moved.
+        pages: have the rest.
     """
 
-    __slots__ = ("_entry", "_read", "at", "postings", "seq", "type")
+    __slots__ = ("_pages", "about", "at", "postings", "seq", "type")
 
-    def __init__(self, entry: Entry, read: Callable[[Entry], Event]) -> None:
-        self._entry = entry
-        self._read = read
-        self.seq = entry.seq
-        self.type = entry.type
-        self.at = entry.at
-        self.postings = entry.postings
+    def __init__(
+        self, seq: int, type_: str, at: int, about: int | None, postings: tuple[Posting, ...], pages: Pages
+    ) -> None:
+        self.seq = seq
+        self.type = type_
+        self.at = at
+        self.about = about
+        self.postings = postings
+        self._pages = pages
+
+    @property
+    def _entry(self) -> Entry:
+        return self._pages.entry(self.seq, self.type)
 
     @property
     def source(self) -> str:
@@ -86,11 +107,6 @@ class Happened:
     def id(self) -> str:
         """The sender's id."""
         return self._entry.id
-
-    @property
-    def about(self) -> int | None:
-        """The journal position of the event that it names."""
-        return self._entry.about
 
     @property
     def payload(self) -> bytes:
@@ -131,4 +147,4 @@ class Happened:
     @property
     def event(self) -> Event:
         """The event, read as it was read when it was decided."""
-        return self._read(self._entry)
+        return self._pages.event(self._entry)

@@ -172,18 +172,32 @@ def earlier_of(entries: Sequence[Entry], registry: Registry) -> Earlier:
     return Earlier(event, entry.seq, entry.postings, transaction.metrics, later, remembered)
 
 
-def happened_of(entries: Iterable[Entry], judge_of: Callable[[Entry], Registry]) -> tuple[Happened, ...]:
-    """Return the accepted ones of some entries as an account's history.
+class AtHand:
+    """Entries that are at hand, as pages of a history.
 
     Args:
         entries: a journal, or the beginning of one.
         judge_of: gives the program that judged an entry.
     """
 
-    def read(entry: Entry) -> Event:
-        return event_of(entry, judge_of(entry))
+    def __init__(self, entries: Iterable[Entry], judge_of: Callable[[Entry], Registry]) -> None:
+        self._entries = {entry.seq: entry for entry in entries if entry.accepted}
+        self._judge_of = judge_of
 
-    return tuple([Happened(entry, read) for entry in entries if entry.accepted])
+    def history(self) -> list[Happened]:
+        """Return the accepted entries as what happened, in order."""
+        return [
+            Happened(entry.seq, entry.type, entry.at, entry.about, entry.postings, self)
+            for entry in self._entries.values()
+        ]
+
+    def entry(self, seq: int, type_: str) -> Entry:  # noqa: ARG002 - a page needs no type where all are at hand
+        """Return the entry at a position."""
+        return self._entries[seq]
+
+    def event(self, entry: Entry) -> Event:
+        """Return the event of an entry, as it was read when it was decided."""
+        return event_of(entry, self._judge_of(entry))
 
 
 def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:

@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stampbook.earlier import Happened
 from stampbook.errors import DuplicateEventError
 from stampbook.event_reading import first_difference
-from stampbook.journal import earlier_of, happened_of
-from stampbook.store.reading import accepted_entries
+from stampbook.journal import AtHand, earlier_of, event_of
+from stampbook.store.reading import accepted_heads, told_entries
+from stampbook.store.rows import Key
+from stampbook.store.session import SqlSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from stampbook.account import Account
     from stampbook.batch import Batch
-    from stampbook.earlier import Earlier, Happened
+    from stampbook.earlier import Earlier
     from stampbook.event_reading import EventReader
     from stampbook.events import Event
     from stampbook.ledger import Entry
-    from stampbook.store import Key
+    from stampbook.registry import Registry
+    from stampbook.store.reading import Head
 
 
 def earlier_named(batch: Batch, key: Key, event: Event) -> Earlier | None:
@@ -57,9 +61,41 @@ def history_of(batch: Batch, account: Account) -> tuple[Happened, ...]:
     """Return all accepted events of an account, those of this batch included that are not written yet."""
     if not account.id:  # nobody's: what names no account is refused, whatever was before
         return ()
-    kept = accepted_entries(batch.session, account.ref) if batch.positions.get(account.id) else []
-    written = [entry for of, entry in batch.changes.entries if of.id == account.id]
-    return happened_of([*kept, *written], batch.programs.judge_of)
+    written = AtHand((entry for of, entry in batch.changes.entries if of.id == account.id), batch.programs.judge_of)
+    return (*_kept(batch, account), *written.history())
+
+
+def _kept(batch: Batch, account: Account) -> list[Happened]:
+    session = batch.session
+    if not batch.positions.get(account.id):
+        return []
+    if not isinstance(session, SqlSession):
+        return AtHand(session.journal(account.ref), batch.programs.judge_of).history()
+    heads = accepted_heads(session, account.id)
+    pages = _InBooks(session, account.id, heads, batch.programs.judge_of)
+    return [Happened(*head, pages) for head in heads]
+
+
+class _InBooks:
+    """The accepted entries in the books: those of a type are read together, when the first is asked for."""
+
+    def __init__(
+        self, session: SqlSession, account_id: int, heads: Sequence[Head], judge_of: Callable[[Entry], Registry]
+    ) -> None:
+        self._session = session
+        self._account_id = account_id
+        self._heads = heads
+        self._judge_of = judge_of
+        self._entries: dict[int, Entry] = {}
+
+    def entry(self, seq: int, type_: str) -> Entry:
+        if seq not in self._entries:
+            keys = [Key(self._account_id, head[0]) for head in self._heads if head[1] == type_]
+            self._entries.update((entry.seq, entry) for entry in told_entries(self._session, keys))
+        return self._entries[seq]
+
+    def event(self, entry: Entry) -> Event:
+        return event_of(entry, self._judge_of(entry))
 
 
 def check_same(data: Mapping[str, Any], entry: Entry, reader: EventReader) -> None:

@@ -14,7 +14,7 @@ from stampbook.account import Account
 from stampbook.errors import InvariantError, StampbookError
 from stampbook.events import OWN_SOURCE
 from stampbook.exchanging import is_exchange
-from stampbook.journal import earlier_of, event_of, happened_of, past_of, transaction_of
+from stampbook.journal import AtHand, earlier_of, event_of, past_of, transaction_of
 from stampbook.leasing import overspent
 from stampbook.ledger import ELSEWHERE, GENESIS, TRANSFERS, canonical, digest
 from stampbook.lots import DEBT
@@ -267,7 +267,7 @@ class _Audit:
 
     def _history(self, before: int) -> tuple[Happened, ...]:
         """Return the accepted events of the account before a position."""
-        return happened_of(self._item.entries[: before - 1], lambda entry: self._programs[entry.program])
+        return tuple(AtHand(self._item.entries[: before - 1], lambda entry: self._programs[entry.program]).history())
 
     def _named(self, account: Account, event: Event, about: int) -> Past | Earlier | None:
         """Return what is known of the entry that an event names."""

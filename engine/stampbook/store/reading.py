@@ -9,15 +9,19 @@ import orjson
 
 from stampbook.errors import StoreError
 from stampbook.periods import NEVER
-from stampbook.store.rows import ACCEPTED, accepted_entry_of, account_of
+from stampbook.store.rows import ACCEPTED, HEADS, Key, accepted_entry_of, account_of, every_posting
 from stampbook.store.session import Session, SqlSession, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from stampbook.account import Account
-    from stampbook.ledger import Entry
+    from stampbook.ledger import Entry, Posting
     from stampbook.store.database import Store
+
+
+Head = tuple[int, str, int, "int | None", "tuple[Posting, ...]"]
+"""Position, type, instant, what is named and postings of a journal entry."""
 
 
 def sql_session(session: Session) -> SqlSession:
@@ -79,14 +83,23 @@ def refs_with_holds(store: Store) -> list[str]:
         return [row[0] for row in rows]
 
 
-def accepted_entries(session: Session, ref: str) -> list[Entry]:
-    """Return the accepted entries of an account's journal; out of a database they come without trace and hash."""
-    if not isinstance(session, SqlSession):
-        return [entry for entry in session.journal(ref) if entry.accepted]
+def accepted_heads(session: SqlSession, account_id: int) -> list[Head]:
+    """Return the heads of an account's accepted entries, in order."""
     rows = session.rows(
-        f"SELECT {', '.join(f'j.{name}' for name in ACCEPTED)} FROM account a JOIN journal j ON j.account_id = a.id "  # noqa: S608 - own columns
-        "WHERE a.ref = ? AND j.accepted = 1 ORDER BY j.seq",
-        [ref],
+        f"SELECT {', '.join(HEADS)} FROM journal WHERE account_id = ? AND accepted = 1 ORDER BY seq",  # noqa: S608 - own columns
+        [account_id],
+    )
+    moved = every_posting([row[4] for row in rows])
+    return [(row[0], row[1], row[2], row[3], postings) for row, postings in zip(rows, moved, strict=True)]
+
+
+def told_entries(session: SqlSession, keys: Collection[Key]) -> list[Entry]:
+    """Return journal entries as plugins are told of them, without trace and hash, by where they stand."""
+    table, parameters = session.pairs(keys, ("bigint", "bigint"))
+    rows = session.rows(
+        f"SELECT {', '.join(f'j.{name}' for name in ACCEPTED)} FROM {table} CROSS JOIN journal j "  # noqa: S608 - own columns
+        "WHERE j.account_id = p.a AND j.seq = p.b",
+        parameters,
     )
     return [accepted_entry_of(row, session.programs) for row in rows]
 

@@ -13,7 +13,7 @@ from stampbook.ledger import Entry, Fact, Posting, postings_text
 from stampbook.lots import Lot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 Row = tuple[Any, ...]
 
@@ -45,6 +45,9 @@ ACCEPTED = (
     "seq", "type", "source", "event_id", "at", "recorded_at", "program_id", "about", "payload", "effects", "postings",
 )  # fmt: skip
 """The columns of accepted journal entries of which plugins are told: without trace and hash, which they never see."""
+
+HEADS = ("seq", "type", "at", "about", "postings")
+"""The columns of accepted journal entries that whoever looks through a history needs of each."""
 
 CHANGING = {
     "account": ("status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),
@@ -127,6 +130,19 @@ def postings_of(text: str) -> tuple[Posting, ...]:
     except (TypeError, ValueError):
         message = f"the journal holds postings that cannot be read: {text[:60]}; run: stampbook verify"
         raise StoreError(message) from None
+
+
+def every_posting(texts: Sequence[str]) -> list[tuple[Posting, ...]]:
+    """Return the postings that many columns hold, read at once.
+
+    Raises:
+        StoreError: a text was damaged.
+    """
+    try:
+        read: list[list[list[Any]]] = orjson.loads(f"[{','.join(texts)}]")
+        return [tuple([Posting(*posting) for posting in postings]) for postings in read]
+    except (TypeError, ValueError):
+        return [postings_of(text) for text in texts]  # says which
 
 
 def entry_of(row: Row, programs: Mapping[int, str]) -> Entry:

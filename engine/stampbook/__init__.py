@@ -117,6 +117,8 @@ if TYPE_CHECKING:
     from stampbook.netting import from_on as from_on
     from stampbook.netting import net_lines as net_lines
     from stampbook.netting import net_purchases as net_purchases
+    from stampbook.ordering import followed as followed
+    from stampbook.ordering import placed as placed
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
@@ -183,6 +185,7 @@ _ROOMS = {
     "narrowing": ("Choice",),
     "amounts": ("Asset", "Rounding", "divide", "portion", "split"),
     "outcomes": ("Outcome",),
+    "ordering": ("followed", "placed"),
     "population": ("worked_out",),
     "buying": (
         "BgNbd",

@@ -166,17 +166,19 @@ def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:
 def worked_out(frame: nw.LazyFrame[Any], *, by: str = "") -> nw.LazyFrame[Any]:
     """Return a frame that several parts of a calculation look at, worked out once and held: in memory, or by Spark.
 
-    Other engines work it out whenever it is looked at. Polars sorts it by the column `by`, if there is one, since rows
-    that stand together are grouped several times as fast.
+    Other engines work it out whenever it is looked at. Polars puts rows with the same text in the column `by` together,
+    if there is one: they are grouped several times as fast.
     """
     import narwhals as nw
     import polars as pl
+
+    from stampbook.ordering import together
 
     native: Any = frame.to_native()
     if frame.implementation.is_spark_like():
         native = native.persist()
     elif isinstance(native, pl.LazyFrame):
-        held_rows = collected(frame).lazy()
-        native = held_rows.sort(by).collect(engine="streaming").lazy() if by else held_rows
+        held_rows = collected(frame)
+        native = (together(held_rows, by) if by else held_rows).lazy()
     held: nw.LazyFrame[Any] = nw.from_native(native)
     return held

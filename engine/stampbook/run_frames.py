@@ -48,7 +48,7 @@ class RunFrames:
     def population(self, name: str) -> pl.Series:
         """Return the accounts of a frame, each once, sorted."""
         if name not in self._populations:
-            # Whoever has a row in the history has one in purchases net of returns, which are sorted.
+            # Whoever has a row in the history has one in purchases net of returns, where they stand together.
             rows = self.frame("purchases" if name == "history" and self._keeps else name, name)
             self._populations[name] = collected(rows.select("account").unique())["account"].sort()
         return self._populations[name]

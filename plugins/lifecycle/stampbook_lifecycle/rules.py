@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from stampbook import days_since, worked_out
+from stampbook import days_since, followed, placed, worked_out
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,8 +81,8 @@ def _known(aged: nw.LazyFrame[Any], days: int) -> nw.LazyFrame[Any]:
 
 def _gaps(kept: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Return account, age (of the visit that ended it) and gap, in days; there is none between purchases of one day."""
-    earlier = nw.col("age").shift(-1).over("account", order_by="age")
-    return kept.with_columns(gap=earlier - nw.col("age")).filter(nw.col("gap") > 0)
+    earlier = followed(kept, "age", "_earlier")
+    return earlier.select("account", "age", gap=nw.col("_earlier") - nw.col("age")).filter(nw.col("gap") > 0)
 
 
 def _many(gaps: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -98,9 +98,9 @@ def _own_limits(gaps: nw.LazyFrame[Any], config: LifecycleConfig) -> nw.LazyFram
     # The place of the quantile is the smallest whole number that is at least the share of how many there are.
     quantile = (many * share.numerator + share.denominator - 1) // share.denominator
     return (
-        gaps.with_columns(_many=gap.count().over("account").cast(nw.Int64))
+        placed(gaps, "gap", "_place")
+        .with_columns(_many=gap.count().over("account").cast(nw.Int64))
         .filter(many >= config.least_gaps)
-        .with_columns(_place=gap.cum_count().over("account", order_by="gap").cast(nw.Int64))
         .filter(nw.col("_place") == quantile)
         .select("account", limit_days=nw.when(gap < config.least_limit).then(config.least_limit).otherwise(gap))
     )

@@ -62,9 +62,11 @@ class Pages(Protocol):
 
     def entry(self, seq: int, type_: str) -> Entry:
         """Return the entry at a position, whose type is known."""
+        ...
 
     def event(self, entry: Entry) -> Event:
         """Return the event of an entry, as it was read when it was decided."""
+        ...
 
 
 class Happened:

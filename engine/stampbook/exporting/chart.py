@@ -3,8 +3,8 @@
 Beancount is the stricter tool, so both journals use what it allows. A ref of ASCII letters and digits that starts with
 a capital or a digit stays as it is; a hyphen is doubled; any other character is written as its code point between
 hyphens; and a name that would start otherwise (or with X) begins with X. So ``17850`` stays ``17850``, ``anna`` is
-``Xanna``, ``C-7`` is ``C--7`` and ``张`` is ``X-5f20-``. Books and kinds of lot are words of small letters as a rule, and
-read as such: ``refunds`` is ``Refunds``, ``gift_cards`` is ``Gift-Cards``.
+``Xanna``, ``C-7`` is ``C--7`` and ``张`` is ``X-5f20-``. Books and kinds of lot are words of small letters as a rule,
+and read as such: ``refunds`` is ``Refunds``, ``gift_cards`` is ``Gift-Cards``.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def test_a_day_is_sold_on_just_if_it_has_terms_and_the_books_prove_it(
     text = program("contract", more=(f'sold_until = "{end}"\n' if closed else "") + more)
     day = _DAY_ONE + timedelta(days=offset)
     event = {"type": "topup", "id": "1", "source": "till", "account": "a", "at": f"{day}T12:00", "amount": "5"}
-    assert Ledger(text).post(**event).accepted == (_DAY_ONE <= day and (not closed or day <= end))
+    assert Ledger(text).post(**event).accepted == (day >= _DAY_ONE and (not closed or day <= end))
     assert not findings(text, [event])
 
 

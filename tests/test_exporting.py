@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stampbook.amounts import Asset
 from stampbook.engine import Engine
 from stampbook.errors import InputError
 from stampbook.exporting import FORMATS, export, format_of
-from stampbook.exporting.chart import Chart, component, kind_component
+from stampbook.exporting.chart import Chart, book_account, component, word_component
 from stampbook.exporting.target import target_file
 from stampbook.importing import import_file
 from stampbook.periods import Calendar
@@ -380,9 +380,12 @@ def test_two_refs_never_share_a_name(refs: list[str]) -> None:
     )
 
 
-@given(st.lists(st.text("Xxaz09-Z ", min_size=1, max_size=4), unique=True, min_size=2, max_size=8))
-def test_neither_do_two_kinds_of_lot(kinds: list[str]) -> None:
-    assert len({kind_component(kind) for kind in kinds}) == len(kinds)
+@given(st.lists(st.text("Xxaz09-_Z ", min_size=1, max_size=5), unique=True, min_size=2, max_size=12))
+@example(["x9", "9", "X9", "xx9", "x-9", "x_9"])
+@example(["gift_cards", "gift-cards", "Gift-Cards", "gift--cards", "giftCards", "gift__cards"])
+def test_neither_do_two_kinds_of_lot_or_books(kinds: list[str]) -> None:
+    assert len({word_component(kind) for kind in kinds}) == len(kinds)
+    assert len({book_account(kind) for kind in kinds}) == len(kinds)
     assert len({component(kind) for kind in kinds}) == len(kinds)
 
 
@@ -394,7 +397,25 @@ def test_names_that_people_know() -> None:
         "X-5f20-",
         "XX",
     ]
-    assert [kind_component(kind) for kind in ("paid", "gift_card")] == ["Paid", "XXgift-5f-card"]
+    assert [word_component(kind) for kind in ("paid", "gift_card", "Paid")] == ["Paid", "Gift-Card", "XPaid"]
+    assert [book_account(book) for book in ("refunds", "fees", "late-fees", "Xrefunds", "退款")] == [
+        "Equity:Books:Refunds",
+        "Equity:Books:Fees",
+        "Equity:Books:Late--Fees",
+        "Equity:Books:XXXrefunds",
+        "Equity:Books:XX-9000--6b3e-",
+    ]
+
+
+def test_both_tools_accept_the_names_of_books(tmp_path: Path) -> None:
+    names = [book_account(book) for book in ("refunds", "late-fees", "gift_cards", "X", "退款", "b2b", "a:b", "9")]
+    opened = "".join(f"2025-01-01 open {name}\n" for name in names)
+    legs = "".join(f"  {name}  {1 if number % 2 else -1} EUR\n" for number, name in enumerate(names))
+    (tmp_path / "books.beancount").write_text(f'{opened}\n2025-01-02 * "all"\n{legs}')
+    bean_check(tmp_path / "books.beancount")
+    declared = "".join(f"account {name}\n" for name in names)
+    (tmp_path / "books.hledger").write_text(f"commodity 1000.00 EUR\n{declared}\n2025-01-02 all\n{legs}")
+    hledger_check(tmp_path / "books.hledger")
 
 
 @given(st.lists(st.from_regex(r"\A[A-Za-z][A-Za-z0-9_]{0,30}\Z"), unique=True, min_size=1, max_size=12))

@@ -154,6 +154,7 @@ if TYPE_CHECKING:
     from stampbook.refund_plans import ReturnedLine as ReturnedLine
     from stampbook.refund_plans import Tendered as Tendered
     from stampbook.registry import Registry as Registry
+    from stampbook.replay import unknown_account as unknown_account
     from stampbook.returns import line_values as line_values
     from stampbook.returns import settle_share as settle_share
     from stampbook.store import database_url as database_url
@@ -288,6 +289,7 @@ _ROOMS = {
         "Tendered",
     ),
     "registry": ("Registry",),
+    "replay": ("unknown_account",),
     "returns": ("line_values", "settle_share"),
     "validity": ("Validity",),
     "store": ("database_url",),

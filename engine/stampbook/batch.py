@@ -320,7 +320,7 @@ class Batch(Gathered):
             delivered = self._delivered(registry, account, decision, number, message)
             objections: tuple[Objection, ...]
             if delivered is None:
-                objections = (undeliverable(message, self.accounts.get(message.to)),)
+                objections = (undeliverable(message, self.accounts.get(message.to), registry),)
             else:
                 other, event = delivered
                 answers = decide(registry, other, event, budgets=self.purse.budgets())

@@ -40,6 +40,7 @@ from stampbook.ledger import (
     BREAKAGE,
     CASH,
     SALES,
+    UNNAMED,
     MetricChange,
     Posting,
     emptied,
@@ -68,7 +69,9 @@ def check_status(draft: Draft) -> None:
         if status:
             draft.object("account_exists", f"account {event.account} was opened before and is {status}")
     elif not status:
-        draft.object("unknown_account", f"no account {event.account}; open it first")
+        meant = draft.registry.meant(event.account)
+        told = f"{UNNAMED}; {meant}" if meant else f"no account {event.account}; open it first"
+        draft.object("unknown_account", told)
     elif draft.account.merged_into and not event.on_closed:
         into = draft.account.merged_into
         draft.object("account_merged", f"account {draft.account.ref} was merged into {into}; send it there")

@@ -9,7 +9,7 @@ from stampbook.account_view import AccountView
 from stampbook.errors import EventError, PluginError
 from stampbook.events import OWN_SOURCE
 from stampbook.exchanging import is_exchange
-from stampbook.ledger import ELSEWHERE, Decision, Entry, Objection
+from stampbook.ledger import ELSEWHERE, UNNAMED, Decision, Entry, Objection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,11 +47,19 @@ def event_data(
     }
 
 
-def undeliverable(message: Message, receiver: Account | None) -> Objection:
-    """Return why a required message reaches nobody: there is no such account, or it is the sender itself."""
+def undeliverable(message: Message, receiver: Account | None, registry: Registry) -> Objection:
+    """Return why a required message reaches nobody: there is no such account, or it is the sender itself.
+
+    Args:
+        message: what is sent.
+        receiver: the account, if it was merged into the sender.
+        registry: the program; it says what else a customer's name may mean, and what to type.
+    """
     if receiver is not None and receiver.merged_into:
         return Objection("same_account", "it was merged into this account, and an account and itself are one")
-    return Objection("unknown_account", message.absent or "there is no such other account")
+    meant = "" if registry.owner(message.to) else registry.meant(message.to)
+    told = message.absent or "there is no such other account"
+    return Objection("unknown_account", f"{UNNAMED}; {meant}" if meant else told)
 
 
 def refused_elsewhere(decision: Decision, message: Message, objections: Iterable[Objection]) -> Decision:

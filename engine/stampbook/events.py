@@ -102,7 +102,12 @@ class PaidIn(Event):
     `buyer` is who buys: a ``person`` or an ``organisation``. `sale_total` is what all comes to that is bought in one
     go, several cards say. `identity` tells where the operator keeps who the buyer is: an entry of a register, never a
     name, since the journal forgets nothing. How it was paid is the `tender` of each kind.
+
+    `sells` says whether it is the sale of a card, or money for one that was sold before; where it is None the account
+    itself is the card, and was sold when it was opened.
     """
+
+    sells: ClassVar[bool | None] = None
 
     currency: str | None = None
     amount: PositiveAmount

@@ -41,6 +41,9 @@ RETURNS: Final = "returns"
 TRANSFERS: Final = "transfers"
 """What is on its way between two accounts: nothing, once both have decided."""
 
+UNNAMED: Final = "no account has that name"
+"""What is said of an account that there is not, where what was typed may hold a secret: that is not said again."""
+
 GENESIS: Final = bytes(32)
 """The hash before an account's first journal entry."""
 

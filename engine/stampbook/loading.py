@@ -237,8 +237,10 @@ def _check_wants(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
 
 
 def _check_money(source: Source, built: Mapping[int, Plugin[Any]]) -> None:
-    """Refuse that paid value ends, or that a card holds as much, where a plugin knows that it may not."""
+    """Refuse that paid value ends, or that a card holds as much, where a plugin knows that it may not; and its own."""
     for position, plugin in built.items():
+        for place, message in plugin.mistakes:
+            source.mistake(("plugin", position, *place), message)
         for other in built.values():
             found = [(ends.place, other.forbids(ends)) for ends in plugin.money_ends]
             found += [(held.place, other.forbids_held(held)) for held in plugin.money_held]

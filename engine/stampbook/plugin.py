@@ -92,6 +92,9 @@ class Plugin(Generic[ConfigT]):
     cautions: Sequence[tuple[tuple[str | int, ...], str]] = ()
     """What an operator should know though it is no mistake, each with the place in its table; `prepare` may set it, and
     `stampbook check` says it."""
+    mistakes: Sequence[tuple[tuple[str | int, ...], str]] = ()
+    """What is wrong with options that make sense by themselves, each with the place in its table; `prepare` may set it.
+    A program with one is refused, but no longer once a ledger was judged by it."""
     looks_at: frozenset[str] = frozenset()
     """Of the frames that its `segment` hook has a default for, those that these options need; `prepare` may set it."""
     segment_names: tuple[str, ...] = ()
@@ -130,6 +133,13 @@ class Plugin(Generic[ConfigT]):
     def forbids_held(self, held: MoneyHeld) -> Iterable[str]:  # noqa: ARG002 - for those that know the law
         """Return why cards of another plugin may not hold as much as its options let them: a mistake each."""
         return ()
+
+    def meant(self, ref: str) -> str:  # noqa: ARG002 - for those that own accounts
+        """Say which account of its own somebody means who names one that there is not, and what to type; else ``''``.
+
+        A part of a sentence for operators. It tells no secret: nothing that was not typed as a name of an account.
+        """
+        return ""
 
     def beside(self, kind: str, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterable[Posting]:  # noqa: ARG002 - for those that have some
         """Return what an accepted event moved from one book to another, and no lot had: interest that was paid, say.

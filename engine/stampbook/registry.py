@@ -190,6 +190,10 @@ class Registry:
                 return owner
         return None
 
+    def meant(self, ref: str) -> str:
+        """Say which account of a plugin's own is meant by the name of one that there is not, and what to type."""
+        return next((told for plugin in self.plugins if (told := plugin.meant(ref))), "")
+
     def _check_markers(self, manager: pluggy.PluginManager) -> None:
         for hook in self._calls:
             for impl in getattr(manager.hook, hook).get_hookimpls():

@@ -10,6 +10,7 @@ from stampbook.engine import Engine, system_clock
 from stampbook.errors import StampbookError, UnknownAccountError, near
 from stampbook.examples import example_mistakes, whole_event
 from stampbook.journal import transaction_of
+from stampbook.ledger import UNNAMED
 from stampbook.moves import moves_of
 from stampbook.periods import NEVER
 from stampbook.pipeline import apply
@@ -71,14 +72,21 @@ def entries_of(engine: Engine, ref: str) -> list[Entry]:
     """Return the journal of an account.
 
     Raises:
-        UnknownAccountError: there is no such account; names a near one.
+        UnknownAccountError: there is no such account; says what is meant, or names a near one.
     """
     with engine.store.reader() as session:
         entries = session.journal(ref)
-        if not entries or not ref:
-            message = f"no account {ref}{near(ref, session.refs()[:50_000])}"
-            raise UnknownAccountError(message)
-    return entries
+        if entries and ref:
+            return entries
+    raise unknown_account(engine, ref)
+
+
+def unknown_account(engine: Engine, ref: str) -> UnknownAccountError:
+    """Return the error of a name that no account has: it says what is meant instead, or a near one."""
+    with engine.store.reader() as session:
+        others = session.refs()[:50_000]
+    meant = engine.registry().meant(ref) if others else ""
+    return UnknownAccountError(f"{UNNAMED}; {meant}" if meant else f"no account {ref}{near(ref, others)}")
 
 
 def state(engine: Engine, ref: str, *, as_of: int | None = None, known_at: int | None = None) -> Account:

@@ -359,8 +359,8 @@ def test_what_is_refunded_or_exchanged_was_not_used_and_brings_no_breakage(sqlit
     told = run(
         "--db", sqlite_db, "liability", "journal", "csv", "--since", "2025-02-01", "--until", "2025-02-28"
     ).stdout
-    assert "2025-02-05,refund,Liabilities:StoredValue:Paid,Equity:Books:Xrefunds,USD,108.00,book: refunds" in told
-    assert "2025-02-05,fee,Liabilities:StoredValue:Paid,Equity:Books:Xfees,USD,12.00,book: fees" in told
+    assert "2025-02-05,refund,Liabilities:StoredValue:Paid,Equity:Books:Refunds,USD,108.00,book: refunds" in told
+    assert "2025-02-05,fee,Liabilities:StoredValue:Paid,Equity:Books:Fees,USD,12.00,book: fees" in told
     assert "2025-02-04,exchanged,Liabilities:StoredValue:Paid,Equity:Exchange,USD,80.00,book: exchange" in told
 
 

@@ -96,7 +96,7 @@ def test_the_journal_of_the_finance_system_has_it_too(shop: str, tmp_path: Path)
         run("--db", shop, "liability", "journal", "csv", *period, "--output", str(path), *more)
         return list(rows(path))
 
-    refunds = "Equity:Books:Xrefunds"
+    refunds = "Equity:Books:Refunds"
     told = entries()
     assert sum(Decimal(row["amount"]) for row in told if row["credit"] == refunds) == PAID
     [interest] = [row for row in told if row["what"] == "interest"]

@@ -60,7 +60,7 @@ REFUSED = [
 def test_a_program_that_breaks_its_pack_is_refused_with_the_article(
     packs: tuple[str, ...], more: str, key: str, cite: str
 ) -> None:
-    [(found, message, _)] = mistakes(*packs, more=more)
+    [(found, message, _)] = mistakes(*packs, more=more, currency="USD" if packs == ("us-federal",) else "CNY")
     assert found == f"plugin[2].{key}"
     assert cite in message
     assert "breaks" in message
@@ -193,6 +193,27 @@ def test_rules_that_nobody_could_verify_are_warned_of_where_they_hold() -> None:
     assert "which the pack 'contract' works out" in told("us-federal")
     assert "Tex. Bus. & Com. Code ch. 604" in told("us-federal", more='places = ["TX"]')
     assert "Directive 2011/83/EU" in told("uk-eu")
+
+
+def test_amounts_in_the_money_of_another_country_are_compared_with_none_and_check_says_so() -> None:
+    def told(*packs: str, currency: str, more: str) -> list[str]:
+        text = program(*packs, currency=currency, more=more)
+        [payouts] = [each for each in load_program(text).plugins if each.name == "payouts"]
+        return [said for _, said in payouts.cautions if "its amounts are in" in said]
+
+    order = "单用途商业预付卡管理办法 Art."
+    [said] = told("cn-2025", "cn-single-purpose-card", currency="EUR", more='card = "bearer"\nceiling = "9000.00"')
+    assert said == (
+        f"cn-single-purpose-card: its amounts are in CNY ({order} 21, {order} 15, {order} 16, {order} 18), and the "
+        "program counts EUR: what is paid and kept in EUR is held to none of them; what is in CNY is"
+    )
+    assert not told("cn-2025", "cn-single-purpose-card", currency="CNY", more='card = "bearer"\nceiling = "900.00"')
+    assert not told("cn-2025", "cn-beijing", currency="EUR", more="")
+    places = 'places = ["CA"]\nidle_fee = "1.01"\nidle_months = 24\nrefunds = "none"'
+    [said] = told("us-federal", currency="EUR", more=places)
+    assert said.startswith("us-federal: its amounts are in USD (Cal. Civ. Code 1749.5")
+    cards = f"{CARDS}bearer_most = '9000.00'\n"
+    load_program(program("cn-single-purpose-card", currency="EUR", more=cards))
 
 
 @pytest.mark.parametrize(("card", "most"), [("registered", "5000.00"), ("bearer", "1000.00")])

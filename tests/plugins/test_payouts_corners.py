@@ -145,6 +145,7 @@ def test_what_is_frozen_is_told_as_that() -> None:
         ("cn-single-purpose-card", "100.00", "cash", []),
         ("cn-single-purpose-card", "100.01", "cash", ["not_in_cash"]),
         ("cn-single-purpose-card", "100.01", "现金", ["not_in_cash"]),
+        ("cn-single-purpose-card", "100.01", "Cash payment (CNY)", ["not_in_cash"]),
         ("cn-single-purpose-card", "100.01", "bank", []),
         ("cn-beijing", "100.01", "cash", []),
     ],

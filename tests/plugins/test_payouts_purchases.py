@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stampbook import EventError, load_program
+from stampbook import EventError, ProgramError, load_program
 from tests.effort import examples
 from tests.plugins.payouts import program, shop
 from tests.plugins.proof import findings
@@ -95,6 +95,39 @@ def test_the_objection_names_the_article_and_what_to_do() -> None:
     assert ledger.balance("CNY") == "0.00"
 
 
+IS_CASH = [
+    "cash payment", "Cash Payment", "CASH", " c a s h ", "cash-payment", "cash_payment",
+    "Cash (CNY)", "Cash CNY", "CNY cash", "cash/RMB",
+    "Paid in cash.", "in cash", "banknotes", "现金", "现 金", "现金（人民币）", "人民币现金",
+    "现金支付", "现钞", "付现", "現金付款", "现金【备用】",
+    "till money", "Till-Money", "ＴＩＬＬ　ＭＯＮＥＹ", "备用金", "till money (CNY)",
+]  # fmt: skip
+IS_NOT = [
+    "cashless",
+    "cash card",
+    "bank transfer",
+    "银行转账",
+    "cashback",
+    "cheque",
+    "微信支付",
+    "现金卡",
+    "CNY",
+    "till",
+]
+
+
+@pytest.mark.parametrize(("tender", "cash"), [*((each, True) for each in IS_CASH), *((each, False) for each in IS_NOT)])
+def test_cash_is_cash_whatever_the_till_calls_it(tender: str, *, cash: bool) -> None:
+    ledger = shop(PACK, more='card = "registered"\ncash = ["till money", "备用金"]')
+    assert codes(ledger, "5000.00", buyer="organisation", tender=tender) == (["paid_in_cash"] if cash else [])
+
+
+def test_what_only_this_shop_calls_cash_is_none_elsewhere() -> None:
+    assert codes(card("registered"), "5000.00", buyer="organisation", tender="till money") == []
+    with pytest.raises(ProgramError, match=r"plugin\[2\].cash"):
+        load_program(program(PACK, more='cash = ["till", " "]'))
+
+
 def test_one_top_up_of_an_organisation_is_a_purchase_in_one_go_as_well() -> None:
     ledger = card("registered")
     assert codes(ledger, "5000.00", buyer="organisation", tender="cash") == ["paid_in_cash"]
@@ -110,6 +143,15 @@ def test_before_the_order_was_in_force_nothing_was_asked() -> None:
 def test_other_money_is_not_counted_in_yuan() -> None:
     ledger = shop(PACK, currency="EUR", more='card = "registered"')
     assert codes(ledger, sale_total="60000.00", tender="cash", buyer="person") == []
+    assert codes(ledger, "9000.00") == [], "5000.00 CNY is no ceiling for euros"
+
+
+def test_yuan_are_held_to_the_order_though_the_program_counts_euros() -> None:
+    ledger = shop(PACK, currency="EUR", more='card = "registered"\nceiling = "20000.00"\n[assets.CNY]\ndecimals = 2')
+    assert codes(ledger, "5000.01", currency="CNY") == ["card_limit"]
+    assert codes(ledger, currency="CNY", sale_total="60000.00", tender="cash", buyer="person") == ["paid_in_cash"]
+    assert codes(ledger, "20000.00") == []
+    assert codes(ledger, "0.01") == ["card_limit"], "the terms of the program are in euros"
 
 
 def test_what_is_bought_in_one_go_is_no_less_than_what_is_paid_in() -> None:

@@ -3,7 +3,8 @@
 Beancount is the stricter tool, so both journals use what it allows. A ref of ASCII letters and digits that starts with
 a capital or a digit stays as it is; a hyphen is doubled; any other character is written as its code point between
 hyphens; and a name that would start otherwise (or with X) begins with X. So ``17850`` stays ``17850``, ``anna`` is
-``Xanna``, ``C-7`` is ``C--7`` and ``张`` is ``X-5f20-``.
+``Xanna``, ``C-7`` is ``C--7`` and ``张`` is ``X-5f20-``. Books and kinds of lot are words of small letters as a rule,
+and read as such: ``refunds`` is ``Refunds``, ``gift_cards`` is ``Gift-Cards``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _BOOKS = {
 }
 _UNSAFE = re.compile(r"[^A-Za-z0-9]")
 _PLAIN_START = re.compile(r"[A-WYZ0-9]")
-_SIMPLE_KIND = re.compile(r"[a-z]+")
+_WORDS = re.compile(r"[a-z](?:[a-z][a-z0-9]*)?(?:[-_][a-z](?:[a-z][a-z0-9]*)?)*")
+_WORD = re.compile(r"[-_]?[a-z][a-z0-9]*")
 _COMMODITY = re.compile(r"[A-Z][A-Z0-9]{1,22}")
 
 
@@ -45,14 +47,26 @@ def component(text: str) -> str:
     return safe if _PLAIN_START.match(safe) else f"X{safe}"
 
 
-def kind_component(kind: str) -> str:
-    """Return a kind of lot as the last part of an account's name: ``earned`` is ``Earned``."""
-    return kind.capitalize() if _SIMPLE_KIND.fullmatch(kind) else f"X{component(kind)}"
+def word_component(name: str) -> str:
+    """Return a kind of lot or a book as one part of an account's name; different names have different ones.
+
+    Words of small letters begin with a capital, ``_`` is a hyphen and a hyphen two. Any other name has an X before it
+    and then what `component` makes of it, which is no small letter: so no word can look like it.
+    """
+    if not _WORDS.fullmatch(name):
+        return f"X{component(name)}"
+    return "".join(_capital(word) for word in _WORD.findall(name))
+
+
+def _capital(word: str) -> str:
+    if word[0] in "-_":
+        return ("-" if word[0] == "_" else "--") + word[1:].capitalize()
+    return word.capitalize()
 
 
 def book_account(book: str) -> str:
     """Return the account of a book."""
-    return _BOOKS.get(book) or f"Equity:Books:{component(book)}"
+    return _BOOKS.get(book) or f"Equity:Books:{word_component(book)}"
 
 
 class Chart:
@@ -73,7 +87,7 @@ class Chart:
 
     def lots(self, ref: str, kind: str, asset: str) -> str:
         """Return the account of what a customer has of an asset in lots of one kind."""
-        return f"{self.root(asset)}:{component(ref)}:{kind_component(kind)}"
+        return f"{self.root(asset)}:{component(ref)}:{word_component(kind)}"
 
     def amount(self, units: int, asset: str) -> str:
         """Write an amount without its commodity."""

@@ -10,7 +10,7 @@ import csv
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from stampbook.errors import InputError, near
-from stampbook.exporting.chart import OPENING, POINTS, STORED_VALUE, Chart, book_account, kind_component
+from stampbook.exporting.chart import OPENING, POINTS, STORED_VALUE, Chart, book_account, word_component
 from stampbook.exporting.dialects import DIALECTS, Asserted, Leg
 from stampbook.exporting.target import text_target
 
@@ -40,12 +40,12 @@ class FinanceEntry(NamedTuple):
 
 def account_of_kind(asset: Asset, kind: str) -> str:
     """Return the account of what all customers have of an asset in lots of one kind."""
-    return f"{STORED_VALUE if asset.is_currency else POINTS}:{kind_component(kind)}"
+    return f"{STORED_VALUE if asset.is_currency else POINTS}:{word_component(kind)}"
 
 
 def account_part(text: str) -> str:
     """Return a text, such as an asset's code, as one part of an account's name, the same for no two texts."""
-    return kind_component(text)
+    return word_component(text)
 
 
 def write_entries(

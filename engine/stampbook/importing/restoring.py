@@ -15,6 +15,7 @@ from stampbook.errors import InputError, PeriodError, StoreBusyError
 from stampbook.events import OWN_SOURCE
 from stampbook.importing.shaping import Shaped
 from stampbook.leasing import LeaseShortError
+from stampbook.ledger import UNNAMED
 from stampbook.periods import NEVER, Calendar
 from stampbook.store.programs import KeptProgram, Schedule
 
@@ -123,7 +124,8 @@ class _Line:
         """The account in whose journal it stands; what named no account is in one that has no ref."""
         objections = self.values.get("objections") or [{}]
         said = (objections[0].get("code"), str(objections[0].get("message")).partition(";")[0])
-        return "" if said == ("unknown_account", f"no account {self.account}") else self.account
+        unknown = {("unknown_account", told) for told in (f"no account {self.account}", UNNAMED)}
+        return "" if said in unknown else self.account
 
 
 def _checked(rows: Rows) -> Iterator[_Line]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from stampbook import MoneyEnds, MoneyHeld, Plugin, hookimpl
-from stampbook_cards.card_numbers import ACCOUNT
+from stampbook_cards.card_numbers import ACCOUNT, is_whole, plain
 from stampbook_cards.config import CardsConfig
 from stampbook_cards.events import KINDS, SENT
 from stampbook_cards.learning import Learning
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cards"]
 
+_PIN_BEHIND = re.compile(r"\W*\d{4,12}")
 _OF_THE_ENGINE = frozenset({"spend", "hold.authorised", "hold.captured", "hold.changed", "hold.voided"})
 
 
@@ -58,6 +60,21 @@ class Cards(Plugin[CardsConfig]):
                 for key, card, good in times
                 if good is not None and (months := good.least_months) is not None
             )
+
+    def meant(self, ref: str) -> str:
+        """Say that the name of no account looks like the number of a card, as it is printed, and what to type."""
+        typed, config = plain(ref.removeprefix(ACCOUNT)), self.config
+        number, more = typed[: config.length], typed[config.length :]
+        is_one = len(number) == config.length and number.startswith(config.prefix) and number.isdecimal()
+        if not is_one or not (not more or _PIN_BEHIND.fullmatch(more)):
+            return ""
+        if more:
+            return f"a card is meant by its number alone, without a PIN: type {ACCOUNT}{number}"
+        if not is_whole(number, config.check):
+            return "it looks like the number of a card, but one digit of it is wrong: its check digit does not fit"
+        if ref == ACCOUNT + number:
+            return "no such card was issued"
+        return f"it looks like the number of a card, whose account is {ACCOUNT}{number}: type that"
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:

@@ -78,6 +78,8 @@ class _Paid(_AtTill, PaidIn):
 class CardActivated(_Paid):
     """A card is sold: the amount that was paid for it, with `tender`, is on it from now on."""
 
+    sells: ClassVar[bool | None] = True
+
     type: Literal["card.activated"] = "card.activated"
 
 
@@ -91,6 +93,7 @@ class CardToppedUp(_Paid):
     """More money was paid for a card that is active."""
 
     earns: ClassVar[bool] = True  # what is on it is good for longer, which is for `reward` to say
+    sells: ClassVar[bool | None] = False
 
     type: Literal["card.topped_up"] = "card.topped_up"
 

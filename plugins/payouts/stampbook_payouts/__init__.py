@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from stampbook import NEVER, Due, Fact, Objection, PaidIn, Plugin, PluginError, Posting, hookimpl
+from stampbook_payouts.cash import Cash
 from stampbook_payouts.clauses import broken, cautions, clause_told, facts_with, least_ceiling, read_percent
 from stampbook_payouts.config import PayoutsConfig, card_of, sold_of
 from stampbook_payouts.events import (
@@ -23,6 +24,7 @@ from stampbook_payouts.packs import PACKS
 from stampbook_payouts.purchases import Purchases
 from stampbook_payouts.quoting import Terms
 from stampbook_payouts.requests import Quotes
+from stampbook_payouts.selling import Selling, misplaced
 from stampbook_payouts.steps import Steps, sold
 from stampbook_payouts.story import REFUND_PAID, REFUNDS
 
@@ -68,7 +70,9 @@ class Payouts(Plugin[PayoutsConfig]):
             raise PluginError(message)
         session = 1 if config.sessions is None else program.asset(config.sessions).units("1")
         money = program.currency
-        for problem in broken("refunds", "none", packs, facts, self._sold) if money.code in program.forfeited else ():
+        for problem in (
+            broken("refunds", "none", packs, facts, money.code, self._sold) if money.code in program.forfeited else ()
+        ):
             message = f"[assets.{money.code}] on_close = 'forfeit' takes the balance of who leaves: {problem}"
             raise PluginError(message)
         if config.refunds == "balance":
@@ -77,20 +81,24 @@ class Payouts(Plugin[PayoutsConfig]):
         for each in sorted(config.rate, key=lambda rate: rate.from_day):
             first = date.fromisoformat(each.from_day).toordinal()
             self._rates.setdefault(each.name, []).append((first, read_percent(each.rate)))
-        terms = Terms(
-            packs, program.currency, program.calendar.day, self._rate, config.rounding, read_percent(config.fee)
-        )
+        cash, fee = Cash(config.cash, money.code), read_percent(config.fee)
+        terms = Terms(packs, money, program.calendar.day, self._rate, cash, config.rounding, fee)
         self._facts = facts
         quotes = Quotes(terms, self._facts_of, frozenset(config.places), session)
         second_above = _units(config.second_person_above, self)
         self._steps = Steps(self.name, program, terms, quotes, valid_for=config.valid_for, second_above=second_above)
-        self._purchases = Purchases(packs, program, _units(config.ceiling, self))
+        self._purchases = Purchases(packs, program, _units(config.ceiling, self), cash)
+        self._selling = Selling(config, self.name, program.calendar)
+        self.mistakes = list(misplaced(config))
         self._last = f"_{self.name}.quote"
-        self.cautions = [(("packs",), text) for text in cautions(packs, config.places, config.refunds, facts)]
-        self.idle = frozenset() if self._purchases.asks else frozenset({"review"})
+        self.cautions = [
+            (("packs",), text) for text in cautions(packs, config.places, config.refunds, facts, money.code)
+        ]
+        self.idle = frozenset() if self._purchases.asks or self._selling.is_bounded else frozenset({"review"})
         if config.cards == "bearer":
             self.deals_with = {_CARDS: _OF_CARDS}
         else:
+            self.deals_with = {_CARDS: frozenset()} if self._selling.is_bounded else {}
             self.instead = (
                 "what is on a card is refunded once it was claimed: stampbook card claim NUMBER ACCOUNT --moves, and "
                 f"then from that account; or the program says cards = 'bearer' in its table {self.name!r}"
@@ -112,7 +120,9 @@ class Payouts(Plugin[PayoutsConfig]):
         """Return by which packs paid value may not end so, with the article."""
         facts = facts_with(self._card, ends.card)
         for pack in self._packs:
-            gone, over = (broken(term, ends.months, [pack], facts, self._sold) for term in ("lapse", "validity"))
+            gone, over = (
+                broken(term, ends.months, [pack], facts, self._money.code, self._sold) for term in ("lapse", "validity")
+            )
             for problem in [*gone] or over:
                 yield f"what customers paid would be gone when that is over: {problem}"
 
@@ -120,7 +130,7 @@ class Payouts(Plugin[PayoutsConfig]):
         """Return by which packs a card may not hold so much, with the article."""
         facts = facts_with(self._card, held.card)
         if held.most is not None:
-            yield from broken("ceiling", self._money.text(held.most), self._packs, facts, self._sold)
+            yield from broken("ceiling", self._money.text(held.most), self._packs, facts, self._money.code, self._sold)
             return
         of_law = None if self.config.cards == "bearer" else least_ceiling(self._packs, facts, self._money, ALWAYS)
         if of_law is not None:
@@ -187,10 +197,11 @@ class Payouts(Plugin[PayoutsConfig]):
 
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterable[Objection]:
-        """Object to more money than a card may hold, and to a large purchase in cash or by nobody."""
-        if not isinstance(event, PaidIn):
-            return ()
-        return self._purchases.objections(event, transaction, account, self._facts_of(account))
+        """Object to the sale of a card without terms, to more money than it may hold, and to much cash or no name."""
+        if isinstance(event, PaidIn):
+            yield from self._selling.objections(event, account)
+            if self.config.cards == "bearer" or not account.ref.startswith(_CARDS):
+                yield from self._purchases.objections(event, transaction, account, self._facts_of(account))
 
 
 def _units(text: str | None, plugin: Payouts) -> int | None:

@@ -6,13 +6,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from stampbook import Period, PeriodError
-from stampbook_payouts.law import WEAK, Sold, concerns
+from stampbook_payouts.law import WEAK, Clause, LargePurchase, Sold, concerns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stampbook import Asset
-    from stampbook_payouts.law import Clause, Pack
+    from stampbook_payouts.law import Pack
 
 NEVER_ENDS = 1200
 """A century of months: what is asked of a validity by a law under which a card does not end."""
@@ -32,7 +32,7 @@ def read_percent(text: str) -> int:
 
 
 def broken(
-    term: str, value: object, packs: Iterable[Pack], facts: frozenset[str], sold: Sold = _FROM_NOW_ON
+    term: str, value: object, packs: Iterable[Pack], facts: frozenset[str], money: str, sold: Sold = _FROM_NOW_ON
 ) -> Iterator[str]:
     """Yield how a term of the program breaks its packs, each with the article.
 
@@ -41,11 +41,12 @@ def broken(
         value: what the program says.
         packs: those of the program.
         facts: what the card is: ``registered``, ``bearer``, ``e_money``; and the places, as ``place CA``.
+        money: the code of the program's currency; amounts of other money are not compared with it.
         sold: when the cards were sold of which it is a term.
     """
     for pack in packs:
         for clause in pack.clauses:
-            if clause.term != term or not _concerns(clause, facts):
+            if clause.term != term or not _concerns(clause, facts) or clause.currency not in {"", money}:
                 continue
             if not concerns(clause, sold, reloadable="reloadable" in facts):
                 continue
@@ -98,7 +99,10 @@ def least_ceiling(packs: Iterable[Pack], facts: frozenset[str], money: Asset, da
         (money.units(clause.most), clause)
         for pack in packs
         for clause in pack.clauses
-        if clause.term == "ceiling" and _concerns(clause, facts) and clause.first_day <= day <= clause.last_day
+        if clause.term == "ceiling"
+        and clause.currency in {"", money.code}
+        and _concerns(clause, facts)
+        and clause.first_day <= day <= clause.last_day
     ]
     return min(found, key=lambda pair: pair[0], default=None)
 
@@ -108,7 +112,27 @@ def clause_told(clause: Clause) -> str:
     return f"{clause.about} ({clause.cite})"
 
 
-def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str, facts: frozenset[str]) -> Iterator[str]:
+def _in_other_money(pack: Pack, here: set[str], facts: frozenset[str], money: str) -> str:
+    """Say which articles of a pack speak of money that is not the program's, so that nothing is held to them."""
+    told: dict[str, list[str]] = {}
+    for each in pack.all:
+        code = each.currency if isinstance(each, Clause) else getattr(each.value, "currency", "")
+        holds = isinstance(each, Clause) or facts >= set(each.needs) - {"receipt"}
+        if code and code != money and holds and (not each.places or here & set(each.places)):
+            told.setdefault(code, []).append(each.cite)
+    if not told:
+        return ""
+    [(code, cites)] = told.items()  # a law speaks of the money of its country
+    articles = ", ".join(dict.fromkeys(cites))
+    return (
+        f"{pack.name}: its amounts are in {code} ({articles}), and the program counts {money}: what is paid and kept "
+        f"in {money} is held to none of them; what is in {code} is"
+    )
+
+
+def cautions(
+    packs: Sequence[Pack], places: Iterable[str], refunds: str, facts: frozenset[str], money: str
+) -> Iterator[str]:
     """Yield what an operator should look at: what nobody could verify of the packs, and what they leave out.
 
     Args:
@@ -116,6 +140,7 @@ def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str, facts: 
         places: where it is; what is of other places is left out.
         refunds: what the terms say of them.
         facts: what the card is.
+        money: the code of the program's currency.
     """
     here = set(places)
     names = {pack.name for pack in packs}
@@ -125,7 +150,11 @@ def cautions(packs: Sequence[Pack], places: Iterable[str], refunds: str, facts: 
         yield "the terms give the balance back, which the pack 'contract' works out: name it, or write refunds = 'none'"
     for pack in packs:
         asked = [rule for rule in pack.rules if rule.topic in {"real_name", "no_cash"} and facts >= set(rule.needs)]
+        if other := _in_other_money(pack, here, facts, money):
+            yield other
         for rule in asked:
+            if isinstance(rule.value, LargePurchase) and rule.value.currency != money:
+                continue
             told = f"{pack.name}: {rule.cite}: {rule.about}"
             yield f"{told}; {_SENT[rule.topic]}, and what is paid in otherwise is refused"
         if pack.notify:

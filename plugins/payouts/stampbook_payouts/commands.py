@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from stampbook import Engine, EventError, by_option, database_url
+from stampbook import Engine, EventError, by_option, database_url, unknown_account
 from stampbook_payouts.telling import STATES, quote_lines, quoted, request_lines
 
 if TYPE_CHECKING:
@@ -230,6 +230,8 @@ def _requests(engine: Engine, account: str | None, as_of: str | None) -> Iterato
         refs = session.refs() if account is None else [account]
         for first in range(0, len(refs), _AT_ONCE):
             accounts = session.accounts(refs[first : first + _AT_ONCE])
+            if account is not None and account not in accounts:
+                raise unknown_account(engine, account)
             session.fill(accounts.values(), None)
             for ref, found in accounts.items():
                 if "refund" in found.facts:

@@ -50,7 +50,9 @@ class EarlierTerms(PluginConfig):
 
     @field_validator("sold_from", "sold_until")
     @classmethod
-    def _is_a_day(cls, value: str | None) -> str | None:
+    def _is_a_day(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.field_name == "sold_until":
+            _in_order(info.data.get("sold_from"), value)
         return _a_day(value)
 
     @field_validator("validity")
@@ -65,7 +67,6 @@ class EarlierTerms(PluginConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> EarlierTerms:
-        _in_order(self.sold_from, self.sold_until)
         _go_together(self.idle_fee, self.idle_months)
         return self
 
@@ -139,6 +140,14 @@ class PayoutsConfig(PluginConfig):
     valid_for: Annotated[
         PeriodText, Field(validate_default=True, description="how long a quote holds, if the balance stays as it is")
     ] = "7 days"  # type: ignore[assignment]  # read as a period
+    cash: Annotated[
+        tuple[Annotated[str, Field(pattern=r"\w")], ...],
+        Field(
+            description="what tills call cash in `tender`, besides names that everybody knows such as `cash payment` "
+            "and `现金支付`; case, blanks, signs and a currency beside a name make no difference",
+            examples=[["till money", "备用金"]],
+        ),
+    ] = ()
     second_person_above: Annotated[
         str | None, Field(pattern=_MONEY, description="above this another person than who asked has to approve")
     ] = None
@@ -168,7 +177,9 @@ class PayoutsConfig(PluginConfig):
 
     @field_validator("sold_from", "sold_until")
     @classmethod
-    def _is_a_day(cls, value: str | None) -> str | None:
+    def _is_a_day(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.field_name == "sold_until":
+            _in_order(info.data.get("sold_from"), value)
         return _a_day(value)
 
     @field_validator("validity")
@@ -189,7 +200,7 @@ class PayoutsConfig(PluginConfig):
         """Refuse a term that breaks a pack, with the article, at its own key."""
         packs = [PACKS[name] for name in info.data.get("packs", ())]
         sold = _sold(info.data.get("sold_from"), info.data.get("sold_until"))
-        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), sold))
+        problems = list(broken(str(info.field_name), value, packs, card_of(info.data), _money(info).code, sold))
         if problems:
             refuse("; ".join(problems))
         return value
@@ -199,11 +210,14 @@ class PayoutsConfig(PluginConfig):
     def _were_lawful(cls, value: tuple[EarlierTerms, ...], info: ValidationInfo) -> tuple[EarlierTerms, ...]:
         """Refuse terms of earlier cards that broke a pack when those were sold."""
         packs, facts = [PACKS[name] for name in info.data.get("packs", ())], card_of(info.data)
+        money = _money(info).code
         problems = [
             f"cards sold until {terms.sold_until}: {term}: {problem}"
             for terms in value
             for term in ("validity", "idle_fee", "idle_months")
-            for problem in broken(term, getattr(terms, term), packs, facts, _sold(terms.sold_from, terms.sold_until))
+            for problem in broken(
+                term, getattr(terms, term), packs, facts, money, _sold(terms.sold_from, terms.sold_until)
+            )
         ]
         if problems:
             refuse("; ".join(problems))
@@ -211,7 +225,6 @@ class PayoutsConfig(PluginConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> PayoutsConfig:
-        _in_order(self.sold_from, self.sold_until)
         _go_together(self.idle_fee, self.idle_months)
         if "contract" not in self.packs and read_percent(self.fee):
             refuse("fee: only the pack 'contract' gives money back less a fee")
@@ -266,7 +279,7 @@ def _a_validity(value: str) -> str:
 
 def _in_order(first: str | None, last: str | None) -> None:
     if first is not None and last is not None and last < first:
-        refuse(f"sold_until: {last} comes before sold_from, {first}")
+        refuse(f"{last} comes before sold_from, {first}")
 
 
 def _go_together(fee: str | None, months: int | None) -> None:

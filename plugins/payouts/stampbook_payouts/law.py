@@ -126,6 +126,8 @@ class Clause(NamedTuple):
     looks_at: Looks = "contract"
     since: str = ""
     until: str = ""
+    currency: str = ""
+    """Of an amount: in what it is. Amounts of other money are not held to it."""
 
     @property
     def first_day(self) -> int:

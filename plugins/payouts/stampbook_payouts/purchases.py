@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
 from stampbook import Objection
 from stampbook_payouts.clauses import least_ceiling
@@ -12,19 +11,12 @@ from stampbook_payouts.law import LargePurchase
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stampbook import AccountView, Context, PaidIn, Transaction
+    from stampbook import AccountView, Asset, Context, PaidIn, Transaction
+    from stampbook_payouts.cash import Cash
     from stampbook_payouts.law import Pack
-
-_CASH = frozenset({"cash", "现金", "現金"})
-"""How tills call cash."""
 
 _PAID = "paid"
 _ASKED = ("real_name", "no_cash")
-
-
-def is_cash(told: str) -> bool:
-    """Whether what a till says of how it is paid is cash, in whatever width and case it is typed."""
-    return normalize("NFKC", told).strip().casefold() in _CASH
 
 
 class Purchases:
@@ -34,21 +26,23 @@ class Purchases:
         packs: those of the program.
         program: the currency and the calendar.
         ceiling: the most that the terms let a card hold, in smallest units; the packs may allow less.
+        cash: what is called so.
     """
 
-    def __init__(self, packs: Sequence[Pack], program: Context, ceiling: int | None) -> None:
-        self._packs, self._program, self._ceiling = packs, program, ceiling
-        money = program.currency.code
+    def __init__(self, packs: Sequence[Pack], program: Context, ceiling: int | None, cash: Cash) -> None:
+        self._packs, self._program, self._ceiling, self._cash = packs, program, ceiling, cash
         self._rules = [
             (rule, rule.value)
             for pack in packs
             for rule in pack.rules
-            if rule.topic in _ASKED and isinstance(rule.value, LargePurchase) and rule.value.currency == money
+            if rule.topic in _ASKED and isinstance(rule.value, LargePurchase) and rule.value.currency in program.assets
         ]
         self.asks = (
             ceiling is not None
             or bool(self._rules)
-            or any(each.term == "ceiling" for pack in packs for each in pack.clauses)
+            or any(
+                each.term == "ceiling" and each.currency in program.assets for pack in packs for each in pack.clauses
+            )
         )
 
     def objections(
@@ -62,12 +56,15 @@ class Purchases:
             account: into which.
             facts: what is so of the card.
         """
-        yield from self._above(transaction, account, facts)
-        if event.currency in {None, self._program.currency.code}:
-            yield from self._in_one_go(event, account, facts)
+        money = self._program.asset(event.currency or self._program.currency.code)
+        yield from self._above(transaction, account, facts, money)
+        yield from self._in_one_go(event, account, facts, money)
 
-    def _above(self, transaction: Transaction, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
-        money, most, cite = self._program.currency, self._ceiling, "the terms of the program"
+    def _above(
+        self, transaction: Transaction, account: AccountView, facts: frozenset[str], money: Asset
+    ) -> Iterator[Objection]:
+        most = self._ceiling if money == self._program.currency else None
+        cite = "the terms of the program"
         of_law = least_ceiling(self._packs, facts, money, account.day)
         if of_law is not None and (most is None or of_law[0] < most):  # the terms are of another kind of card
             most, cite = of_law[0], of_law[1].cite
@@ -85,31 +82,36 @@ class Purchases:
             )
             yield Objection("card_limit", f"{told} ({cite})")
 
-    def _in_one_go(self, event: PaidIn, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
-        money, day, tender = self._program.currency, account.day, account.text_of(event, "tender")
+    def _in_one_go(
+        self, event: PaidIn, account: AccountView, facts: frozenset[str], money: Asset
+    ) -> Iterator[Objection]:
+        day, tender = account.day, account.text_of(event, "tender")
         total = event.amount if event.sale_total is None else event.sale_total
         in_cash: list[Objection] = []
         for rule, large in self._rules:
-            if total < money.units(large.least) or not rule.first_day <= day <= rule.last_day:
+            if (
+                large.currency != money.code
+                or total < money.units(large.least)
+                or not rule.first_day <= day <= rule.last_day
+            ):
                 continue
             if not facts >= set(rule.needs):
                 continue
             told = f"{money.told(total)}: {rule.about} ({rule.cite})"
             if rule.topic == "no_cash":
-                in_cash.extend(_in_cash(event.buyer, tender, large, told))
+                in_cash.extend(self._in_cash(event.buyer, tender, large, told))
             elif not (event.identity or "").strip():
                 yield Objection("real_name", f"{told}; say in identity under which number the name is kept")
         is_refused = any(each.code != "buyer_unknown" for each in in_cash)
         yield from (each for each in in_cash if each.code != "buyer_unknown" or not is_refused)
 
-
-def _in_cash(buyer: str | None, tender: str, large: LargePurchase, told: str) -> Iterator[Objection]:
-    """Yield why so much is not paid so; a buyer of whom nothing is said is a person, unless cash is paid."""
-    in_cash = is_cash(tender)
-    if large.buyer not in {"", buyer or "person"}:
-        if buyer is None and in_cash:
-            yield Objection("buyer_unknown", f"{told}; say in buyer whether a person or an organisation buys")
-    elif not tender.strip():
-        yield Objection("tender_unknown", f"{told}; say in tender how it is paid")
-    elif in_cash:
-        yield Objection("paid_in_cash", told)
+    def _in_cash(self, buyer: str | None, tender: str, large: LargePurchase, told: str) -> Iterator[Objection]:
+        """Yield why so much is not paid so; a buyer of whom nothing is said is a person, unless cash is paid."""
+        in_cash = self._cash.is_meant(tender)
+        if large.buyer not in {"", buyer or "person"}:
+            if buyer is None and in_cash:
+                yield Objection("buyer_unknown", f"{told}; say in buyer whether a person or an organisation buys")
+        elif not tender.strip():
+            yield Objection("tender_unknown", f"{told}; say in tender how it is paid")
+        elif in_cash:
+            yield Objection("paid_in_cash", told)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from stampbook import Asset, Lot
+    from stampbook_payouts.cash import Cash
     from stampbook_payouts.law import Case, Pack, Rule
     from stampbook_payouts.story import Story, TopUp
 
@@ -78,13 +79,15 @@ class Quote:
 class Terms:
     """What a quote is made by: packs in the order of the program, the currency, and what the operator chose.
 
-    `fee` is in millionths; `rate` gives a year's rate in millionths by name and day, or None.
+    `fee` is in millionths; `rate` gives a year's rate in millionths by name and day, or None; `cash`
+    knows what is called so.
     """
 
     packs: Sequence[Pack]
     currency: Asset
     day_of: Callable[[int], int]
     rate: Callable[[str, int], int | None]
+    cash: Cash
     rounding: str = "half_up"
     fee: int = 0
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from stampbook import Deposit, Objection, Posting, Remember
 from stampbook_payouts.events import RefundApproved, RefundPaid, RefundRejected, RefundRequested
 from stampbook_payouts.law import CashOut
-from stampbook_payouts.purchases import is_cash
 from stampbook_payouts.quoting import Quote
 from stampbook_payouts.requests import balance_mark, has_moved, in_the_way, is_paid_out, kept, lots_of_sale
 from stampbook_payouts.settling import settled
@@ -116,7 +115,7 @@ class Steps:
     def _by_what_means(self, event: RefundPaid, result: str) -> Iterator[Objection]:
         """Yield why so much is not paid in cash."""
         money, day = self._program.currency, self._program.calendar.day(event.at)
-        if not is_cash(event.means):
+        if not self._terms.cash.is_meant(event.means):
             return
         for rule in (each for pack in self._terms.packs for each in pack.rules if each.topic == "in_cash"):
             most = rule.value

@@ -44,9 +44,9 @@ CN_SINGLE_PURPOSE_CARD = Pack(
         Clause("lapse", f"{_ORDER} Art. 19", "a card with a balance is activated or exchanged when its time is over",
                "seen", least=1200, since=_SINCE),
         Clause("ceiling", f"{_ORDER} Art. 18", "a registered card holds at most 5000.00", "seen", most="5000.00",
-               cards=("registered",), looks_at="topup", since=_SINCE),
+               cards=("registered",), looks_at="topup", since=_SINCE, currency="CNY"),
         Clause("ceiling", f"{_ORDER} Art. 18", "a bearer card holds at most 1000.00", "seen", most="1000.00",
-               cards=("bearer",), looks_at="topup", since=_SINCE),
+               cards=("bearer",), looks_at="topup", since=_SINCE, currency="CNY"),
     ),
 )  # fmt: skip
 

@@ -86,7 +86,7 @@ US_FEDERAL = Pack(
         *_of_new_york(),
         Clause("validity", "Cal. Civ. Code 1749.5", "cards do not expire", "seen", least=1200, places=("CA",)),
         Clause("idle_fee", "Cal. Civ. Code 1749.5", "a fee is at most 1.00 a month", "seen", most="1.00",
-               places=("CA",)),
+               places=("CA",), currency="USD"),
         Clause("idle_months", "Cal. Civ. Code 1749.5", "a fee comes after 24 months without activity, not before",
                "seen", least=24, places=("CA",)),
         Clause("idle_fee", "C.R.S. 6-1-722", "cards bear no fee", "seen", most="0.00", places=("CO",)),

@@ -350,7 +350,10 @@ class Batch(Gathered):
         if event.at < other.clock:
             self.load_expired([other.id])
             self.load_moves([other.id])
-        other.history = history_of(self, other) if event.of_history else None
+        other.history = None
+        if event.of_history:
+            other.history = history_of(self, other)
+            self.load_expired([other.id])  # what looks back may put right what is gone from empty lots
         return other, event
 
     def fetched(self, ref: str, at: int) -> Account | None:

@@ -124,6 +124,7 @@ if TYPE_CHECKING:
     from stampbook.periods import Calendar as Calendar
     from stampbook.periods import Period as Period
     from stampbook.periods import Window as Window
+    from stampbook.owing import settling as settling
     from stampbook.plugin import Plugin as Plugin
     from stampbook.plugin import PluginConfig as PluginConfig
     from stampbook.population import worked_out as worked_out
@@ -255,6 +256,7 @@ _ROOMS = {
     "periods": ("NEVER", "Calendar", "Period", "Window"),
     "names": ("EventText",),
     "orders": ("Line", "Order"),
+    "owing": ("settling",),
     "plugin": ("Plugin", "PluginConfig"),
     "proposals": (
         "Debt",

@@ -120,11 +120,11 @@ if TYPE_CHECKING:
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
+    from stampbook.owing import settling as settling
     from stampbook.periods import NEVER as NEVER
     from stampbook.periods import Calendar as Calendar
     from stampbook.periods import Period as Period
     from stampbook.periods import Window as Window
-    from stampbook.owing import settling as settling
     from stampbook.plugin import Plugin as Plugin
     from stampbook.plugin import PluginConfig as PluginConfig
     from stampbook.population import worked_out as worked_out

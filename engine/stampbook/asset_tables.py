@@ -25,8 +25,8 @@ class AssetTable(BaseModel):
     topup_debt: Annotated[
         Literal["keep", "repay"],
         Field(
-            description="of a currency that may be owed: what a top-up that does not say so itself (`debt`) does with a "
-            "debt. It stays, and all of the top-up may be spent; or the top-up repays it first"
+            description="of a currency that may be owed: what a top-up that does not say so itself (`debt`) does with "
+            "a debt. It stays, and all of the top-up may be spent; or the top-up repays it first"
         ),
     ] = "keep"
     spend_order: Annotated[

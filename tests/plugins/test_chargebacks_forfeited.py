@@ -86,7 +86,8 @@ def test_the_account_owes_what_was_spent_and_not_what_the_shop_had_kept() -> Non
 def test_in_parts_the_income_of_the_shop_is_undone_first() -> None:
     ledger = told(text())
     first, second, third = (
-        ledger.post(type="topup.charged_back", source="till", about="t", amount=amount) for amount in ("60.00", "25.00", "15.00")
+        ledger.post(type="topup.charged_back", source="till", about="t", amount=amount)
+        for amount in ("60.00", "25.00", "15.00")
     )
     assert first.memo["remembered"]["forfeited"] == "60.00"
     assert (second.memo["remembered"]["forfeited"], second.memo["remembered"]["owed"]) == ("10.00", "15.00")
@@ -148,7 +149,12 @@ def test_income_debt_and_what_is_left_come_to_what_was_charged_back(steps: list[
     ledger.post(**EVENTS[0])
     back = 0
     for number, (kind, pence) in enumerate(steps, 2):
-        event: dict[str, Any] = {"id": f"e{number}", "source": "till", "account": "customer", "at": f"2025-01-{number:02}"}
+        event: dict[str, Any] = {
+            "id": f"e{number}",
+            "source": "till",
+            "account": "customer",
+            "at": f"2025-01-{number:02}",
+        }
         event |= {"amount": f"{pence / 100:.2f}"} if kind != "close" else {}
         names = {"back": "topup.charged_back", "spend": "spend", "close": "account.closed", "topup": "topup"}
         event |= {"type": names[kind], **({"about": "t"} if kind == "back" else {})}
@@ -160,7 +166,9 @@ def test_income_debt_and_what_is_left_come_to_what_was_charged_back(steps: list[
             assert sum(round(float(part) * 100) for part in parts) == pence
             back += pence
         postings = [each for entry in ledger.journal("customer") for each in entry.postings if each.asset == "GBP"]
-        income = sum(each.amount * ((each.destination == "breakage") - (each.source == "breakage")) for each in postings)
+        income = sum(
+            each.amount * ((each.destination == "breakage") - (each.source == "breakage")) for each in postings
+        )
         assert income >= 0, "no more income is undone than there was"
         assert back <= 100_00
     assert not findings(program, sent)

@@ -50,7 +50,7 @@ def shop(any_db: str) -> str:
         outcomes = [engine.post(each) for each in EVENTS]
         assert all(each.accepted for each in outcomes), [each.objections for each in outcomes]
         assert outcomes[6].memo["remembered"]["refund"] == "2650.00 CNY"
-        assert outcomes[9].memo["remembered"]["refund"] == "21172.07 CNY", "21120.00 and 52.07 of interest"
+        assert outcomes[9].memo["remembered"]["refund"] == "21172.08 CNY", "21120.00 and 52.08 of interest"
         assert not verify(engine).findings
     return any_db
 
@@ -77,10 +77,10 @@ def sums(told: list[dict[str, str]]) -> dict[str, Decimal]:
 
 def test_a_table_of_postings_ties_to_what_was_paid_out_and_delivered(shop: str, tmp_path: Path) -> None:
     told = sums(rows(export(shop, "csv", tmp_path / "ledger.csv")))
-    assert told["refunds"] == Decimal("2650.00") + Decimal("21172.07")
+    assert told["refunds"] == Decimal("2650.00") + Decimal("21172.08")
     assert told["passes"] == 0, "nothing is owed of them any more"
     assert told["sales"] == Decimal("1000.00") + Decimal("24960.00"), "100 days, and 78 classes at 320.00"
-    assert told["interest"] == Decimal("-52.07")
+    assert told["interest"] == Decimal("-52.08")
     assert told["cash"] == -Decimal("49830.00")
 
 
@@ -91,7 +91,9 @@ def test_the_real_tools_accept_the_journals(shop: str, tmp_path: Path, since: tu
     assert "  Liabilities:Passes  2650.00 CNY" in text
     assert "  Liabilities:Passes  21120.00 CNY" in text
     assert ("2025-06-01 * " in text) == (not since), "the sale of a pass begins the journal"
-    checked = subprocess.run([Path(sys.executable).parent / "bean-check", bean], check=False, capture_output=True, text=True)
+    checked = subprocess.run(
+        [Path(sys.executable).parent / "bean-check", bean], check=False, capture_output=True, text=True
+    )
     assert not checked.returncode, checked.stdout + checked.stderr
     book = export(shop, "hledger", tmp_path / "books.journal", *since)
     if which("hledger") is None:
@@ -115,10 +117,12 @@ def test_the_journal_of_the_finance_system_has_them_too(shop: str, tmp_path: Pat
     )
     assert passes == 0
     paid = sum(Decimal(row["amount"]) for row in told if row["credit"] == "Equity:Books:Xrefunds")
-    assert paid == Decimal("23822.07")
+    assert paid == Decimal("23822.08")
     bean = tmp_path / "entries.beancount"
     run("--db", shop, "liability", "journal", "beancount", *period, "--output", str(bean))
-    checked = subprocess.run([Path(sys.executable).parent / "bean-check", bean], check=False, capture_output=True, text=True)
+    checked = subprocess.run(
+        [Path(sys.executable).parent / "bean-check", bean], check=False, capture_output=True, text=True
+    )
     assert not checked.returncode, checked.stdout + checked.stderr
 
 

@@ -97,11 +97,12 @@ def test_a_refund_is_refused_with_the_command_that_settles_the_debt(tmp_path: Pa
     assert refused.message.startswith("30.00 GBP is owed; settle it first: stampbook topup customer 30.00 --asset GBP")
     program, db = tmp_path / "program.toml", f"sqlite:///{tmp_path}/books.db"
     program.write_text(HEAD.format(policy=""), encoding="utf-8")
-    run("--db", db, "init", str(program))
+    run("--db", db, "init")
+    run("--db", db, "apply", str(program))
     for event in (
         ("topup", "customer", "100.00", "--id", "t"),
         ("spend", "customer", "30.00"),
-        ("post", "topup.charged_back", "customer", "--field", "about=t"),
+        ("post", "topup.charged_back", "customer", "about=t"),
         ("topup", "customer", "50.00"),
         ("topup", "customer", "30.00", "--asset", "GBP", "--debt", "repay"),
         ("refund", "request", "customer"),

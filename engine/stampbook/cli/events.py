@@ -28,7 +28,9 @@ _AMOUNT = click.argument("amount")
 @_AMOUNT
 @_ASSET
 @click.option("--tender", metavar="NAME", help="How it is paid: cash, card, bank transfer, …")
-@click.option("--debt", type=click.Choice(["keep", "repay"]), help="What it does with what is owed; as the program says.")
+@click.option(
+    "--debt", type=click.Choice(["keep", "repay"]), help="What it does with what is owed; as the program says."
+)
 @click.option("--buyer", type=click.Choice(["person", "organisation"]), help="Who buys.")
 @click.option("--sale-total", metavar="AMOUNT", help="What all comes to that is bought in one go.")
 @click.option("--identity", metavar="ID", help="Where it is kept who the buyer is; never the name itself.")

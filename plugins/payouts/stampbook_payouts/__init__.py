@@ -6,7 +6,19 @@ from bisect import bisect_right
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from stampbook import NEVER, AccountJoined, AccountParted, AccountParting, Due, Fact, Objection, PaidIn, Plugin, PluginError, hookimpl
+from stampbook import (
+    NEVER,
+    AccountJoined,
+    AccountParted,
+    AccountParting,
+    Due,
+    Fact,
+    Objection,
+    PaidIn,
+    Plugin,
+    PluginError,
+    hookimpl,
+)
 from stampbook_payouts.clauses import broken, cautions, clause_told, facts_with, least_ceiling, read_percent
 from stampbook_payouts.config import PayoutsConfig, card_of, sold_of
 from stampbook_payouts.events import (
@@ -19,7 +31,7 @@ from stampbook_payouts.events import (
     RefundRequested,
 )
 from stampbook_payouts.law import ALWAYS
-from stampbook_payouts.money_outside import PASS_SOLD, paid_told, sold_told
+from stampbook_payouts.money_outside import SALE, paid_told, sold_told
 from stampbook_payouts.packs import PACKS
 from stampbook_payouts.purchases import Purchases
 from stampbook_payouts.quoting import Terms
@@ -55,7 +67,7 @@ class Payouts(Plugin[PayoutsConfig]):
 
     Config = PayoutsConfig
     alone = True
-    beside_kinds = frozenset({PASS_SOLD, REFUND_PAID})
+    beside_kinds = frozenset({SALE, REFUND_PAID})
     commands = ("refund",)
     sole = "each would answer for the same balance"
 
@@ -182,7 +194,7 @@ class Payouts(Plugin[PayoutsConfig]):
 
     def beside(self, kind: str, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterator[Posting]:
         """Yield the money of passes, and interest, so that `refunds` comes to what was paid out."""
-        if kind == PASS_SOLD:
+        if kind == SALE:
             return sold_told(self.name, self.program.currency, remembered)
         money = self.program.asset(remembered.get("_currency", self.program.currency.code))
         return paid_told(self.name, money, postings, remembered)

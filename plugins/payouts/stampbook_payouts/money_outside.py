@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stampbook import Asset
 
-PASS_SOLD = "pass.sold"
+SALE = "pass.sold"
 PRICE = "_price"
 """Under this name the payment of a refund keeps what its pass had cost."""
 _CASH, _FEES, _INTEREST, _PASSES = "cash", "fees", "interest", "passes"
@@ -36,9 +36,7 @@ def sold_told(name: str, money: Asset, remembered: Mapping[str, str]) -> Iterato
         yield Posting(money.code, money.units(price), _CASH, _PASSES, f"{name}.pass")
 
 
-def paid_told(
-    name: str, money: Asset, postings: Sequence[Posting], remembered: Mapping[str, str]
-) -> Iterator[Posting]:
+def paid_told(name: str, money: Asset, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterator[Posting]:
     """Yield what of a refund that was paid no lot gave: of a pass all of it, and interest.
 
     Args:
@@ -57,4 +55,4 @@ def paid_told(
         yield Posting(money.code, interest, _INTEREST, REFUNDS, f"{name}.interest")
 
 
-__all__ = ["PASS_SOLD", "PRICE", "paid_told", "sold_told"]
+__all__ = ["PRICE", "SALE", "paid_told", "sold_told"]

@@ -68,8 +68,8 @@ class Chargeback(PluginConfig):
         Literal["owed", "followed"],
         Field(
             description="of a top-up that the account has given to another one since: owed by who gave it away, or "
-            "taken, and owed, where it is now. Where a card was claimed or replaced, or an account merged, it is always "
-            "taken where it is"
+            "taken, and owed, where it is now. Where a card was claimed or replaced, or an account merged, it is "
+            "always taken where it is"
         ),
     ] = "owed"
     closed: Annotated[

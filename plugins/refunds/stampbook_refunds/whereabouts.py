@@ -88,7 +88,7 @@ class Whereabouts:
             if status in {"open", "frozen"}:
                 self.successor = ""
             to = ""
-            leaves = any(TRANSFERS == posting.destination for posting in entry.postings)
+            leaves = any(posting.destination == TRANSFERS for posting in entry.postings)
             if leaves or status == "closed" or self.successor:
                 to = getattr(entry.event, "to", "")
             if to and (status == "closed" or self.successor):

@@ -95,6 +95,14 @@ def test_in_parts_the_income_of_the_shop_is_undone_first() -> None:
     assert (ledger.owed("GBP"), ledger.owed("points")) == ("40.00", "25")
 
 
+def test_news_from_before_the_closing_finds_the_same() -> None:
+    late = {**EVENTS[-1], "at": "2025-01-03T12:00"}
+    ledger = told(text())
+    assert ledger.post(**late).memo["remembered"]["owed"] == "30.00"
+    assert ledger.owed("GBP") == "40.00"
+    assert not findings(text(), [*EVENTS[:-1], late])
+
+
 def test_it_is_so_where_nothing_is_owed_at_all() -> None:
     ledger = told(text('rest = "let_go"', debt="false"))
     kept = ledger.post(**EVENTS[-1]).memo["remembered"]

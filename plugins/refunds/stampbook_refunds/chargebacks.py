@@ -128,7 +128,7 @@ class Chargebacks:
             asked: how much of it is taken back.
             asset: the currency.
             places: where the money went.
-            hop: through how many accounts it was followed.
+            hop: 0 where the money was paid in, else that of the event.
             lets_go: whether nobody owes anything.
         """
         terms = self._terms
@@ -144,7 +144,9 @@ class Chargebacks:
                 by_lot[number], rest = part, rest - part
         here = asked - rest
         for number in lots:
-            part = min(rest, max(0, places.forfeited(number)))
+            # Late news finds what was given up since still there, and has taken it above.
+            seen = by_lot.get(number, 0) if account.late else 0
+            part = min(rest, max(0, places.forfeited(number) - seen))
             undone = self._undone(account, number, part, asset)
             steps += undone
             rest -= part if undone else 0
@@ -168,11 +170,10 @@ class Chargebacks:
         if followed:
             steps.append(Remember(FOLLOWED, json.dumps(followed, sort_keys=True)))
         for place, (to, amount) in enumerate(amounts.items()):
-            again = hop + 1 if not hop and not place else hop + 2
-            data = {
-                "giver": account.ref, "asset": asset.code, "amount": amount, "parts": parts.get(to, []), "hop": again
-            }  # fmt: skip
-            steps.append(Message(to, "chargeback.followed", data, required=again == 1))
+            asks = not hop and not place  # one other account may refuse, for the chargeback to be refused with it
+            data = {"giver": account.ref, "asset": asset.code, "amount": amount, "parts": parts.get(to, [])}
+            data["hop"] = 1 if asks else hop + 2
+            steps.append(Message(to, "chargeback.followed", data, required=asks))
             steps.append(Remember(f"went on to {to}", asset.text(amount)))
         return _Taken(steps, by_lot, here, forfeited, on, rest)
 

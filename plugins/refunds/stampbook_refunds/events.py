@@ -53,7 +53,7 @@ class ChargebackFollowed(Event):
     """Money that was charged back where it was paid in, `giver`, is taken here, where it went on to.
 
     `parts` are by the position of the event there that sent it: how much other paid-in money that sent before, and how
-    much it was; what was spent before it went on is in none. `hop` is through how many accounts it was followed.
+    much it was; what was spent before it went on is in none. `hop` is 1 where a refusal here refuses the chargeback.
     """
 
     asset_field: ClassVar[str] = "asset"
@@ -69,11 +69,6 @@ class ChargebackFollowed(Event):
     amount: Annotated[int, Field(strict=True, gt=0)]
     parts: tuple[tuple[_Whole, _Whole, _Whole], ...] = ()
     hop: _Whole = 1
-
-    @property
-    def words(self) -> str:
-        """Of what was paid in where."""
-        return self.giver
 
 
 KINDS = (TopUpReturned, TopUpChargedBack, ChargebackFollowed)

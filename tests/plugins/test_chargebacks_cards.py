@@ -214,6 +214,20 @@ def test_where_the_account_that_claimed_it_is_closed_the_program_decides(closed:
     shop.proved()
 
 
+def test_what_the_account_that_claimed_it_gave_up_to_the_shop_is_owed_by_nobody() -> None:
+    shop = Shop('closed = "reopen"')
+    shop.text = shop.text.replace("debt = true", 'debt = true\non_close = "forfeit"')
+    shop.ledger = Ledger(shop.text)
+    shop.sell()
+    shop.done("account.opened", "ann")
+    shop.done("card.claimed", to="ann")
+    shop.done("spend", "ann", amount="30.00")
+    shop.done("account.closed", "ann")
+    assert shop.charged().accepted
+    assert shop.standing("ann") == ("0.00", "30.00", "frozen")
+    shop.proved()
+
+
 def test_news_from_before_the_claim_says_what_to_do() -> None:
     shop = claimed()
     [refused] = shop.charged(at="2025-03-01T02:30").objections

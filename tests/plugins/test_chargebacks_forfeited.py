@@ -180,3 +180,4 @@ def test_income_debt_and_what_is_left_come_to_what_was_charged_back(steps: list[
         assert income >= 0, "no more income is undone than there was"
         assert back <= 100_00
     assert not findings(program, sent)
+    assert not findings(program, sent, 1)

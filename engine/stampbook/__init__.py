@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from stampbook.orders import Line as Line
     from stampbook.orders import Order as Order
     from stampbook.outcomes import Outcome as Outcome
+    from stampbook.owing import settling as settling
     from stampbook.periods import NEVER as NEVER
     from stampbook.periods import Calendar as Calendar
     from stampbook.periods import Period as Period
@@ -259,6 +260,7 @@ _ROOMS = {
     "periods": ("NEVER", "Calendar", "Period", "Window"),
     "names": ("EventText",),
     "orders": ("Line", "Order"),
+    "owing": ("settling",),
     "plugin": ("Plugin", "PluginConfig"),
     "proposals": (
         "Debt",

@@ -22,6 +22,13 @@ class AssetTable(BaseModel):
     debt: Annotated[bool, Field(strict=True, description="whether an account may owe it, as its own negative lot")] = (
         False
     )
+    topup_debt: Annotated[
+        Literal["keep", "repay"],
+        Field(
+            description="of a currency that may be owed: what a top-up that does not say so itself (`debt`) does with "
+            "a debt. It stays, and all of the top-up may be spent; or the top-up repays it first"
+        ),
+    ] = "keep"
     spend_order: Annotated[
         tuple[Literal["priority", "expiry", "bonus_first", "paid_first", "effective", "created"], ...] | None,
         Field(
@@ -60,6 +67,12 @@ class AssetTable(BaseModel):
         ),
     ] = "protect"
     extend_by: Annotated[PeriodText | None, Field(description="for held_expired = 'extend'")] = None
+
+    @model_validator(mode="after")
+    def _repays(self) -> AssetTable:
+        if self.topup_debt == "repay" and not self.debt:
+            refuse("topup_debt = 'repay' goes with debt = true: else nothing is owed")
+        return self
 
     @model_validator(mode="after")
     def _extends(self) -> AssetTable:

@@ -16,7 +16,7 @@ from stampbook.gathering import Gathered
 from stampbook.journal import encoded, recorded, seal
 from stampbook.leasing import Purse
 from stampbook.ledger import Decision, Entry, Message, Objection, canonical
-from stampbook.looking_back import check_same, earlier_named, history_of
+from stampbook.looking_back import check_same, earlier_named, history_of, history_with_lots
 from stampbook.moves import MovesNotLoadedError
 from stampbook.outcomes import FAILED, MALFORMED, Outcome, outcome_of
 from stampbook.periods import DAY, NEVER
@@ -350,7 +350,7 @@ class Batch(Gathered):
         if event.at < other.clock:
             self.load_expired([other.id])
             self.load_moves([other.id])
-        other.history = history_of(self, other) if event.of_history else None
+        other.history = history_with_lots(self, other) if event.of_history else None
         return other, event
 
     def fetched(self, ref: str, at: int) -> Account | None:

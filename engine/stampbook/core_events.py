@@ -47,6 +47,7 @@ from stampbook.ledger import (
 )
 from stampbook.lots import DEBT, PAID
 from stampbook.maturing import completed, described, segment_changed
+from stampbook.owing import repay_out_of, settling
 from stampbook.paying import pay_for
 from stampbook.periods import NEVER
 from stampbook.returning import cancelled, returned
@@ -115,7 +116,7 @@ def _unfrozen(draft: Draft, _: Past | None) -> None:
 
 
 def _closed(draft: Draft, _: Past | None) -> None:
-    draft.status = CLOSED
+    draft.status, event = CLOSED, draft.event
     assets, file = draft.registry.context.assets, draft.registry.file
     if any(hold.remaining for hold in draft.account.holds.values()):
         draft.object("open_holds", "something is held; capture or void it first")
@@ -126,7 +127,8 @@ def _closed(draft: Draft, _: Past | None) -> None:
         table = file.assets.get(lot.asset)
         policy = (table and table.on_close) or ("refuse" if asset.is_currency else "forfeit")
         if lot.kind == DEBT:
-            draft.object("debt", f"{amount_text(-lot.remaining, asset)} is owed")
+            owed = -lot.remaining
+            draft.object("debt", f"{amount_text(owed, asset)} is owed; {settling(event.account, asset, owed)}")
         elif policy == "refuse":
             draft.object("balance_left", f"{amount_text(lot.remaining, asset)} is left in lot {lot.number}")
         elif not lot.held:
@@ -145,8 +147,11 @@ def _topup(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, TopUp)  # noqa: S101 - narrows for the type checker
     event = draft.event
     asset = event.currency or draft.registry.context.currency.code
-    lot = draft.open((asset, PAID, event.at, NEVER, 0))
-    draft.postings.append(Posting(asset, event.amount, CASH, lot, "topup"))
+    repays = event.debt == "repay" if event.debt else asset in draft.registry.context.repaid
+    left = event.amount - (repay_out_of(draft, asset, event.amount, CASH, "topup") if repays else 0)
+    if left:
+        lot = draft.open((asset, PAID, event.at, NEVER, 0))
+        draft.postings.append(Posting(asset, left, CASH, lot, "topup"))
 
 
 def _spend(draft: Draft, _: Past | None) -> None:

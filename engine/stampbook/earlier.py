@@ -130,6 +130,12 @@ class Happened:
         )
 
     @property
+    def status(self) -> str:
+        """What it made of the account: ``open``, ``frozen`` or ``closed``; empty where it left it as it was."""
+        effects = self._entry.effects
+        return (orjson.loads(effects).get("status") or "") if b'"status":' in effects else ""
+
+    @property
     def came(self) -> tuple[tuple[int, int, int], ...]:
         """What a return brought back, by line: its number, the quantity in millionths, and the value in money units."""
         effects = self._entry.effects

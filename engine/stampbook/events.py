@@ -123,10 +123,15 @@ class PaidIn(Event):
 
 
 class TopUp(PaidIn):
-    """Money was paid in for stored value; `tender` is how."""
+    """Money was paid in for stored value; `tender` is how.
+
+    With `debt` it says what it does with what the account owes: ``repay`` it first, or ``keep`` it; the program says
+    where it does not (`topup_debt` of the asset).
+    """
 
     type: Literal["topup"] = "topup"
     tender: Name | None = None
+    debt: Literal["keep", "repay"] | None = None
     channel: Annotated[str, Field(max_length=255)] = ""
     store: Annotated[str, Field(max_length=255)] = ""
     reason: Text = ""

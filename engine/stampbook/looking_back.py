@@ -98,6 +98,12 @@ class _InBooks:
         return event_of(entry, self._judge_of(entry))
 
 
+def history_with_lots(batch: Batch, account: Account) -> tuple[Happened, ...]:
+    """Return the same, with the lots at hand of which something expired: what looks back may put that right."""
+    batch.load_expired([account.id])
+    return history_of(batch, account)
+
+
 def check_same(data: Mapping[str, Any], entry: Entry, reader: EventReader) -> None:
     """Check that an event that was sent again says what it said.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from stampbook.ledger import HoldChange
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stampbook.account import Hold
+    from stampbook.amounts import Asset
     from stampbook.draft import Draft
     from stampbook.lots import Lot
 
@@ -46,6 +48,29 @@ def repay_first(draft: Draft) -> None:
             _tell(draft, posting.asset, gone)
     if repaid:
         draft.memo["repaid"] = repaid
+
+
+def repay_out_of(draft: Draft, asset: str, amount: int, source: str, rule: str) -> int:
+    """Let units out of a book repay what is owed, up to an amount, and return how many do."""
+    gone = sum([part for _, part in draft.repay(asset, amount, source, rule)])
+    if gone:
+        _tell(draft, asset, gone)
+    return gone
+
+
+def settling(ref: str, asset: Asset, units: int) -> str:
+    """Say how an account gets rid of a debt, as a part of a sentence for operators: with which commands.
+
+    Args:
+        ref: the account.
+        asset: what is owed.
+        units: how much, in smallest units.
+    """
+    what = f"{quote(ref)} {asset.text(units)} --asset {quote(asset.code)}"
+    let_go = f"stampbook adjust {what} --reason WHY"
+    if not asset.is_currency:
+        return f"settle it first: {let_go}"
+    return f"settle it first: stampbook topup {what} --debt repay; or let go of it: {let_go}"
 
 
 def release(draft: Draft, hold: Hold, action: str, units: Sequence[tuple[int, int]]) -> None:

@@ -94,7 +94,8 @@ def test_a_card_knows_whether_it_is_a_bearers() -> None:
     ledger = shop("cn-single-purpose-card", amount="1000.00", currency="CNY", refunds="balance", more="")
     more = {"account": ONE, "tender": "cash"}
     refused = ledger.post(type="card.topped_up", amount="0.01", **more)
-    assert refused.objections[0].message.endswith("and 1000.00 CNY is the most (单用途商业预付卡管理办法 Art. 18)")
+    told = refused.objections[0].message
+    assert told.endswith("and 1000.00 CNY is the most (单用途商业预付卡管理办法 Art. 18); nothing more is possible")
     ledger.post(type="account.opened", account="ann")
     ledger.post(type="card.claimed", account=ONE, to="ann", value="stays")
     assert ledger.post(type="card.topped_up", amount="4000.00", **more).accepted
@@ -105,7 +106,7 @@ def test_the_terms_of_registered_cards_let_no_bearer_card_hold_more() -> None:
     more = 'ceiling = "5000.00"'
     ledger = shop("cn-single-purpose-card", amount="1000.00", currency="CNY", refunds="balance", more=more)
     [refused] = ledger.post(type="card.topped_up", account=ONE, amount="0.01", tender="card").objections
-    assert refused.message.endswith("and 1000.00 CNY is the most (单用途商业预付卡管理办法 Art. 18)")
+    assert refused.message.endswith("is the most (单用途商业预付卡管理办法 Art. 18); nothing more is possible")
     lower = 'ceiling = "999.99"'
     ledger = shop("cn-single-purpose-card", amount="1000.00", currency="CNY", refunds="balance", more=lower)
     assert ledger.balance("CNY", account=ONE) == "0.00"

@@ -17,6 +17,7 @@ from stampbook.replay import state
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
 from tests.effort import examples
+from tests.plugins.cards import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,9 +31,11 @@ name = "Money"
 currency = "GBP"
 open_accounts = "on first event"
 [assets.GBP]
+debt = true
 over_capture = "20%"
 after_capture = "keep"
 [assets.EUR]
+debt = true
 [[plugin]]
 use = "stored_value"
 [[plugin.bonus]]
@@ -47,6 +50,14 @@ to = "EUR"
 rate = "0.85"
 [[plugin]]
 use = "refunds"
+points_spent = "debt"
+[plugin.chargeback]
+freeze = false
+given_away = "followed"
+[[plugin]]
+use = "cards"
+prefix = "6035"
+length = 12
 [[plugin]]
 use = "payouts"
 packs = ["contract"]
@@ -79,7 +90,9 @@ class Money(RuleBasedStateMachine):
         super().__init__()
         self.books, self.now = Ledger(PROGRAM), START
         self.events: list[dict[str, Any]] = []
+        self.topups: dict[str, list[Any]] = {}
         self.bought: dict[str, dict[str, Any]] = {}
+        self.cards: list[str] = []
         self.holds: dict[str, tuple[str, str]] = {}
         self.asked: list[tuple[str, str]] = []
         self.paid_in: Counter[str] = Counter()
@@ -110,9 +123,13 @@ class Money(RuleBasedStateMachine):
         account = self.books.engine.account(ref) if any(each["account"] == ref for each in self.events) else None
         return [] if account is None else [*account.lots.values()]
 
+    @property
+    def everyone(self) -> list[str]:
+        return [*REFS, *self.cards]
+
     def sums(self) -> Sums:
         found: Sums = Counter()
-        for ref in REFS:
+        for ref in self.everyone:
             for lot in self.lots(ref):
                 found[lot.asset, lot.kind] += lot.remaining
         return found
@@ -126,10 +143,65 @@ class Money(RuleBasedStateMachine):
 
     @rule(ref=refs, asset=currencies, amount=amounts, later=hours)
     def topup(self, ref: str, asset: str, amount: int, later: int) -> None:
-        assert self.tell("topup", ref, later, amount=text(amount), currency=asset).accepted
+        self.pay_in(ref, asset, amount, later, "keep")
+
+    @rule(ref=refs, asset=currencies, amount=amounts, later=hours)
+    def topup_that_repays(self, ref: str, asset: str, amount: int, later: int) -> None:
+        self.pay_in(ref, asset, amount, later, "repay")
+
+    def pay_in(self, ref: str, asset: str, amount: int, later: int, debt: str) -> None:
+        assert self.tell("topup", ref, later, amount=text(amount), currency=asset, debt=debt).accepted
         self.paid_in[asset] += amount
+        self.topups[self.last] = [ref, asset, amount]
         gift = amount // 10 if asset == "GBP" and amount >= LEAST_FOR_GIFT else 0
-        assert self.change() == {(asset, "paid"): amount, **({(asset, "bonus"): gift} if gift else {})}
+        assert self.moved(asset) == amount + gift
+        if debt == "keep":
+            assert self.change().get((asset, "paid"), 0) == amount, "a debt is left as it is"
+
+    @precondition(lambda self: ONE not in self.cards)
+    @rule(amount=amounts, later=hours)
+    def sell_a_card(self, amount: int, later: int) -> None:
+        assert self.tell("card.issued", ONE, later).accepted
+        self.cards.append(ONE)
+        assert self.tell("card.activated", ONE, 0, amount=text(amount), tender="card").accepted
+        self.paid_in["GBP"] += amount
+        self.topups[self.last] = [ONE, "GBP", amount]
+
+    @precondition(lambda self: self.cards)
+    @rule(amount=amounts, later=hours)
+    def spend_from_the_card(self, amount: int, later: int) -> None:
+        outcome = self.tell("card.spent", ONE, later, amount=text(amount))
+        assert self.moved("GBP") == (-amount if outcome.accepted else 0)
+
+    @precondition(lambda self: self.cards)
+    @rule(ref=refs, later=hours)
+    def claim_the_card(self, ref: str, later: int) -> None:
+        owed = self.sums()["GBP", "debt"]
+        self.tell("card.claimed", ONE, later, to=ref)
+        assert self.moved("GBP") == 0
+        assert self.sums()["GBP", "debt"] >= owed, "what arrives may repay"
+
+    @rule(data=st.data(), amount=st.none() | amounts, later=hours)
+    def charge_back(self, data: st.DataObject, amount: int | None, later: int) -> None:
+        name = data.draw(st.sampled_from(sorted(self.topups)))
+        ref, asset, left = self.topups[name]
+        fields = {} if amount is None else {"amount": text(amount)}
+        outcome = self.tell("topup.charged_back", ref, later, about=name, **fields)
+        back = left if amount is None else amount
+        assert outcome.accepted == (0 < back <= left)
+        if outcome.accepted:
+            self.topups[name][2] -= back
+            bonus = sum(
+                posting.amount
+                for entry in self.heard()
+                for posting in entry.postings
+                if posting.destination == "promotion"
+            )
+            assert self.moved(asset) == -back - bonus, "all of it is taken, or owed, on one account or another"
+
+    def heard(self) -> list[Any]:
+        """Return the entries of the last event, wherever it was heard of."""
+        return [entry for ref in self.everyone for entry in self.books.journal(ref) if entry.id == self.last]
 
     @rule(ref=refs, asset=currencies, amount=amounts, later=hours)
     def spend(self, ref: str, asset: str, amount: int, later: int) -> None:
@@ -170,7 +242,8 @@ class Money(RuleBasedStateMachine):
             return
         before, name = self.before, self.last
         assert self.tell("return", ref, 0, purchase=name, currency=asset).accepted
-        if not any(lot.asset == asset and lot.expires_at <= self.instant() for lot in self.lots(ref)):
+        over = any(lot.asset == asset and lot.expires_at <= self.instant() for lot in self.lots(ref))
+        if not over and not before[asset, "debt"]:
             assert +self.sums() == +before, "a full return undoes its purchase"
 
     def instant(self) -> int:
@@ -205,7 +278,9 @@ class Money(RuleBasedStateMachine):
     def give(self, ref: str, asset: str, amount: int, later: int) -> None:
         to = "bob" if ref == "ann" else "ann"
         self.tell("transfer", ref, later, to=to, asset=asset, amount=text(amount))
-        assert self.change() == {}, "a transfer keeps each kind as much as it was"
+        assert self.moved(asset) == 0
+        if not self.before[asset, "debt"]:
+            assert self.change() == {}, "a transfer keeps each kind as much as it was"
 
     @rule(ref=refs, amount=amounts, later=hours)
     def exchange(self, ref: str, amount: int, later: int) -> None:
@@ -242,7 +317,8 @@ class Money(RuleBasedStateMachine):
     def nothing_is_below_zero_and_holds_are_of_lots(self) -> None:
         for ref in REFS:
             lots = self.lots(ref)
-            assert all(0 <= lot.held <= lot.remaining for lot in lots)
+            assert all(0 <= lot.held <= lot.remaining for lot in lots if lot.kind != "debt")
+            assert all(lot.remaining <= 0 for lot in lots if lot.kind == "debt")
             held: Counter[int] = Counter()
             for hold in self.books.engine.account(ref).holds.values():
                 held.update(dict(hold.left))
@@ -255,7 +331,7 @@ class Money(RuleBasedStateMachine):
     @invariant()
     def all_that_is_gone_from_lots_is_in_books(self) -> None:
         books: Counter[str] = Counter()
-        for ref in REFS:
+        for ref in self.everyone:
             for entry in self.books.journal(ref):
                 for posting in entry.postings:
                     for end, sign in ((posting.source, -1), (posting.destination, 1)):
@@ -270,7 +346,7 @@ class Money(RuleBasedStateMachine):
             engine.process(self.events)
             list(engine.tick(self.instant()))
             assert not list(verify(engine).findings)
-            for ref in REFS:
+            for ref in self.everyone:
                 lots = state(engine, ref, as_of=self.instant()).lots.values()
                 assert told(lots) == told(self.lots(ref))
 

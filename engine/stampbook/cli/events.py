@@ -28,6 +28,9 @@ _AMOUNT = click.argument("amount")
 @_AMOUNT
 @_ASSET
 @click.option("--tender", metavar="NAME", help="How it is paid: cash, card, bank transfer, …")
+@click.option(
+    "--debt", type=click.Choice(["keep", "repay"]), help="What it does with what is owed; as the program says."
+)
 @click.option("--buyer", type=click.Choice(["person", "organisation"]), help="Who buys.")
 @click.option("--sale-total", metavar="AMOUNT", help="What all comes to that is bought in one go.")
 @click.option("--identity", metavar="ID", help="Where it is kept who the buyer is; never the name itself.")
@@ -40,6 +43,9 @@ def topup(run: Run, ref: str, amount: str, asset: str | None, reason: str, opera
     AMOUNT is in whole units, such as 50.00, of the program's currency. The amount becomes a lot of its own, of
     the kind "paid". What the program grants for top-ups is posted with it. Laws on prepaid cards may ask who pays
     much in one go, and how: --tender, --buyer, --sale-total and --identity say so.
+
+    What the account owes stays owed unless the program says otherwise (topup_debt); with --debt repay the top-up
+    repays it first, and the rest may be spent.
     """
     send(run, "topup", ref, amount=amount, currency=asset, reason=reason, operator=operator, **sent)
 

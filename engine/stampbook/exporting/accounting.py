@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from stampbook.exporting.chart import OPENING, POINTS, STORED_VALUE, Chart, book_account
@@ -51,17 +52,17 @@ def write_journal(
         beside: tells what moved beside what lots hold.
     """
     writer = _Writer(stream, DIALECTS[dialect](), Chart(assets), context, beside)
-    start = span.since if span.since > -NEVER else first_posted(session)
-    if start is None or start >= NEVER:
-        start = 0
+    start = span.since
+    if start <= -NEVER:
+        begun = [first_posted(session), *(entry.at for entry, _ in islice(beside.all(Span()), 1))]
+        start = min((at for at in begun if at is not None and at < NEVER), default=0)
     writer.begin(start)
     writer.declare(session)
     if span.since > -NEVER:
         writer.carry_forward(balances(session, span.since))
     for item in journal_stream(session, "happened", span):
         tick()
-        if item.entry.postings:
-            writer.write(item)
+        writer.write(item)
     writer.end(balances(session, span.until))
     return writer.count
 
@@ -131,15 +132,18 @@ class _Writer:
         ]
 
     def write(self, item: Journalled) -> None:
-        """Write one journal entry; where a month ended before it, assert what there was then."""
+        """Write one journal entry that moved something; where a month ended before it, assert what there was then."""
         entry = item.entry
+        postings = (*entry.postings, *self._beside.of(entry))
+        if not postings:
+            return
         # A clock that is turned back over midnight must not turn back the dates.
         day = max(self._today, self._date(entry.at))
         if (day.year, day.month) != (self._today.year, self._today.month):
             self._month_ends(day)
         self._today = day
         legs: list[Leg] = []
-        for asset, amount, source, destination, rule in (*entry.postings, *self._beside.of(entry)):
+        for asset, amount, source, destination, rule in postings:
             notes = (("rule", rule),) if rule else ()
             legs += self._legs(
                 self._end(item, source, asset), self._end(item, destination, asset), asset, amount, notes

@@ -1,4 +1,4 @@
-"""What events moved between books beside what lots hold, as their plugins tell it: interest that was paid, say."""
+"""What events moved between books beside what lots hold, as their plugins tell it: interest, the price of a pass."""
 
 from __future__ import annotations
 

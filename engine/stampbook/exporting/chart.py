@@ -33,6 +33,7 @@ _BOOKS = {
     TRANSFERS: "Equity:Transfers",
     EXCHANGE: "Equity:Exchange",
     "interest": "Expenses:Interest",
+    "passes": "Liabilities:Passes",
 }
 _UNSAFE = re.compile(r"[^A-Za-z0-9]")
 _PLAIN_START = re.compile(r"[A-WYZ0-9]")

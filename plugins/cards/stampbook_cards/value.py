@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook import Deposit, Objection, Posting, PutBack
+from stampbook_cards.card_numbers import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,8 @@ def everything(account: AccountView, rule: str) -> Iterator[Posting | Objection]
         yield Objection("open_holds", "something is held on the card; capture or void it first")
     for lot in account.lots:
         if lot.remaining < 0:
-            yield Objection("debt", "the card owes something")
+            how = f"stampbook card topup {number_of(account.ref)} AMOUNT --tender NAME"
+            yield Objection("debt", f"the card owes something; top it up first, which repays it: {how}")
         else:
             yield Posting(lot.asset, lot.remaining, lot.number, TRANSFERS, rule)
 

@@ -6,7 +6,19 @@ from bisect import bisect_right
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from stampbook import NEVER, Due, Fact, Objection, PaidIn, Plugin, PluginError, Posting, hookimpl
+from stampbook import (
+    NEVER,
+    AccountJoined,
+    AccountParted,
+    AccountParting,
+    Due,
+    Fact,
+    Objection,
+    PaidIn,
+    Plugin,
+    PluginError,
+    hookimpl,
+)
 from stampbook_payouts.cash import Cash
 from stampbook_payouts.clauses import broken, cautions, clause_told, facts_with, least_ceiling, read_percent
 from stampbook_payouts.config import PayoutsConfig, card_of, sold_of
@@ -20,25 +32,27 @@ from stampbook_payouts.events import (
     RefundRequested,
 )
 from stampbook_payouts.law import ALWAYS
+from stampbook_payouts.money_outside import SALE, paid_told, sold_told
 from stampbook_payouts.packs import PACKS
 from stampbook_payouts.purchases import Purchases
 from stampbook_payouts.quoting import Terms
 from stampbook_payouts.requests import Quotes
 from stampbook_payouts.selling import Selling, misplaced
 from stampbook_payouts.steps import Steps, sold
-from stampbook_payouts.story import REFUND_PAID, REFUNDS
+from stampbook_payouts.story import REFUND_PAID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import click
 
-    from stampbook import AccountView, Earlier, Event, MoneyEnds, MoneyHeld, Transaction
+    from stampbook import AccountView, Earlier, Event, MoneyEnds, MoneyHeld, Posting, Transaction
 
 __all__ = ["Payouts"]
 
 _CARDS = "card:"
 """How the refs of the accounts of cards begin."""
+_MERGERS = (AccountJoined, AccountParted, AccountParting)
 _STATES = {
     RefundRequested: "requested",
     RefundApproved: "approved",
@@ -55,7 +69,7 @@ class Payouts(Plugin[PayoutsConfig]):
 
     Config = PayoutsConfig
     alone = True
-    beside_kinds = frozenset({REFUND_PAID})
+    beside_kinds = frozenset({SALE, REFUND_PAID})
     commands = ("refund",)
     sole = "each would answer for the same balance"
 
@@ -188,12 +202,12 @@ class Payouts(Plugin[PayoutsConfig]):
             return []
         return [Due(int(last.value), "refund.lapsed", f"refund.lapsed:{account.ref}", {"request": last.reason})]
 
-    def beside(self, kind: str, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterator[Posting]:  # noqa: ARG002 - there is one
-        """Yield the interest that was paid with a refund, so that `refunds` comes to what was paid out."""
+    def beside(self, kind: str, postings: Sequence[Posting], remembered: Mapping[str, str]) -> Iterator[Posting]:
+        """Yield the money of passes, and interest, so that `refunds` comes to what was paid out."""
+        if kind == SALE:
+            return sold_told(self.name, self.program.currency, remembered)
         money = self.program.asset(remembered.get("_currency", self.program.currency.code))
-        units = money.units(remembered.get("_interest", "0"))
-        if units and any(each.destination == REFUNDS and each.asset == money.code for each in postings):
-            yield Posting(money.code, units, "interest", REFUNDS, f"{self.name}.interest")
+        return paid_told(self.name, money, postings, remembered)
 
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterable[Objection]:
@@ -202,6 +216,9 @@ class Payouts(Plugin[PayoutsConfig]):
             yield from self._selling.objections(event, account)
             if self.config.cards == "bearer" or not account.ref.startswith(_CARDS):
                 yield from self._purchases.objections(event, transaction, account, self._facts_of(account))
+        # What was on a lost card goes on to the new one, and two accounts of one customer may become one.
+        elif transaction.opened and not account.ref.startswith(_CARDS) and not isinstance(event, _MERGERS):
+            yield from self._purchases.above(transaction, account, self._facts_of(account))
 
 
 def _units(text: str | None, plugin: Payouts) -> int | None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from stampbook_payouts.law import Pack
 
 _PAID = "paid"
+_COMES_FROM = ("cash", "transfers", "exchange")
+"""Books out of which paid-in money comes that an account did not hold before."""
 _ASKED = ("real_name", "no_cash")
 
 
@@ -56,31 +58,46 @@ class Purchases:
             account: into which.
             facts: what is so of the card.
         """
+        yield from self.above(transaction, account, facts)
         money = self._program.asset(event.currency or self._program.currency.code)
-        yield from self._above(transaction, account, facts, money)
         yield from self._in_one_go(event, account, facts, money)
+
+    def above(self, transaction: Transaction, account: AccountView, facts: frozenset[str]) -> Iterator[Objection]:
+        """Yield why an account may not get so much more of paid-in money, and how much more it may get.
+
+        It is paid in, arrives from a card or another account, or is had for another currency.
+
+        Args:
+            transaction: what moves.
+            account: that gets it.
+            facts: what is so of the card that it is, or stands for.
+        """
+        for code in dict.fromkeys(lot.asset for lot in transaction.opened if lot.kind == _PAID):
+            yield from self._above(transaction, account, facts, self._program.asset(code))
 
     def _above(
         self, transaction: Transaction, account: AccountView, facts: frozenset[str], money: Asset
     ) -> Iterator[Objection]:
         most = self._ceiling if money == self._program.currency else None
         cite = "the terms of the program"
-        of_law = least_ceiling(self._packs, facts, money, account.day)
-        if of_law is not None and (most is None or of_law[0] < most):  # the terms are of another kind of card
-            most, cite = of_law[0], of_law[1].cite
-        if most is None:
-            return
-        there = sum(lot.remaining for lot in account.lots if lot.asset == money.code and lot.kind == _PAID)
+        opened = {lot.number for lot in transaction.opened if lot.kind == _PAID and lot.asset == money.code}
         more = sum(
             posting.amount
             for posting in transaction.postings
-            if posting.source == "cash" and posting.asset == money.code
+            if posting.destination in opened and posting.source in _COMES_FROM
         )
-        if there + more > most:
-            told = (
-                f"the card would hold {money.text(there + more)} of paid-in money, and {money.told(most)} is the most"
-            )
-            yield Objection("card_limit", f"{told} ({cite})")
+        if not more:
+            return
+        of_law = least_ceiling(self._packs, facts, money, account.day)
+        if of_law is not None and (most is None or of_law[0] < most):  # the terms are of another kind of card
+            most, cite = of_law[0], of_law[1].cite
+        there = sum(lot.remaining for lot in account.lots if lot.asset == money.code and lot.kind == _PAID)
+        if most is None or there + more <= most:
+            return
+        told = f"the card would hold {money.text(there + more)} of paid-in money, and {money.told(most)} is the most"
+        room = max(0, most - there)
+        possible = f"{money.told(room)} more is possible" if room else "nothing more is possible"
+        yield Objection("card_limit", f"{told} ({cite}); {possible}")
 
     def _in_one_go(
         self, event: PaidIn, account: AccountView, facts: frozenset[str], money: Asset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stampbook import Objection, Remember
+from stampbook import Objection, Remember, settling
 from stampbook_payouts.events import PassSold, RefundRequested
 from stampbook_payouts.law import Case
 from stampbook_payouts.passes import quote_of_sessions, quote_of_term
@@ -15,7 +15,11 @@ from stampbook_payouts.story import DEBT, REFUND_PAID, told
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from stampbook import AccountView, Calendar, Earlier, Happened, Lot
+    from stampbook import AccountView, Asset, Calendar, Earlier, Happened, Lot
+
+
+_CARDS = "card:"
+"""How the refs of the accounts of cards begin."""
 
 
 def balance_mark(lots: Iterable[Lot]) -> str:
@@ -28,15 +32,19 @@ def usable(account: AccountView, asset: str) -> list[Lot]:
     return [lot for lot in account.lots if lot.asset == asset and lot.usable(account.at) > 0]
 
 
-def in_the_way(account: AccountView, lots: Iterable[Lot]) -> Iterator[Objection]:
+def in_the_way(account: AccountView, lots: Iterable[Lot], money: Asset) -> Iterator[Objection]:
     """Yield why nothing of some lots can be refunded as things stand."""
     lots = list(lots)
     if account.late:
         yield Objection("later_news", "more has happened on the account since; ask again as of now")
     if any(lot.held for lot in lots):
         yield Objection("open_holds", "some of it is set aside or frozen; capture, void or unfreeze it first")
-    if any(lot.kind == DEBT for lot in lots):
-        yield Objection("debt", "the account owes money; that is settled first")
+    if owed := sum(-lot.remaining for lot in lots if lot.kind == DEBT):
+        how = settling(account.ref, money, owed)
+        if account.ref.startswith(_CARDS):
+            number = account.ref.removeprefix(_CARDS)
+            how = f"settle it first: stampbook card topup {number} {money.text(owed)} --tender NAME"
+        yield Objection("debt", f"{money.told(owed)} is owed; {how}")
 
 
 def lots_of_sale(account: AccountView, sale: int) -> list[Lot]:

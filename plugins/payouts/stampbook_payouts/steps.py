@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook import Deposit, Objection, Posting, Remember
-from stampbook_payouts.events import RefundApproved, RefundPaid, RefundRejected, RefundRequested
+from stampbook_payouts.events import PassSold, RefundApproved, RefundPaid, RefundRejected, RefundRequested
 from stampbook_payouts.law import CashOut
+from stampbook_payouts.money_outside import PRICE
 from stampbook_payouts.quoting import Quote
 from stampbook_payouts.requests import balance_mark, has_moved, in_the_way, is_paid_out, kept, lots_of_sale
 from stampbook_payouts.settling import settled
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stampbook import AccountView, Context, Earlier, Lot, Period
-    from stampbook_payouts.events import PassSold
     from stampbook_payouts.quoting import Terms
     from stampbook_payouts.requests import Quotes
 
@@ -50,7 +50,7 @@ class Steps:
     ) -> Iterator[Objection | Remember]:
         """Yield what is kept of the quote, or why there is none."""
         lots = self._concerned(account, None if earlier is None or not event.about else earlier.seq)
-        objections = list(in_the_way(account, lots))
+        objections = list(in_the_way(account, lots, self._program.currency))
         if objections:
             yield from objections
             return
@@ -101,6 +101,9 @@ class Steps:
         if sale is not None:
             if is_paid_out(account.history, sale):
                 yield Objection("refund_paid", "it was refunded before, by another request")
+            sold = next((entry.event for entry in account.history if entry.seq == sale), None)
+            if isinstance(sold, PassSold):
+                yield Remember(PRICE, self._program.currency.text(sold.price))
             for lot in lots:
                 yield Posting(lot.asset, lot.remaining, lot.number, "refunds", self._rule)
             return

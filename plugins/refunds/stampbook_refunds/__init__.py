@@ -17,13 +17,14 @@ from stampbook import (
     hookimpl,
     portion,
 )
+from stampbook_refunds.chargebacks import NO_CHARGEBACKS
 from stampbook_refunds.config import RefundsConfig
 from stampbook_refunds.events import KINDS
 from stampbook_refunds.reckoning import taken_back
 from stampbook_refunds.rules import put_back
 from stampbook_refunds.taking import Taker
 from stampbook_refunds.tenders import Policy, shares
-from stampbook_refunds.topups import NO_CHARGEBACKS, TopUps
+from stampbook_refunds.topups import TopUps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from stampbook import AccountView, Earlier, Event, Lot, Paid, RefundRequest
 
 __all__ = ["Refunds"]
+
+_CARDS = "card:"
+"""How the refs of the accounts of cards begin."""
 
 
 class Refunds(Plugin[RefundsConfig]):
@@ -66,6 +70,9 @@ class Refunds(Plugin[RefundsConfig]):
 
         if config.take_back != "proportional":
             self.program.reckon_awards()
+        if config.chargeback is not None:
+            self.alone = False  # what was paid in is followed to other accounts
+            self.deals_with = {_CARDS: frozenset({"topup.charged_back"})}
         policy = config.points_spent
         self._taker = Taker(self.name, self.program, policy, self._values)
         self._topups = TopUps(self.name, self.program, config, self._values)

@@ -64,6 +64,14 @@ class Chargeback(PluginConfig):
             description="of a top-up: what is not there any more is owed (needs debt = true of the currency) or lost"
         ),
     ] = "debt"
+    given_away: Annotated[
+        Literal["owed", "followed"],
+        Field(
+            description="of a top-up that the account has given to another one since: owed by who gave it away, or "
+            "taken, and owed, where it is now. Where a card was claimed or replaced, or an account merged, it is "
+            "always taken where it is"
+        ),
+    ] = "owed"
     closed: Annotated[
         Literal["refuse", "reopen"],
         Field(

@@ -46,7 +46,7 @@ class Bounds:
             text = f"{told(amount)} is no multiple of {told(self._step)}; {near} would be"
             yield Objection("topup_step", text)
         if self._ceiling is not None:
-            after = self._held(account) + self._brought(transaction)
+            after = self._held(account) + self._brought(transaction, account)
             if after > self._ceiling:
                 room = max(0, self._ceiling - after + amount)
                 text = f"the account would hold {told(after)}, and may hold {told(self._ceiling)}"
@@ -60,14 +60,19 @@ class Bounds:
             if lot.asset == self.currency.code and lot.remaining > 0 and (kinds is None or lot.kind in kinds)
         )
 
-    def _brought(self, transaction: Transaction) -> int:
-        """Return what comes into the account: with what is given for it, unless paid value alone counts."""
+    def _brought(self, transaction: Transaction, account: AccountView) -> int:
+        """Return what comes into the account: with what is given for it, unless paid value alone counts.
+
+        What repays a debt is not there to be held.
+        """
+        debts = {lot.number for lot in account.lots if lot.remaining < 0}
         rules = {"topup"} if self._paid_only else None
         return sum(
             posting.amount
             for posting in transaction.postings
             if posting.asset == self.currency.code
             and isinstance(posting.destination, int)
+            and posting.destination not in debts
             and (rules is None or posting.rule in rules)
         )
 

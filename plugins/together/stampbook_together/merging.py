@@ -24,6 +24,7 @@ from stampbook import (
     StatusChange,
     Tally,
     hookimpl,
+    settling,
 )
 from stampbook_together.merging_config import MergedFact, MergingConfig
 from stampbook_together.moving import TRANSFERS
@@ -134,7 +135,8 @@ class Merging(Plugin[MergingConfig]):
             objections.append(Objection("open_holds", "something is held; capture or void it first"))
         if owing and self.config.debt == "refuse":
             owed = ", ".join(self.program.asset(lot.asset).told(-lot.remaining) for lot in owing)
-            objections.append(Objection("debt", f"{owed} is owed"))
+            how = "; ".join(settling(account.ref, self.program.asset(lot.asset), -lot.remaining) for lot in owing)
+            objections.append(Objection("debt", f"{owed} is owed; {how}"))
         if objections:
             return [*objections]
         steps: _Steps = []

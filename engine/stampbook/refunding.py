@@ -95,7 +95,7 @@ class Past:
             _, _, data, by_line, *_ = memo["sent"][place]
             lines = tuple(map(tuple, by_line))
             reckoned = reckoned_of(memo.get("reckoned", {}).get(rule))
-            found.append((place, Granted(rule, "", data["units"], (), lines, told[place], reckoned=reckoned)))
+            found.append((place, Granted(rule, str(data.get("asset", "")), data["units"], (), lines, told[place], reckoned=reckoned)))
         return tuple(found)
 
     def told(self) -> dict[int, int]:
@@ -251,6 +251,9 @@ def _check_shared(request: RefundRequest, plan: RefundPlan) -> None:
     for rule, units in (plan.let_go or {}).items():
         if not 0 <= units <= plan.short.get(rule, 0):
             raise InvariantError("I15", f"{units} of what {rule} granted is let go, more than could not be taken")
+    for asset, units in plan.awaited.items():
+        if not 0 <= units <= sum(plan.short.get(each.rule, 0) for each in request.granted if each.asset == asset):
+            raise InvariantError("I15", f"{units} {asset} is awaited, more than is let go")
     for place, grant in request.shared:
         if not 0 <= plan.shared.get(place, 0) <= grant.amount - grant.settled:
             raise InvariantError("I15", f"{grant.rule} granted {grant.amount} elsewhere and more comes back")

@@ -19,16 +19,17 @@ from stampbook import (
 )
 from stampbook_refunds.config import RefundsConfig
 from stampbook_refunds.events import KINDS
-from stampbook_refunds.reckoning import taken_back
+from stampbook_refunds.reckoning import reckon
 from stampbook_refunds.rules import put_back
 from stampbook_refunds.taking import Taker
 from stampbook_refunds.tenders import Policy, shares
 from stampbook_refunds.topups import NO_CHARGEBACKS, TopUps
+from stampbook_refunds.wording import reckoned_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stampbook import AccountView, Earlier, Event, Lot, Paid, RefundRequest
+    from stampbook import AccountView, Earlier, Event, Granted, Lot, Paid, RefundRequest
 
 __all__ = ["Refunds"]
 
@@ -67,7 +68,7 @@ class Refunds(Plugin[RefundsConfig]):
         if config.take_back != "proportional":
             self.program.reckon_awards()
         policy = config.points_spent
-        self._taker = Taker(self.name, self.program, policy, self._values)
+        self._taker = Taker(self.name, self.program, policy, self._values, awaits=config.come_back == "take")
         self._topups = TopUps(self.name, self.program, config, self._values)
         if config.chargeback is not None and config.chargeback.rest == "debt" and not self.program.currency.debt:
             code = self.program.currency.code
@@ -109,11 +110,10 @@ class Refunds(Plugin[RefundsConfig]):
         for lot, amount in put_back(request.drawn, plan.stored_value):
             plan.postings.append(Posting(money, amount, "sales", lot, self.name))
         for grant in request.granted:
-            due = taken_back(grant, request, config.take_back) - grant.settled
-            if due > 0:
+            if due := self._due(grant, request, plan):
                 self._taker.take(grant, due, account, plan, taken)
         for place, grant in request.shared:
-            plan.shared[place] = max(0, taken_back(grant, request, config.take_back) - grant.settled)
+            plan.shared[place] = self._due(grant, request, plan, elsewhere=True)
         if back_to == "stored_value":
             self._credit(request, account, plan)
         elif back_to == "chargeback":
@@ -121,6 +121,16 @@ class Refunds(Plugin[RefundsConfig]):
             plan.freezes = self.config.chargeback is not None and self.config.chargeback.freeze
             plan.reopens = self.config.chargeback is not None and self.config.chargeback.closed == "reopen"
         return plan
+
+    def _due(self, grant: Granted, request: RefundRequest, plan: RefundPlan, *, elsewhere: bool = False) -> int:
+        """Return how much of a grant is taken back now, and note why."""
+        reckoning = reckon(grant, request, self.config.take_back)
+        due = max(0, reckoning.units - grant.settled)
+        if grant.asset:
+            asset, policy = self.program.asset(grant.asset), self.config.take_back
+            note = reckoned_note(grant, reckoning, policy, asset, due, elsewhere=elsewhere)
+            plan.notes.setdefault("taken_back", []).append(note)
+        return due
 
     def _against_chargeback(self, request: RefundRequest) -> Objection | None:
         """Return why a payment system cannot have taken so much back, as far as the program knows."""

@@ -85,9 +85,7 @@ class RefundReason:
 def reckonings(trace: Mapping[str, Any]) -> tuple[Reckoning, ...]:
     """Return why so much of each award came back, as the trace of a return has it; a plugin may say nothing of it."""
     notes: Iterable[Mapping[str, Any]] = trace.get("refund", {}).get("taken_back", ())
-    return tuple(
-        [Reckoning(**{name: note[name] for name in Reckoning._fields if name in note}) for note in notes]
-    )
+    return tuple([Reckoning(**{name: note[name] for name in Reckoning._fields if name in note}) for note in notes])
 
 
 def by_policy(trace: Mapping[str, Any], rule: str) -> str:

@@ -95,7 +95,12 @@ class Past:
             _, _, data, by_line, *_ = memo["sent"][place]
             lines = tuple(map(tuple, by_line))
             reckoned = reckoned_of(memo.get("reckoned", {}).get(rule))
-            found.append((place, Granted(rule, str(data.get("asset", "")), data["units"], (), lines, told[place], reckoned=reckoned)))
+            found.append(
+                (
+                    place,
+                    Granted(rule, str(data.get("asset", "")), data["units"], (), lines, told[place], reckoned=reckoned),
+                )
+            )
         return tuple(found)
 
     def told(self) -> dict[int, int]:

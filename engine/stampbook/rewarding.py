@@ -132,7 +132,7 @@ def _terms(grant: Award | Entitlement | Earned) -> tuple[Any, ...]:
 
 
 def _owes(draft: Draft) -> bool:
-    return any([lot.remaining < 0 for lot in draft.account.lots.values()])
+    return any(lot.remaining < 0 for lot in draft.account.lots.values())
 
 
 def _count_granted(draft: Draft, granted: list[Any]) -> None:

@@ -64,7 +64,7 @@ def about(draw: st.DrawFn, bought: list[tuple[str, str]]) -> Event:
 def histories(draw: st.DrawFn, most: int = 12) -> list[Event]:
     """Purchases and what becomes of them, spending, pools, friends, what is told of accounts, in the order of time.
 
-    A program without a pool or referrals takes the events of those for mistakes of their sender: `fits` leaves them out.
+    Where a program has no pool or no referrals, their events are mistakes of the sender: `fits` leaves them out.
     """
     at = START
     events: list[Event] = [{"id": "pool", "source": "test", "at": at.isoformat(), "type": "account.opened"}]

@@ -228,7 +228,7 @@ def together(draw: st.DrawFn, owes: bool) -> list[str]:  # noqa: FBT001 - a stra
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    """Programs with two to five rules, two ladders, and perhaps limits, a campaign, achievements, a pool and friends."""
+    """Programs with two to five rules, two ladders, and perhaps limits, campaign, achievements, pool and friends."""
     count = draw(st.integers(2, 5))
     spent = draw(st.sampled_from(SPENT))
     awards = draw(st.sampled_from(["sum", "best", "first", "exclusive"]))

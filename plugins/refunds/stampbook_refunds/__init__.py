@@ -90,7 +90,7 @@ class Refunds(Plugin[RefundsConfig]):
         """Return the plan: stored value to the lots that paid, grants taken back, the rest outside."""
         plan = RefundPlan(let_go={})
         taken: dict[int, int] = {}
-        config, money = self.config, request.order.currency
+        money = request.order.currency
         paid = {each.asset: each for each in request.paid}
         back_to = request.event.refund_to
         if back_to == "chargeback" and (objection := self._against_chargeback(request)):

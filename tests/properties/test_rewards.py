@@ -252,7 +252,9 @@ def test_the_order_of_import_decides_nothing(order: list[str]) -> None:
     refunds = some.REFUNDS.format(spent="debt", back="anew", more="")
     program = f"{head}{limits}[[plugin]]\nuse = 'points'\n{''.join(rules)}{plugins}{refunds}"
     lines = [{"sku": "a", "category": "tea", "quantity": "2", "amount": "33.33"}, {"sku": "b", "amount": "7.00"}]
-    opened: list[Event] = [{"type": "account.opened", "id": ref, "account": ref, "at": "2025-01-01"} for ref in ("home", "ben")]
+    opened: list[Event] = [
+        {"type": "account.opened", "id": ref, "account": ref, "at": "2025-01-01"} for ref in ("home", "ben")
+    ]
     joined: Event = {"type": "household.joined", "to": "home"}
     referred: Event = {"type": "account.referred", "by": "ben"}
     events: list[Event] = [

@@ -284,12 +284,11 @@ def _check_outside(request: RefundRequest, plan: RefundPlan) -> None:
 
 
 def _after_maturing(rule: str, lots: Iterable[Any], moved: Iterable[Any]) -> tuple[tuple[int, int], ...]:
-    """Return a grant's lots and amounts after what matured has moved to others."""
-    parts: dict[int, int] = dict(map(tuple, lots))
-    for name, source, into, units in moved:
-        if name == rule:
-            parts[source] -= units
-            parts[into] = parts.get(into, 0) + units
+    """Return a grant's lots and amounts after what matured has moved to others: what did not had come back before."""
+    own = [move for move in moved if move[0] == rule]
+    parts: dict[int, int] = {**dict(map(tuple, lots)), **dict.fromkeys([source for _, source, _, _ in own], 0)}
+    for _, _, into, units in own:
+        parts[into] = parts.get(into, 0) + units
     return tuple((lot, units) for lot, units in parts.items() if units)
 
 

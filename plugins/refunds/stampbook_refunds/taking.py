@@ -80,7 +80,7 @@ class Taker:
         pending = [lot for lot in lots if lot.number in own and lot.effective_at > at]
         if self._policy == "pending_only":
             return [pending], []
-        mine = [lot for lot in lots if lot.number in own]
+        mine = [lot for lot in lots if lot.number in own and lot.effective_at <= at]
         return [pending, mine], [lot for lot in lots if lot.effective_at <= at]
 
     def _fall_short(self, grant: Granted, short: int, plan: RefundPlan) -> None:

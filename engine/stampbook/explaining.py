@@ -14,7 +14,7 @@ from stampbook.ledger import SALES
 from stampbook.lots import DEBT, DEFAULT_ORDER
 from stampbook.periods import NEVER
 from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
-from stampbook.refund_reasons import RefundReason, TakenBack, TenderBack
+from stampbook.refund_reasons import RefundReason, TakenBack, TenderBack, by_policy, reckonings
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
 from stampbook.states import AccountState, Judges, LotState, Past, Sum, day_of
@@ -281,6 +281,7 @@ class _Explainer:
         undone = {rule for rule, _, units in self.trace.get("entitled", ()) if units < 0}
         if posting.rule in undone or self.entry.type in {"return", "purchase.cancelled"}:
             took = "what is no longer reached" if posting.rule in undone else "what the purchase earned"
+            took += by_policy(self.trace, posting.rule)
             return "gives back what paid for it" if posting.source == "sales" else f"takes back {took}"
         table_of_rule = option_table(self.registry, posting.rule)
         options = options_of(table_of_rule) if table_of_rule is not None else {}
@@ -358,6 +359,7 @@ class _Explainer:
             charged,
             exchanged,
             tenders,
+            reckonings(self.trace),
         )
 
     def _taken(self, rule: str) -> int:
@@ -376,6 +378,7 @@ class _Explainer:
 _PLAINLY = {
     "capture": "captured of what was set aside",
     "late": "had expired by the time this was known",
+    "let_go": "a return had let it go, and it has come back since",
     "topup": "paid in",
     "release": "released of what was set aside",
     "close": "left when the account was closed",

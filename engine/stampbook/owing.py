@@ -5,7 +5,8 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from stampbook.ledger import HoldChange
+from stampbook.coming_back import AWAITED, take_back
+from stampbook.ledger import HoldChange, authorised_by
 from stampbook.lots import DEBT, PAID, RENEWED
 
 if TYPE_CHECKING:
@@ -14,21 +15,39 @@ if TYPE_CHECKING:
     from stampbook.account import Hold
     from stampbook.amounts import Asset
     from stampbook.draft import Draft
+    from stampbook.ledger import Posting
     from stampbook.lots import Lot
 
 RELEASE = "release"
 """The rule of what is released of a hold and repays what is owed, or is good again for a while."""
 
 
-def repay_first(draft: Draft) -> None:
+def repay_first(draft: Draft, paid_at: int | None = None) -> None:
     """Let what the draft puts back into lots repay what is owed, save what the same event takes from them again.
 
     What goes back into a lot whose time is over lapses, and repays nothing; paid value stays whole. The memo notes
-    (``repaid``) into which lots it would have gone: it counts as put back there.
+    (``repaid``) into which lots it would have gone: it counts as put back there. What a return waits for is taken then.
+
+    Args:
+        draft: the transaction.
+        paid_at: the place in the journal of the event that had spent what comes back, if it is of this account.
     """
     back, draft.returned = draft.returned, []
-    if not back or not _owes(draft):
+    if not back:
         return
+    if _owes(draft):
+        _repay(draft, back)
+    if paid_at is not None and AWAITED in draft.account.facts:
+        room = _left(draft, {posting.destination for posting in back})
+        came = {(posting.source, posting.destination, posting.rule) for posting in back}
+        for posting in draft.postings[:]:
+            number, units = posting.destination, min(posting.amount, room.get(posting.destination, 0))
+            if isinstance(number, int) and units > 0 and (posting.source, number, posting.rule) in came:
+                room[number] -= units
+                take_back(draft, posting.asset, [(number, units)], paid_at)
+
+
+def _repay(draft: Draft, back: Sequence[Posting]) -> None:
     room = _left(draft, {posting.destination for posting in back})
     repaid: list[tuple[int, int]] = []
     for posting in back:
@@ -84,13 +103,16 @@ def release(draft: Draft, hold: Hold, action: str, units: Sequence[tuple[int, in
     """
     draft.holds.append(HoldChange(hold.number, action, hold.asset, tuple(units)))
     _renew(draft, hold.asset, units)
-    if not _owes(draft):
+    owes, awaited = _owes(draft), AWAITED in draft.account.facts
+    if not owes and not awaited:
         return
     for number, amount in units:
         if _is_good(draft.account.lots[number], draft.event.at):
-            gone = sum([part for _, part in draft.repay(hold.asset, amount, number, RELEASE)])
+            gone = sum([part for _, part in draft.repay(hold.asset, amount, number, RELEASE)]) if owes else 0
             if gone:
                 _tell(draft, hold.asset, gone)
+            if awaited and gone < amount:
+                take_back(draft, hold.asset, [(number, amount - gone)], authorised_by(hold.number))
 
 
 def _renew(draft: Draft, asset: str, units: Sequence[tuple[int, int]]) -> None:

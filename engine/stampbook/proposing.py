@@ -70,7 +70,7 @@ def propose(draft: Draft, earlier: Earlier | None, budgets: Mapping[str, int] | 
         carry_out(draft, stamped.plugin, stamped.value, budgets)
     if lots is not None:
         lots.open()
-    repay_first(draft)
+    repay_first(draft, earlier.seq if earlier is not None and lots is None else None)
     if lots is not None:
         draft.metrics, there = lots.counted(draft.metrics)
         lots.tell({}, there)

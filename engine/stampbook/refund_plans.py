@@ -160,7 +160,8 @@ class RefundPlan:
     part of `outside` that pays for what is taken instead. `shared` is by place what comes back now of what other
     accounts got; their share of what came back where it is silent. `let_go` maps a rule to what of `short` is
     neither owed nor kept from the refund: limits and campaigns go on counting it. Where it is None, that is all that is
-    short of a rule, unless the plan has its asset owed, or keeps anything of the refund.
+    short of a rule, unless the plan has its asset owed, or keeps anything of the refund. `awaited` is by asset what of
+    it is taken when it comes back: of a hold that is released, or of what was spent before and is undone.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -184,3 +185,4 @@ class RefundPlan:
     shared: dict[int, int] = field(default_factory=dict)
     reopens: bool = False
     let_go: dict[str, int] | None = None
+    awaited: dict[str, int] = field(default_factory=dict)

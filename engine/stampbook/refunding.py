@@ -95,7 +95,12 @@ class Past:
             _, _, data, by_line, *_ = memo["sent"][place]
             lines = tuple(map(tuple, by_line))
             reckoned = reckoned_of(memo.get("reckoned", {}).get(rule))
-            found.append((place, Granted(rule, "", data["units"], (), lines, told[place], reckoned=reckoned)))
+            found.append(
+                (
+                    place,
+                    Granted(rule, str(data.get("asset", "")), data["units"], (), lines, told[place], reckoned=reckoned),
+                )
+            )
         return tuple(found)
 
     def told(self) -> dict[int, int]:
@@ -251,6 +256,9 @@ def _check_shared(request: RefundRequest, plan: RefundPlan) -> None:
     for rule, units in (plan.let_go or {}).items():
         if not 0 <= units <= plan.short.get(rule, 0):
             raise InvariantError("I15", f"{units} of what {rule} granted is let go, more than could not be taken")
+    for asset, units in plan.awaited.items():
+        if not 0 <= units <= sum(plan.short.get(each.rule, 0) for each in request.granted if each.asset == asset):
+            raise InvariantError("I15", f"{units} {asset} is awaited, more than is let go")
     for place, grant in request.shared:
         if not 0 <= plan.shared.get(place, 0) <= grant.amount - grant.settled:
             raise InvariantError("I15", f"{grant.rule} granted {grant.amount} elsewhere and more comes back")
@@ -276,12 +284,11 @@ def _check_outside(request: RefundRequest, plan: RefundPlan) -> None:
 
 
 def _after_maturing(rule: str, lots: Iterable[Any], moved: Iterable[Any]) -> tuple[tuple[int, int], ...]:
-    """Return a grant's lots and amounts after what matured has moved to others."""
-    parts: dict[int, int] = dict(map(tuple, lots))
-    for name, source, into, units in moved:
-        if name == rule:
-            parts[source] -= units
-            parts[into] = parts.get(into, 0) + units
+    """Return a grant's lots and amounts after what matured has moved to others: what did not had come back before."""
+    own = [move for move in moved if move[0] == rule]
+    parts: dict[int, int] = {**dict(map(tuple, lots)), **dict.fromkeys([source for _, source, _, _ in own], 0)}
+    for _, _, into, units in own:
+        parts[into] = parts.get(into, 0) + units
     return tuple((lot, units) for lot, units in parts.items() if units)
 
 

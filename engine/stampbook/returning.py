@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stampbook.account import CLOSED, FROZEN, OPEN
 from stampbook.amounts import amount_text, currency
+from stampbook.coming_back import wait_for
 from stampbook.events import Return
 from stampbook.ledger import PROMOTION, RETURNS, SALES, Posting
 from stampbook.limits import given_back, let_go_of
@@ -109,7 +110,9 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     put_back = draft.returned = [posting for posting in plan.postings if posting.source == SALES]
     if lots is not None:
         lots.open()
-    repay_first(draft)
+    repay_first(draft, draft.about if lots is None else None)
+    if plan.awaited:
+        wait_for(draft, plan.awaited)
     if plan.notes:
         draft.trace["refund"] = plan.notes
     if lots is not None:

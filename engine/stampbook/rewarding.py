@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from stampbook.draft import Draft
     from stampbook.hookspecs import Award, GoodUntil, Multiplier, Note
 
+    _Wish = Award | Multiplier | Note | GoodUntil | Extension | Entitlement
+
 
 def _extend(draft: Draft, wish: Extension) -> None:
     lot = draft.account.lots.get(wish.lot)
@@ -33,7 +35,7 @@ def _extend(draft: Draft, wish: Extension) -> None:
 
 def reward(
     draft: Draft,
-    wanted: list[Award | Multiplier | Note | GoodUntil | Extension | Entitlement],
+    wanted: list[_Wish],
     budgets: Mapping[str, int] | None,
 ) -> None:
     """Grant what an event earns, after stacking, limits and budgets; or object where a limit says so."""
@@ -53,11 +55,11 @@ def _to_follow(message: Message) -> tuple[Any, ...]:
 
 def _granted(
     draft: Draft,
-    wanted: list[Award | Multiplier | Note | GoodUntil | Extension | Entitlement],
+    wanted: list[_Wish],
     budgets: Mapping[str, int] | None,
 ) -> None:
     awarded: list[Award | Multiplier | Note | GoodUntil] = []
-    for wish in wanted:
+    for wish in _in_turn(draft, wanted):
         if isinstance(wish, Extension):  # before what is granted now, which may share the lot
             _extend(draft, wish)
         elif isinstance(wish, Entitlement):
@@ -82,7 +84,10 @@ def _granted(
     granted: list[Any] = []
     lines = draft.order.line_count if draft.order is not None else 0
     shared = _shared(draft, settled.grants) if draft.registry.has_sharers and settled.grants else {}
-    for award, units, by_line in settled.grants:
+    grants = settled.grants
+    if len(grants) > 1 and _owes(draft):
+        grants = sorted(grants, key=lambda grant: _terms(grant.award))
+    for award, units, by_line in grants:
         if shared and award.rule in shared:
             units, by_line = shared[award.rule]  # noqa: PLW2901 - what the account keeps
             if not units:
@@ -106,6 +111,28 @@ def _granted(
     if settled.counts:
         draft.metrics = [*draft.metrics, *[change for change, _ in settled.counts]]
         draft.memo["caps"] = [(change.metric, change.day, parts) for change, parts in settled.counts]
+
+
+def _in_turn(draft: Draft, wanted: list[_Wish]) -> list[_Wish]:
+    """Put entitlements in an order that the program's tables do not decide, where one leaves less to another.
+
+    That is where they repay what is owed, or are taken back and may not all be there.
+    """
+    entitled = [wish for wish in wanted if isinstance(wish, Entitlement)]
+    if len(entitled) < 2 or not (_owes(draft) or min([wish.units for wish in entitled]) < 0):  # noqa: PLR2004 - a pair
+        return wanted
+    entitled.sort(key=lambda wish: (wish.units > 0, _terms(wish), wish.owed))
+    turns = iter(entitled)
+    return [next(turns) if isinstance(wish, Entitlement) else wish for wish in wanted]
+
+
+def _terms(grant: Award | Entitlement | Earned) -> tuple[Any, ...]:
+    """What repays what is owed first: that which ends first, as it would be spent. Names tell apart what is alike."""
+    return (grant.priority, grant.expires_at, grant.effective_at, grant.kind, grant.rule)
+
+
+def _owes(draft: Draft) -> bool:
+    return any(lot.remaining < 0 for lot in draft.account.lots.values())
 
 
 def _count_granted(draft: Draft, granted: list[Any]) -> None:
@@ -152,6 +179,8 @@ def _shared(draft: Draft, grants: list[Grant]) -> dict[str, _Kept]:
         Earned(award.rule, award.asset, units, *award[5:9], by_line, award.on_completion)
         for award, units, by_line in grants
     ]
+    if len({_terms(each)[:-1] for each in earned}) > 1:
+        earned.sort(key=_terms)  # the other account may owe
     kept: dict[str, _Kept] = {each.rule: (each.units, each.lines) for each in earned}
     shared: list[tuple[str, str, int]] = []
     for plugin, share in draft.registry.share(draft.event, earned, draft.view):

@@ -63,6 +63,12 @@ def told(entry: Entry, event: Event, registry: Registry) -> tuple[str, tuple[str
         words += "".join(
             f"; {amount_text(units, context.assets[asset])} repay what was owed" for asset, units in repaid.items()
         )
+    if b'"let_go"' in entry.trace:
+        taken: Mapping[str, int] = orjson.loads(entry.trace).get("let_go", {})
+        words += "".join(
+            f"; {amount_text(units, context.assets[asset])} of it taken back, which a return had let go"
+            for asset, units in taken.items()
+        )
     return words + _extended(effects.get("extended", ()), context), ()
 
 

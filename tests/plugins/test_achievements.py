@@ -231,6 +231,18 @@ def test_weeks_in_a_row(days: tuple[str, ...], balance: str) -> None:
     assert ledger.balance("stamps") == balance
 
 
+@pytest.mark.parametrize("back", ["2025-01-06", "2025-01-13", "2025-01-20"])
+def test_a_return_of_any_week_of_a_row_undoes_it_and_another_purchase_of_that_week_makes_it_good(back: str) -> None:
+    ledger = shop(WEEKS)
+    for day in ("2025-01-06", "2025-01-13", "2025-01-20"):
+        ledger.post(type="purchase", id=day, amount="5.00", at=f"{day}T12:00")
+    assert ledger.balance("stamps") == "1"
+    ledger.post(type="return", purchase=back, at="2025-01-21T12:00")
+    assert ledger.balance("stamps") == "0"
+    buy(ledger, f"{back}T15:00")
+    assert ledger.balance("stamps") == "1"
+
+
 @pytest.mark.parametrize(("starts", "balance"), [("monday", "0"), ("sunday", "1")])
 def test_a_week_starts_when_the_program_says(starts: str, balance: str) -> None:
     ledger = shop(WEEKS + f"week_starts = '{starts}'\n")

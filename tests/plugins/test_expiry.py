@@ -288,6 +288,19 @@ class Shop:
         return not verify(self.engine).findings
 
 
+@pytest.mark.parametrize(
+    ("earned", "last", "gone"),
+    [
+        ("2025-02-28T12:00", "2025-03-30T22:59:59Z", "2025-03-30T23:00Z"),  # the day of 23 hours ends in summer time
+        ("2025-09-26T12:00", "2025-10-26T23:59:59Z", "2025-10-27T00:00Z"),  # and the one of 25 hours in winter time
+    ],
+)
+def test_a_day_on_which_the_clocks_change_is_good_to_its_end(earned: str, last: str, gone: str) -> None:
+    books = shop("expires = '30 days'\n")
+    buy(books, "10", earned)
+    assert (books.balance("points", at=last), books.balance("points", at=gone)) == ("10", "0")
+
+
 def test_a_statement_tells_what_was_extended_and_what_expires_when(tmp_path: Path) -> None:
     shop = Shop(tmp_path, "expires = '3 months'\nextend = [{}]\nwarn = ['7 days']\n")
     shop.post("purchase", "2025-01-10T12:00", amount="10")

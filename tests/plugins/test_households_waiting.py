@@ -132,6 +132,23 @@ def test_a_return_leaves_what_waits_where_several_matured_into_one_lot() -> None
     assert both(books)[1] == ("8", "8")
 
 
+@pytest.mark.parametrize(("share", "spent", "pool"), [("50", 0, "0"), ("100", 0, "0"), ("50", 2, "2")])
+def test_what_a_friend_brings_is_shared_and_undone_on_both_sides(share: str, spent: int, pool: str) -> None:
+    table = '[[plugin]]\nuse = "referral"\nmetric = "visits"\nfriend = "6"\nreferrer = "6"\nonly_new = false\n'
+    books = Ledger(PROGRAM.replace("SHARE", share) + table)
+    for ref in ("home", "ann", "ben"):
+        books.post(type="account.opened", account=ref, at="2025-01-01T10:00")
+    assert books.post(type="household.joined", account="ann", to="home", at="2025-01-01T11:00").accepted
+    say(books, "account.referred", 1, by="ben")
+    say(books, "purchase", 2, id="p", amount="0.50")
+    own = 6 - 6 * int(share) // 100
+    assert both(books) == [(str(own), "0"), (str(6 - own), "0")]
+    if spent:
+        say(books, "spend", 3, asset="points", amount=str(spent))
+    say(books, "return", 4, purchase="p")
+    assert both(books) == [("0", "0"), (pool, "0")]  # of her 3 one may be there: so much goes of the pool's part
+
+
 def test_an_achievement_is_shared_and_undone_on_both_sides() -> None:
     books = family()
     for day in (1, 2, 3):

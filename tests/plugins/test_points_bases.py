@@ -325,6 +325,31 @@ def test_multipliers_by_weekday_and_of_some_rules_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("at", "points"),
+    [
+        ("2025-06-02T16:59:59", "10.00"),
+        ("2025-06-02T17:00", "20.00"),
+        ("2025-06-02T18:59:59", "20.00"),
+        ("2025-06-02T19:00", "10.00"),
+        ("2025-06-02T16:00:00Z", "20.00"),  # 17:00 in London in summer
+        ("2025-12-02T16:00:00Z", "10.00"),
+    ],
+)
+def test_a_multiplier_by_the_hour_goes_by_the_clock_of_the_program(at: str, points: str) -> None:
+    till = shop(rule(earn="10") + multiplier("happy-hour", "2", when="17 <= hour(event.at) < 19"))
+    till.tell("purchase", amount="1", at=at)
+    assert till.balance() == points
+
+
+@pytest.mark.parametrize(("chosen", "points"), [("only", ("40.00", "0.00")), ("except", ("0.00", "40.00"))])
+def test_a_rule_may_be_for_some_channels(chosen: str, points: tuple[str, str]) -> None:
+    for channel, earned in zip(("web", "shop"), points, strict=True):
+        till = shop(rule(earn="order.net") + f"{chosen} = {{ channels = ['web'] }}\n")
+        till.tell("purchase", lines=[TEA, WINE, CAKE], channel=channel)
+        assert till.balance() == earned
+
+
+@pytest.mark.parametrize(
     ("group", "points"), [("boost", "60.00"), ("gain", "40.00"), ("top", "30.00"), ("one", "20.00")]
 )
 def test_multipliers_of_a_group_make_one_factor(group: str, points: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from stampbook.engine import Engine
 from stampbook.states import account_state
+from stampbook.testing import Ledger
 from stampbook.verifying import verify
 
 if TYPE_CHECKING:
@@ -158,3 +159,36 @@ def test_points_on_what_cost_nothing_mature_unless_it_came_back_too(
         assert desk.tell("purchase.completed", "c", "2025-03-03", purchase="p") == codes
         assert desk.points("2025-03-04") == (left, "0")
         assert verify(engine).findings == ()
+
+
+WAITS = """
+[program]
+name = "Waits"
+currency = "GBP"
+open_accounts = "on first event"
+[assets.points]
+[[plugin]]
+use = "refunds"
+[[plugin]]
+use = "points"
+[[plugin.rule]]
+name = "stay"
+earn = "order.net"
+matures = "on completion"
+"""
+
+
+@pytest.mark.parametrize("parts", [("2.00",), ("1.00", "3.00"), ("9.00",)])
+def test_what_comes_back_before_and_after_completion_leaves_what_waits_of_other_purchases(
+    parts: tuple[str, ...],
+) -> None:
+    ledger = Ledger(WAITS)
+    for name in ("p", "q"):
+        ledger.post(type="purchase", id=name, amount="10.00")
+    for part in parts:
+        assert ledger.post(type="return", purchase="p", amount=part).accepted
+    assert ledger.post(type="purchase.completed", purchase="p").accepted
+    assert ledger.post(type="return", purchase="p").accepted
+    assert (ledger.balance("points"), ledger.pending("points")) == ("0", "10")
+    assert ledger.post(type="purchase.completed", purchase="q").accepted
+    assert (ledger.balance("points"), ledger.pending("points")) == ("10", "0")

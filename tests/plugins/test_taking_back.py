@@ -102,13 +102,22 @@ def test_lines_that_earn_by_themselves_are_reckoned_by_themselves(policy: str, l
     assert points(ledger) == left
 
 
-@pytest.mark.parametrize(("policy", "left"), [("proportional", 4), ("increments", 2), ("anew", 6)])
+@pytest.mark.parametrize(("policy", "left"), [("proportional", 4), ("increments", 4), ("anew", 6)])
 def test_what_a_limit_had_cut_counts_for_the_rest(policy: str, left: int) -> None:
     ledger = shop(policy, rule("order.net"), head='[limits.most]\nmax = "8"\nper = "transaction"\n')
     ledger.post(type="purchase", id="p", amount="12.00")
     assert points(ledger) == 8
     ledger.post(type="return", purchase="p", amount="6.00")
     assert points(ledger) == left
+
+
+@pytest.mark.parametrize(("back", "left"), [("9.99", 7), ("10", 6), ("20", 4), ("30", 2), ("40", 0)])
+def test_a_step_of_increments_is_worth_what_a_limit_left_of_it(back: str, left: int) -> None:
+    ledger = shop("increments", EACH.replace('"1"', '"3"'), head='[limits.most]\nmax = "7"\nper = "transaction"\n')
+    ledger.post(type="purchase", id="p", amount="49.00")  # 4 steps of 3 are 12, cut to 7: 1.75 each
+    assert points(ledger) == 7
+    ledger.post(type="return", purchase="p", amount=back)
+    assert points(ledger) == left  # less 1.75, 3.5, 5.25 and 7, each rounded down
 
 
 def test_a_multiplier_is_in_what_a_step_had_earned() -> None:

@@ -1,4 +1,4 @@
-"""Random programs of rewards: rules of every base, groups, multipliers, two ladders, limits, campaigns; and shops.
+"""Random programs of rewards: rules of every base, groups, multipliers, two ladders, limits, campaigns, pools, friends.
 
 A program is a value that can be written with its tables in any order.
 """
@@ -6,15 +6,8 @@ A program is a value that can be written with its tables in any order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
 
 from hypothesis import strategies as st
-
-Event = dict[str, Any]
-
-REFS = ("ann", "ben")
-START = datetime(2024, 1, 30, 12)  # noqa: DTZ001 - local time of the program
 
 HEAD = """
 [program]
@@ -36,6 +29,17 @@ count = true
 window = 'calendar month'
 [metrics.orders]
 count = true
+[metrics.profiles]
+on = ['profile_completed']
+count = true
+[metrics.feedback]
+on = ['feedback_given']
+count = true
+window = 'calendar month'
+[events.profile_completed]
+[events.feedback_given]
+[events.feedback_given.fields]
+stars = {{ type = 'whole', least = 1, most = 5 }}
 [stacking]
 awards = '{awards}'
 factors = '{factors}'
@@ -79,6 +83,8 @@ BASES = (
     "earn = '11'\nwhen = 'metric.orders == 0'",
 )
 TERMS = ("", "", "expires = 'never'", "pending = '14 days'", "kind = 'bonus'", "priority = 5", "expires = '10 days'")
+WAITS = ("", "", "", "matures = 'on completion'\n")
+OF_FEEDBACK = "[[plugin.rule]]\nname = 'feedback'\non = ['feedback_given']\nearn = 'event.stars'\nrank = 90\n"
 WHENS = ("weekday(event.at) >= 5", "account.tier == 'gold'", "account.segment == 'loyal'", "order.net >= 15")
 OVERS = ("trim", "trim", "refuse award", "refuse event")
 
@@ -87,7 +93,8 @@ OVERS = ("trim", "trim", "refuse award", "refuse event")
 def rule(draw: st.DrawFn, number: int) -> str:
     group = draw(st.sampled_from(["", "", "group = 'awards'\n"]))
     base, terms = draw(st.sampled_from(BASES)), draw(st.sampled_from(TERMS))
-    return f"[[plugin.rule]]\nname = 'r{number}'\n{base}\n{terms}\n{group}rank = {number}\n"
+    waits = "" if "pending" in terms else draw(st.sampled_from(WAITS))
+    return f"[[plugin.rule]]\nname = 'r{number}'\n{base}\n{terms}\n{waits}{group}rank = {number}\n"
 
 
 @st.composite
@@ -169,15 +176,61 @@ metric = 'orders'
 goal = '3'
 repeat = 'every time'
 grants = '1'
+[[plugin.achievement]]
+name = 'profile'
+metric = 'profiles'
+goal = '1'
+grants = '2'
+[[plugin.achievement]]
+name = 'feedback'
+metric = 'feedback'
+goal = '2'
+repeat = 'once a window'
+grants = '4'
+asset = 'points'
 """
-REFUNDS = "[[plugin]]\nuse = 'refunds'\npoints_spent = '{spent}'\n"
+POOL = """
+[[plugin]]
+use = 'households'
+share = '{share}'
+rounding = '{rounding}'
+points_spent = '{spent}'
+"""
+FRIENDS = """
+[[plugin]]
+use = 'referral'
+metric = 'orders'
+goal = '{goal}'
+friend = '6'
+referrer = '13'
+only_new = false
+{more}
+"""
+REFUNDS = "[[plugin]]\nuse = 'refunds'\npoints_spent = '{spent}'\ntake_back = '{back}'\n{more}"
+WORTH = "unit_values = { points = '0.10' }\n"
+SPENT = ("within_balance", "debt", "refuse", "deduct_from_refund")
+
+
+@st.composite
+def together(draw: st.DrawFn, owes: bool) -> list[str]:  # noqa: FBT001 - a strategy
+    """Draw tables of a household and of referrals, either, both or none."""
+    tables = []
+    if draw(st.booleans()):
+        share, rounding = draw(st.sampled_from(["100", "50", "33.3"])), draw(st.sampled_from(["floor", "half_up"]))
+        tables.append(POOL.format(share=share, rounding=rounding, spent="debt" if owes else "within_balance"))
+    if draw(st.booleans()):
+        more = draw(
+            st.sampled_from(["", "pending = '5 days'", "most = 1", "expires = '2 months'", "within = '9 days'"])
+        )
+        tables.append(FRIENDS.format(goal=draw(st.sampled_from("12")), more=more))
+    return tables
 
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    """Programs with two to five rules, two ladders, and perhaps limits, a campaign and an achievement."""
+    """Programs with two to five rules, two ladders, and perhaps limits, campaign, achievements, pool and friends."""
     count = draw(st.integers(2, 5))
-    spent = draw(st.sampled_from(["within_balance", "debt", "refuse"]))
+    spent = draw(st.sampled_from(SPENT))
     awards = draw(st.sampled_from(["sum", "best", "first", "exclusive"]))
     factors = draw(st.sampled_from(["sum", "best", "first", "exclusive", "multiplied"]))
     head = f"multipliers = '{draw(st.sampled_from(['product', 'best', 'sum']))}'\n" + HEAD.format(
@@ -190,60 +243,13 @@ def programs(draw: st.DrawFn) -> Program:
         downgrade=draw(st.sampled_from(["matching", "one step"])), gift=draw(st.sampled_from(["", GIFT]))
     )
     stamps = [STAMPS] if draw(st.booleans()) else []
+    back = draw(st.sampled_from(["proportional", "increments", "anew"]))
+    refunds = REFUNDS.format(spent=spent, back=back, more=WORTH if spent == "deduct_from_refund" else "")
+    rules = [draw(rule(number)) for number in range(count)]
     return Program(
         head,
         tuple(caps),
-        (spend, VISITS, *stamps, REFUNDS.format(spent=spent)),
-        tuple(draw(rule(number)) for number in range(count)),
+        (spend, VISITS, *stamps, *draw(together(spent == "debt")), refunds),
+        (*rules, *draw(st.sampled_from([(), (OF_FEEDBACK,)]))),
         tuple(draw(multiplier(number)) for number in range(draw(st.integers(0, 2)))),
     )
-
-
-@st.composite
-def purchase(draw: st.DrawFn) -> Event:
-    lines = draw(
-        st.lists(
-            st.fixed_dictionaries(
-                {
-                    "sku": st.sampled_from("abc"),
-                    "category": st.sampled_from(["tea", "cake"]),
-                    "quantity": st.sampled_from(["1", "2", "0.5"]),
-                    "amount": st.sampled_from(["0.00", "0.99", "3.00", "12.34", "33.33", "80.00"]),
-                }
-            ),
-            min_size=1,
-            max_size=3,
-        )
-    )
-    return {"type": "purchase", "account": draw(st.sampled_from(REFS)), "lines": lines}
-
-
-@st.composite
-def histories(draw: st.DrawFn, most: int = 12) -> list[Event]:
-    """Purchases, returns of some, spending, and what is declared of accounts, in the order of time."""
-    at = START
-    events: list[Event] = []
-    bought: list[tuple[str, str]] = []
-    for number in range(draw(st.integers(1, most))):
-        at += timedelta(hours=draw(st.sampled_from([0, 1, 20, 24, 24 * 7, 24 * 31, 24 * 62])))
-        kind = draw(st.integers(0, 9))
-        event: Event
-        if kind < 6 or not bought:
-            event = draw(purchase())
-            bought.append((event["account"], f"e{number}"))
-        elif kind < 8:
-            ref, name = draw(st.sampled_from(bought))
-            part: Event = draw(st.sampled_from([{}, {"lines": [{"line": 1}]}, {"amount": "0.50"}]))
-            event = {"type": "return", "account": ref, "purchase": name, **part}
-        else:
-            about: Event = draw(
-                st.sampled_from(
-                    [
-                        {"type": "spend", "asset": "points", "amount": "4"},
-                        {"type": "account.described", "attributes": {"birthday": "02-29", "segment": "loyal"}},
-                    ]
-                )
-            )
-            event = {"account": draw(st.sampled_from(REFS)), **about}
-        events.append({"id": f"e{number}", "source": "test", "at": at.isoformat(), **event})
-    return events

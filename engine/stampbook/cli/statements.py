@@ -275,6 +275,8 @@ def _tell_refund(refund: object) -> None:
             right=["granted", "settled before", "settled now"],
             indent=2,
         )
+    for each in refund.taken_back:
+        click.echo(f"  {each.rule}{' of another account' if each.elsewhere else ''}: {each.because}")
     for note in refund.notes:
         click.echo(f"  spent already: {note}")
 

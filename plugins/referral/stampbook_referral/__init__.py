@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -12,6 +13,7 @@ from stampbook import (
     AccountParted,
     AccountParting,
     AmountError,
+    Earned,
     Entitlement,
     Event,
     Fact,
@@ -218,7 +220,7 @@ class Referral(Plugin[ReferralConfig]):
         if there and held.state != REWARDED:
             return [self._fact("", self._given("friend", held, event), at, f"{needed} reached")]
         if not there and held.state == REWARDED and self.config.on_return == "take back":
-            return [self._fact("", self._taken(held, account), at, f"{needed} no longer reached")]
+            return [self._fact("", self._taken("friend", held, event, account), at, f"{needed} no longer reached")]
         return []
 
     def _rewarded(self, event: ReferralReached, account: AccountView, at: int) -> list[Fact]:
@@ -241,7 +243,7 @@ class Referral(Plugin[ReferralConfig]):
         what, told = f"of.{event.friend}", f"{event.friend} has brought back what counted"
         if held.state == OVER:
             return [self._fact(what, Standing(UNDONE), at, told)]
-        standing = self._taken(held, account)
+        standing = self._taken("referrer", held, event, account)
         gone = date.fromisoformat(held.day).toordinal() if not standing.amount else None
         return [self._fact(what, standing, at, told), *self._counted(account, at, -1, gone)]
 
@@ -266,12 +268,19 @@ class Referral(Plugin[ReferralConfig]):
             units = max(units, self.program.assets[code].units(held.amount))
         return Standing(REWARDED, *self._amount(code, units), day)
 
-    def _taken(self, held: Standing, account: AccountView) -> Standing:
+    def _taken(self, side: str, held: Standing, event: Event, account: AccountView) -> Standing:
         """Return the standing of whose reward is undone: what cannot be taken back stays in it."""
         if not held.amount:
             return Standing(UNDONE)
         units = self.program.asset(held.asset).units(held.amount)
-        left = units - min(units, account.takeable(held.asset)) if self.config.spent == "make up" else 0
+        left = 0
+        if self.config.spent == "make up":
+            there = account.takeable(held.asset)
+            earned = Earned(f"{self.name}.{side}", held.asset, units, self.config.kind, 0, NEVER, self.config.priority)
+            taken = bisect_right(
+                range(1, units + 1), there, key=lambda part: account.kept_of(event, earned._replace(units=part))
+            )
+            left = units - taken  # a pool that the account earns into gives back its own part
         return Standing(UNDONE, *self._amount(held.asset, left), held.day if left else "")
 
     def _amount(self, code: str, units: int) -> tuple[str, str]:

@@ -20,16 +20,17 @@ from stampbook import (
 from stampbook_refunds.chargebacks import NO_CHARGEBACKS
 from stampbook_refunds.config import RefundsConfig
 from stampbook_refunds.events import KINDS
-from stampbook_refunds.reckoning import taken_back
+from stampbook_refunds.reckoning import reckon
 from stampbook_refunds.rules import put_back
 from stampbook_refunds.taking import Taker
 from stampbook_refunds.tenders import Policy, shares
 from stampbook_refunds.topups import TopUps
+from stampbook_refunds.wording import reckoned_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stampbook import AccountView, Earlier, Event, Lot, Paid, RefundRequest
+    from stampbook import AccountView, Earlier, Event, Granted, Lot, Paid, RefundRequest
 
 __all__ = ["Refunds"]
 
@@ -74,7 +75,7 @@ class Refunds(Plugin[RefundsConfig]):
             self.alone = False  # what was paid in is followed to other accounts
             self.deals_with = {_CARDS: frozenset({"topup.charged_back"})}
         policy = config.points_spent
-        self._taker = Taker(self.name, self.program, policy, self._values)
+        self._taker = Taker(self.name, self.program, policy, self._values, awaits=config.come_back == "take")
         self._topups = TopUps(self.name, self.program, config, self._values)
         if config.chargeback is not None and config.chargeback.rest == "debt" and not self.program.currency.debt:
             code = self.program.currency.code
@@ -96,7 +97,7 @@ class Refunds(Plugin[RefundsConfig]):
         """Return the plan: stored value to the lots that paid, grants taken back, the rest outside."""
         plan = RefundPlan(let_go={})
         taken: dict[int, int] = {}
-        config, money = self.config, request.order.currency
+        money = request.order.currency
         paid = {each.asset: each for each in request.paid}
         back_to = request.event.refund_to
         if back_to == "chargeback" and (objection := self._against_chargeback(request)):
@@ -116,11 +117,10 @@ class Refunds(Plugin[RefundsConfig]):
         for lot, amount in put_back(request.drawn, plan.stored_value):
             plan.postings.append(Posting(money, amount, "sales", lot, self.name))
         for grant in request.granted:
-            due = taken_back(grant, request, config.take_back) - grant.settled
-            if due > 0:
+            if due := self._due(grant, request, plan):
                 self._taker.take(grant, due, account, plan, taken)
         for place, grant in request.shared:
-            plan.shared[place] = max(0, taken_back(grant, request, config.take_back) - grant.settled)
+            plan.shared[place] = self._due(grant, request, plan, elsewhere=True)
         if back_to == "stored_value":
             self._credit(request, account, plan)
         elif back_to == "chargeback":
@@ -128,6 +128,16 @@ class Refunds(Plugin[RefundsConfig]):
             plan.freezes = self.config.chargeback is not None and self.config.chargeback.freeze
             plan.reopens = self.config.chargeback is not None and self.config.chargeback.closed == "reopen"
         return plan
+
+    def _due(self, grant: Granted, request: RefundRequest, plan: RefundPlan, *, elsewhere: bool = False) -> int:
+        """Return how much of a grant is taken back now, and note why."""
+        reckoning = reckon(grant, request, self.config.take_back)
+        due = max(0, reckoning.units - grant.settled)
+        if grant.asset:
+            asset, policy = self.program.asset(grant.asset), self.config.take_back
+            note = reckoned_note(grant, reckoning, policy, asset, due, elsewhere=elsewhere)
+            plan.notes.setdefault("taken_back", []).append(note)
+        return due
 
     def _against_chargeback(self, request: RefundRequest) -> Objection | None:
         """Return why a payment system cannot have taken so much back, as far as the program knows."""

@@ -91,6 +91,14 @@ class RefundsConfig(PluginConfig):
             "down to a balance of zero, into debt, refuse the return, or keep their value from the refund"
         ),
     ] = "within_balance"
+    come_back: Annotated[
+        Literal["keep", "take"],
+        Field(
+            description="with within_balance, points that were let go because they were set aside or had paid for "
+            "something, and come back later (the hold is released, the reward cancelled): the customer keeps them, or "
+            "they are taken then"
+        ),
+    ] = "keep"
     take_back: Annotated[
         Literal["proportional", "increments", "anew"],
         Field(
@@ -138,6 +146,12 @@ class RefundsConfig(PluginConfig):
         ),
     ] = "expire"
     extend_by: Annotated[PeriodText | None, Field(description="for expired = 'extend'")] = None
+
+    @model_validator(mode="after")
+    def _awaits(self) -> RefundsConfig:
+        if self.come_back != "keep" and self.points_spent != "within_balance":
+            refuse("come_back goes with points_spent = 'within_balance'")
+        return self
 
     @model_validator(mode="after")
     def _one_order(self) -> RefundsConfig:

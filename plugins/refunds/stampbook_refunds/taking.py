@@ -22,6 +22,7 @@ class Taker:
         policy: for what is spent already.
         values: money and units that make the value of points, by asset.
         spares_paid: whether nothing is taken from value that was paid for.
+        awaits: whether what is let go is taken when it comes back.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class Taker:
         values: Mapping[str, tuple[int, int]],
         *,
         spares_paid: bool = False,
+        awaits: bool = False,
     ) -> None:
         self._name = name
         self._program = program
         self._policy = policy
         self._values = values
+        self._awaits = awaits
         self._spared = {"debt", "paid"} if spares_paid else {"debt"}
 
     def take(self, grant: Granted, due: int, account: AccountView, plan: RefundPlan, taken: dict[int, int]) -> None:
@@ -77,7 +80,7 @@ class Taker:
         pending = [lot for lot in lots if lot.number in own and lot.effective_at > at]
         if self._policy == "pending_only":
             return [pending], []
-        mine = [lot for lot in lots if lot.number in own]
+        mine = [lot for lot in lots if lot.number in own and lot.effective_at <= at]
         return [pending, mine], [lot for lot in lots if lot.effective_at <= at]
 
     def _fall_short(self, grant: Granted, short: int, plan: RefundPlan) -> None:
@@ -105,6 +108,8 @@ class Taker:
             note["deducted"] = self._program.currency.text(kept)
         else:
             note["waived"] = asset.text(short)
+            if self._awaits:
+                plan.awaited[grant.asset] = plan.awaited.get(grant.asset, 0) + short
         if plan.let_go is not None:
             plan.let_go[grant.rule] = gone
         plan.notes.setdefault("short", []).append(note)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stampbook.spooling import Spool
 from stampbook.waiting import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LARGE = 1 << 30
 
 REFS = st.sampled_from("abcde")
 STEPS = st.lists(
@@ -21,9 +31,14 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS)
-def test_nothing_is_lost_and_every_account_keeps_its_order(steps: list[tuple[Any, ...]]) -> None:
-    waiting, head = Waiting(), {ref: ref for ref in "abcde"}
+@given(STEPS, st.sampled_from([0, 300, 700, LARGE]))
+def test_nothing_is_lost_and_every_account_keeps_its_order(steps: list[tuple[Any, ...]], most: int) -> None:
+    with closing(Spool()) as spool:
+        play(steps, Waiting(spool, most))
+
+
+def play(steps: list[tuple[Any, ...]], waiting: Waiting) -> None:
+    head = {ref: ref for ref in "abcde"}
     given_: dict[str, list[bytes]] = defaultdict(list)
     taken: list[bytes] = []
 
@@ -54,8 +69,13 @@ def test_nothing_is_lost_and_every_account_keeps_its_order(steps: list[tuple[Any
     assert len(taken) == sum(map(len, given_.values()))
 
 
-def test_events_of_an_account_come_together_and_the_first_to_wait_goes_first() -> None:
-    waiting = Waiting()
+@pytest.fixture(params=[0, LARGE], ids=["spooled", "in memory"])
+def waiting(request: pytest.FixtureRequest) -> Iterator[Waiting]:
+    with closing(Spool()) as spool:
+        yield Waiting(spool, request.param)
+
+
+def test_events_of_an_account_come_together_and_the_first_to_wait_goes_first(waiting: Waiting) -> None:
     for text in ("b1", "a1", "b2", "c1", "a2"):
         waiting.put(text[0], text.encode())
     assert waiting.take(3, 1000) == [b"b1", b"b2", b"a1"]
@@ -64,9 +84,32 @@ def test_events_of_an_account_come_together_and_the_first_to_wait_goes_first() -
     assert waiting.take(9, 1000) == []
 
 
-def test_a_large_event_ends_a_batch_and_what_is_left_of_its_account_comes_next() -> None:
-    waiting = Waiting()
+def test_a_large_event_ends_a_batch_and_what_is_left_of_its_account_comes_next(waiting: Waiting) -> None:
     for text in (b"a" * 9, b"a" * 5, b"a"):
         waiting.put("a", text)
     assert waiting.take(9, 10) == [b"a" * 9, b"a" * 5]
     assert waiting.take(9, 10) == [b"a"]
+
+
+def test_what_is_spooled_takes_little_memory_and_its_files_go_with_the_last_text() -> None:
+    spool = Spool()
+    waiting = Waiting(spool, 0)
+    texts = [str(number % 10).encode() * 2_000_000 for number in range(100)]
+    for number, text in enumerate(texts):
+        waiting.put(str(number % 7), text)
+    assert waiting.size < 20_000
+    assert spool.size > 190_000_000
+    taken = [text for _ in texts for text in waiting.take(1, LARGE)]
+    assert sorted(taken) == sorted(texts)
+    assert spool.size <= 64_000_000
+    spool.close()
+    assert spool.size == 0
+
+
+def test_where_nothing_can_be_spooled_memory_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    waiting = Waiting(Spool(), 0)
+    for text in (b"a1", b"b1", b"a2"):
+        waiting.put(text.decode()[0], text)
+    assert waiting.take(9, 1000) == [b"a1", b"a2", b"b1"]
+    assert waiting.size == 0

@@ -20,6 +20,7 @@ from stampbook.engine import Engine, system_clock
 from stampbook.errors import StoreError
 from stampbook.homes import Homes
 from stampbook.ledger import canonical
+from stampbook.spooling import Spool
 from stampbook.store.reading import links
 from stampbook.waiting import Waiting
 from stampbook.worker import Done, Place, work
@@ -44,7 +45,13 @@ MOST_BYTES = 32_000_000
 """How many bytes of events are handed over at once."""
 
 MOST_WAITING = 60_000_000
-"""How many bytes of events may wait before reading pauses."""
+"""How many bytes of memory events that wait may take before reading pauses."""
+
+MOST_IN_MEMORY = 30_000_000
+"""How many bytes of memory they take before those that come are spooled."""
+
+MOST_ON_DISK = 1_000_000_000
+"""How many bytes may be spooled before reading pauses."""
 
 READ_AT_ONCE = 200
 """How many events are read before one looks whether a worker has something to say."""
@@ -89,14 +96,14 @@ def process_in_parallel(
 class _Worker:
     """One process as the one that hands out sees it."""
 
-    def __init__(self, engine: Engine, place: Place) -> None:
+    def __init__(self, engine: Engine, place: Place, spool: Spool) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         arguments = (theirs, engine.store.url, engine.plugins, place)
         self.process = context.Process(target=work, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
-        self.waiting = Waiting()
+        self.waiting = Waiting(spool, MOST_IN_MEMORY // place.count)
         self.sent = 0
 
     def send(self, batch_size: int) -> None:
@@ -139,6 +146,7 @@ class _Pool:
         self._workers: list[_Worker] = []
         self._homes = Homes(count)
         self._batch_size = batch_size
+        self._spool = Spool()
         with engine.store.reader() as session:
             registries = engine.in_force(session).registries
             for name in {name for registry in registries for name in registry.linked}:
@@ -148,7 +156,7 @@ class _Pool:
         self._turn = multiprocessing.get_context("spawn").Lock()  # lives for as long as somebody here holds it
         try:
             for number in range(count):
-                self._workers.append(_Worker(engine, Place(number, count, self._turn)))
+                self._workers.append(_Worker(engine, Place(number, count, self._turn), self._spool))
         except BaseException:
             self.close()
             raise
@@ -219,7 +227,7 @@ class _Pool:
 
     def _full(self) -> bool:
         """Whether so much waits that reading must pause, or as much as is of use where order is kept."""
-        if sum([worker.waiting.size for worker in self._workers]) >= MOST_WAITING:
+        if sum([worker.waiting.size for worker in self._workers]) >= MOST_WAITING or self._spool.size >= MOST_ON_DISK:
             return True
         if self._gathers:
             return False
@@ -227,7 +235,8 @@ class _Pool:
         return min(waiting) >= self._batch_size or max(waiting) >= 2 * self._batch_size
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers, and forget what waited for them."""
+        self._spool.close()
         for worker in self._workers:
             worker.connection.close()
         for worker in self._workers:

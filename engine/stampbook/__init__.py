@@ -225,7 +225,7 @@ _ROOMS = {
         "near",
     ),
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
-    "events": ("Basket", "Event", "OfEarlier", "PaidIn", "Purchase", "Return", "TopUp"),
+    "events": ("AccountClosed", "Basket", "Event", "OfEarlier", "PaidIn", "Purchase", "Return", "Tender", "TopUp"),
     "expressions": ("Condition", "Formula"),
     "exporting.beside": ("moved_beside",),
     "exporting.entries": (
@@ -250,6 +250,7 @@ _ROOMS = {
         "MoneyHeld",
         "Multiplier",
         "Note",
+        "Payable",
         "Stake",
         "hookimpl",
     ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from stampbook import NEVER, Due, Fact, Objection, PaidIn, Plugin, PluginError, Posting, hookimpl
 from stampbook_payouts.cash import Cash
 from stampbook_payouts.clauses import broken, cautions, clause_told, facts_with, least_ceiling, read_percent
+from stampbook_payouts.closing import Closing
 from stampbook_payouts.config import PayoutsConfig, card_of, sold_of
 from stampbook_payouts.events import (
     KINDS,
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
 
     import click
 
-    from stampbook import AccountView, Earlier, Event, MoneyEnds, MoneyHeld, Transaction
+    from stampbook import (
+        AccountClosed,
+        AccountView,
+        Earlier,
+        Event,
+        MoneyEnds,
+        MoneyHeld,
+        Note,
+        Remember,
+        Transaction,
+    )
 
 __all__ = ["Payouts"]
 
@@ -87,6 +98,7 @@ class Payouts(Plugin[PayoutsConfig]):
         quotes = Quotes(terms, self._facts_of, frozenset(config.places), session)
         second_above = _units(config.second_person_above, self)
         self._steps = Steps(self.name, program, terms, quotes, valid_for=config.valid_for, second_above=second_above)
+        self._closing = Closing(self.name, program, quotes, self._steps)
         self._purchases = Purchases(packs, program, _units(config.ceiling, self), cash)
         self._selling = Selling(config, self.name, program.calendar)
         self.mistakes = list(misplaced(config))
@@ -165,6 +177,13 @@ class Payouts(Plugin[PayoutsConfig]):
             case RefundPaid():
                 return self._steps.paid(event, account, earlier)
         return []
+
+    @hookimpl
+    def pay_out(
+        self, event: AccountClosed, asset: str, account: AccountView
+    ) -> list[Posting | Remember | Objection | Note] | None:
+        """Return what the packs quote for an account that is closed."""
+        return list(self._closing.paid_out(event, account)) if asset == self._money.code else None
 
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:

@@ -63,12 +63,14 @@ if TYPE_CHECKING:
     from stampbook.event_fields import PositiveAmount as PositiveAmount
     from stampbook.event_fields import Ref as Ref
     from stampbook.event_fields import SignedAmount as SignedAmount
+    from stampbook.events import AccountClosed as AccountClosed
     from stampbook.events import Basket as Basket
     from stampbook.events import Event as Event
     from stampbook.events import OfEarlier as OfEarlier
     from stampbook.events import PaidIn as PaidIn
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
+    from stampbook.events import Tender as Tender
     from stampbook.events import TopUp as TopUp
     from stampbook.exporting.beside import moved_beside as moved_beside
     from stampbook.exporting.entries import ENTRY_FORMATS as ENTRY_FORMATS
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import MoneyHeld as MoneyHeld
     from stampbook.hookspecs import Multiplier as Multiplier
     from stampbook.hookspecs import Note as Note
+    from stampbook.hookspecs import Payable as Payable
     from stampbook.hookspecs import Stake as Stake
     from stampbook.hookspecs import hookimpl as hookimpl
     from stampbook.joining import AccountJoined as AccountJoined

@@ -52,14 +52,14 @@ class AssetTable(BaseModel):
         Literal["refuse", "forfeit", "pay_out"] | None,
         Field(
             description="closing an account that holds it: refused (a currency's default), forfeit (a unit's), or, of "
-            "money, paid out: what was paid in at par, or as the packs of `payouts` quote it"
+            "money, paid out: at par, or as the packs of `payouts` quote it"
         ),
     ] = None
     partial: Annotated[
         Literal["refuse", "allow"],
         Field(
-            description="what asks to be paid as much as there is (`partial` of a spend, a hold or a tender): refused, or "
-            "paid as far as there is something to spend"
+            description="what asks to be paid as much as there is (`partial` of a spend, a hold or a tender): refused, "
+            "or paid as far as there is something to spend"
         ),
     ] = "refuse"
     partial_rest: Annotated[
@@ -67,8 +67,8 @@ class AssetTable(BaseModel):
         Field(
             min_length=1,
             max_length=255,
-            description="the kind of tender that pays what is left of a purchase then, such as cash, where the tender does "
-            "not say so in `rest`",
+            description="the kind of tender that pays what is left of a purchase then, such as cash, where the tender "
+            "does not say so in `rest`",
         ),
     ] = None
     held_expired: Annotated[

@@ -76,7 +76,9 @@ def tell_listeners(told: Iterable[tuple[Registry, Decision, Account]]) -> None:
         if decision.transaction is None:
             continue
         view = AccountView(account, decision.event.at, registry.context)
-        for stamped in registry.committed(decision.transaction, view, as_paid(decision.event, decision.transaction.memo)):
+        for stamped in registry.committed(
+            decision.transaction, view, as_paid(decision.event, decision.transaction.memo)
+        ):
             log.error(
                 "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
             )

@@ -89,7 +89,7 @@ class AccountUnfrozen(Event):
 class AccountClosed(Event):
     """An account ends; each asset's `on_close` says what becomes of what it holds.
 
-    Where that is paid out, `cause` is who made it necessary, `means` says how it is paid and `reference` by what payment.
+    Where that is paid out, `cause` is who made it necessary; `means` says how it is paid, `reference` by what payment.
     """
 
     of_known_account: ClassVar[bool] = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -66,6 +66,13 @@ class ProgramName:
     hash: str
 
 
+class Reckoned(NamedTuple):
+    """One line of how it was worked out what closing an account pays out."""
+
+    name: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionReason:
     """Why one event did what it did, or was refused."""
@@ -88,7 +95,7 @@ class TransactionReason:
     objections: tuple[Mapping[str, str], ...]
     payload: Mapping[str, Any]
     hash: str
-    paid_out: Mapping[str, str] = field(default_factory=dict)
+    paid_out: tuple[Reckoned, ...] = ()
     """Of an account that was closed, how what it paid out was worked out, line by line."""
 
 
@@ -227,7 +234,7 @@ class _Explainer:
             tuple(_objection(*objection) for objection in self.trace.get("objections", ())),
             orjson.loads(entry.payload),
             entry.hash.hex(),
-            self.trace.get("paid_out", {}),
+            tuple([Reckoned(*line) for line in self.trace.get("paid_out", ())]),
         )
 
     def _end(self, end: int | str) -> str:

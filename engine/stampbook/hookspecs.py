@@ -136,8 +136,8 @@ class Stake(NamedTuple):
 class Payable(NamedTuple):
     """The most that an event may take that is to be paid as far as there is something to spend (`partial`).
 
-    `amount` is in smallest units of what the event asks for: of money where points pay for a tender. Their plugin says in
-    `asset` which points those are.
+    `amount` is in smallest units of what the event asks for: of money where points pay for a tender. Their plugin says
+    in `asset` which points those are.
     """
 
     amount: int
@@ -339,8 +339,8 @@ class Hooks:
         """Return what an account that is closed pays out of an asset, or None to leave it to the next plugin.
 
         Called where the asset's `on_close` is ``pay_out`` and nothing else keeps the account open; its history is at
-        hand. The first answer decides, and leaves nothing of the asset; a note says how it was worked out. Where there is none
-        what was paid in goes back at par.
+        hand. The first answer decides, and leaves nothing of the asset; a note says how it was worked out. Where there
+        is none what was paid in goes back at par.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Paying as much as there is: what an event takes that may be paid in part, and the event as if it had asked for that."""
+"""Paying as much as there is: what an event takes that may be paid in part, and the event as if it asked for that."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from stampbook.amounts import Asset
     from stampbook.draft import Draft
-    from stampbook.events import Event
 
 POINTS = "points"
 
@@ -100,7 +99,9 @@ def _of_tenders(draft: Draft, event: Purchase) -> list[InPart]:
         if len(draft.objections) > before:
             continue
         if not asset:
-            draft.object("no_points", "no plugin of the program takes points for this, so that none can be paid in part")
+            draft.object(
+                "no_points", "no plugin of the program takes points for this, so that none can be paid in part"
+            )
         elif _is_allowed(draft, asset):
             found.append(InPart(place, order.currency, tender.amount, paid, _rest(draft, tender, asset)))
     return found
@@ -145,7 +146,11 @@ def _most(draft: Draft, tender: Tender | None, asset: str, asked: int) -> tuple[
         if isinstance(bound, Objection):
             draft.objections.append(bound._replace(plugin=plugin))
             continue
-        if type(bound.amount) is not int or bound.amount < 0 or (bound.asset and bound.asset not in draft.registry.context.assets):
+        if (
+            type(bound.amount) is not int
+            or bound.amount < 0
+            or (bound.asset and bound.asset not in draft.registry.context.assets)
+        ):
             message = f"plugin {plugin!r} bounds what is paid by {bound!r}, which is no amount of an asset"
             raise PluginError(message)
         most, pays = min(most, bound.amount), bound.asset or pays

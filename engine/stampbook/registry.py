@@ -312,7 +312,9 @@ class Registry:
         for name, call in self._calls["pay_out"]:
             if owner not in {None, name} and not self._is_guest(name, account.ref):
                 instead = next((plugin.instead for plugin in self.plugins if plugin.name == name), "")
-                told = f"account {account.ref} is no customer's but plugin {owner!r}'s own; closing pays nothing out of it"
+                told = (
+                    f"account {account.ref} is no customer's but plugin {owner!r}'s own; closing pays nothing out of it"
+                )
                 return [Stamped(name, Objection("no_customer", f"{told}; {instead}" if instead else told))]
             found = call(event, asset, account)
             if found is not None:

@@ -125,7 +125,12 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
 def _paid_out(entry: Entry, context: Context) -> str:
     """Tell what closing an account paid out, and what it let go with that."""
     words = ""
-    for book, what in ((REFUNDS, "paid out"), (FEES, "kept as a fee"), (SALES, "kept"), (PROMOTION, "of bonus let go")):
+    for book, what in (
+        (REFUNDS, "paid out"),
+        (FEES, "kept as a fee"),
+        (SALES, "for what was consumed"),
+        (PROMOTION, "of bonus let go"),
+    ):
         sums: dict[str, int] = defaultdict(int)
         for posting in entry.postings:
             if posting.destination == book:

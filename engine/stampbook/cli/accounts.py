@@ -84,7 +84,9 @@ def unfreeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, operator: s
     type=click.Choice(["consumer", "operator", "neither"]),
     help="Who made it necessary, where the law asks that of what is paid out; the customer where absent.",
 )
-@click.option("--means", metavar="TEXT", default="", help="How it is paid out: back to the original means where absent.")
+@click.option(
+    "--means", metavar="TEXT", default="", help="How it is paid out: back to the original means where absent."
+)
 @click.option("--reference", metavar="TEXT", default="", help="By what payment.")
 @_BY
 @event_options
@@ -96,7 +98,7 @@ def close(
     Refused while it holds money, or anything else that the program says must not be lost; points are forfeit unless
     the program says otherwise. Where it says that closing pays out, it is told what goes back to the customer.
     """
-    paid = {"cause": cause, "means": means, "reference": reference}
+    paid: dict[str, Any] = {"cause": cause, "means": means, "reference": reference}
     send(run, "account.closed", ref, reason=reason, operator=operator, **paid, **sent)
 
 

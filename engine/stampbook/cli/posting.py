@@ -147,15 +147,15 @@ def _data(run: Run, outcome: Outcome) -> dict[str, Any]:
     return data
 
 
-def _reckoning(run: Run, outcome: Outcome) -> dict[str, str]:
+def _reckoning(run: Run, outcome: Outcome) -> list[dict[str, str]]:
     """Return how what closing an account pays out was worked out, line by line; nothing where it was at par."""
     import orjson
 
     from stampbook.replay import find_entry
 
     entries = [entry for _, entry in find_entry(run.engine, outcome.source, outcome.id)]
-    found: dict[str, str] = orjson.loads(entries[0].trace).get("paid_out", {}) if entries else {}
-    return found
+    found = orjson.loads(entries[0].trace).get("paid_out", ()) if entries else ()
+    return [{"name": name, "text": text} for name, text in found]
 
 
 def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
@@ -169,8 +169,8 @@ def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
     click.echo(f"{outcome.account}: {words}{again}")
     for part in line.parts if line is not None else ():
         click.echo(f"  {part.amount.signed} {part.kind}")
-    for name, text in data.get("paid_out", {}).items():
-        click.echo(f"  {name.replace('_', ' ')}: {text}")
+    for each in data.get("paid_out", ()):
+        click.echo(f"  {each['name'].replace('_', ' ')}: {each['text']}")
     from stampbook.amounts import counted
 
     available = ", ".join(counted(text, asset) for asset, text in data.get("available", {}).items())

@@ -37,7 +37,8 @@ class Moved(NamedTuple):
     """An accepted journal entry that moved something.
 
     `payload` is there for purchases only, `trace` for those that granted something on other accounts too, `effects` for
-    those that were paid as far as there was something to spend, and `id` for events of the engine's own; `program` is a hash.
+    those that were paid as far as there was something to spend, and `id` for events of the engine's own; `program` is a
+    hash.
     """
 
     at: int

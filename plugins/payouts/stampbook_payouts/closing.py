@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from stampbook import Note, Objection, Posting, Remember
 from stampbook_payouts.events import RefundRequested
-from stampbook_payouts.quoting import Quote
 from stampbook_payouts.requests import in_the_way
 from stampbook_payouts.settling import settled
 from stampbook_payouts.story import PAID, REFUND_PAID
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from stampbook import AccountClosed, AccountView, Calendar, Context, Happened, Lot
-    from stampbook_payouts.quoting import Line
+    from stampbook_payouts.quoting import Line, Quote
     from stampbook_payouts.requests import Quotes
     from stampbook_payouts.steps import Steps
 
@@ -92,7 +91,12 @@ class Closing:
         yield from [Posting(money.code, amount, lot, book, self._rule) for lot, amount, book in moves]
         yield Remember("refund", money.told(quote.result))
         texts = {"_currency": money.code, "_rule": quote.rule, "_cause": event.cause}
-        amounts = {"_result": quote.result, "_principal": quote.principal, "_fee": quote.fee, "_interest": quote.interest}
+        amounts = {
+            "_result": quote.result,
+            "_principal": quote.principal,
+            "_fee": quote.fee,
+            "_interest": quote.interest,
+        }
         for name, text in {**texts, **{name: money.text(amount) for name, amount in amounts.items()}}.items():
             yield Remember(name, text)
         yield Note(self._rule, {line.name: self._told(line) for line in quote.lines})

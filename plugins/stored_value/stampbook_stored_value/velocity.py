@@ -50,7 +50,6 @@ class Pace(NamedTuple):
                     return last
         return None
 
-
     def room(self, past: Iterable[Spent], new: Spent) -> int | None:
         """Return how much a new spend may come to at most, whatever it asks for; None for any amount."""
         if self.amount is None:

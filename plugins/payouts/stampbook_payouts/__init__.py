@@ -106,6 +106,11 @@ class Payouts(Plugin[PayoutsConfig]):
         self.cautions = [
             (("packs",), text) for text in cautions(packs, config.places, config.refunds, facts, money.code)
         ]
+        if config.refunds == "none" and money.code in program.paid_out:
+            told = (
+                f"[assets.{money.code}] on_close = 'pay_out': where no law gives money back nothing is, since refunds"
+            )
+            self.cautions.append((("refunds",), f"{told} = 'none'; an account that holds some is not closed then"))
         self.idle = frozenset() if self._purchases.asks or self._selling.is_bounded else frozenset({"review"})
         if config.cards == "bearer":
             self.deals_with = {_CARDS: _OF_CARDS}

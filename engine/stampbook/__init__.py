@@ -97,7 +97,6 @@ if TYPE_CHECKING:
     from stampbook.hookspecs import MoneyHeld as MoneyHeld
     from stampbook.hookspecs import Multiplier as Multiplier
     from stampbook.hookspecs import Note as Note
-    from stampbook.hookspecs import Payable as Payable
     from stampbook.hookspecs import Stake as Stake
     from stampbook.hookspecs import hookimpl as hookimpl
     from stampbook.joining import AccountJoined as AccountJoined
@@ -138,6 +137,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import GiveBack as GiveBack
     from stampbook.proposals import IfRefused as IfRefused
     from stampbook.proposals import Mature as Mature
+    from stampbook.proposals import Payable as Payable
     from stampbook.proposals import Payment as Payment
     from stampbook.proposals import Pick as Pick
     from stampbook.proposals import PutBack as PutBack
@@ -253,7 +253,6 @@ _ROOMS = {
         "MoneyHeld",
         "Multiplier",
         "Note",
-        "Payable",
         "Stake",
         "hookimpl",
     ),
@@ -271,6 +270,7 @@ _ROOMS = {
         "GiveBack",
         "IfRefused",
         "Mature",
+        "Payable",
         "Payment",
         "Pick",
         "PutBack",

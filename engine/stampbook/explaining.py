@@ -15,7 +15,7 @@ from stampbook.lots import DEBT, DEFAULT_ORDER
 from stampbook.partial import as_paid
 from stampbook.periods import NEVER
 from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
-from stampbook.refund_reasons import RefundReason, TakenBack, TenderBack
+from stampbook.refund_reasons import Reckoned, RefundReason, TakenBack, TenderBack
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
 from stampbook.states import AccountState, Judges, LotState, Past, Sum, day_of
@@ -64,13 +64,6 @@ class ProgramName:
     name: str
     file: str
     hash: str
-
-
-class Reckoned(NamedTuple):
-    """One line of how it was worked out what closing an account pays out."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
     from stampbook.event_base import Event
-    from stampbook.events import AccountClosed, HoldAuthorised, Spend
+    from stampbook.events import AccountClosed
     from stampbook.goals import Progress
     from stampbook.ledger import Fact, Transaction
     from stampbook.orders import Order
-    from stampbook.proposals import Earned, Payment, Remember, Share
+    from stampbook.proposals import Earned, Payable, Payment, Remember, Share
     from stampbook.purchases import Purchase, Tender
     from stampbook.refund_plans import RefundPlan, RefundRequest
 
@@ -131,17 +131,6 @@ class Stake(NamedTuple):
     rank: int = 0
     terms: str = ""
     on: tuple[str, ...] = ()
-
-
-class Payable(NamedTuple):
-    """The most that an event may take that is to be paid as far as there is something to spend (`partial`).
-
-    `amount` is in smallest units of what the event asks for: of money where points pay for a tender. Their plugin says
-    in `asset` which points those are.
-    """
-
-    amount: int
-    asset: str = ""
 
 
 class MoneyEnds(NamedTuple):
@@ -317,13 +306,9 @@ class Hooks:
 
     @hookspec
     def payable(
-        self,
-        event: Spend | HoldAuthorised | Purchase,
-        tender: Tender | None,
-        order: Order | None,
-        account: AccountView,
+        self, event: Event, tender: Tender | None, order: Order | None, account: AccountView,
         there: Callable[[str, int], int],
-    ) -> Iterable[Payable | Objection]:
+    ) -> Iterable[Payable | Objection]:  # fmt: skip
         """Return how much an event may take at most that is to be paid as far as there is something to spend.
 
         Called for a spend, a hold, and each tender of a purchase that is `partial`. What lots hold is known: `there`

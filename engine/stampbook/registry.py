@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import pluggy
 
+from stampbook.calling import called
 from stampbook.declared_events import declared_kinds
-from stampbook.errors import PluginError, StampbookError
+from stampbook.errors import PluginError
 from stampbook.event_reading import EventReader
 from stampbook.events import CORE_EVENTS, EVENTS_OF_TIME, OWN_SOURCE, Event
 from stampbook.hookspecs import (
@@ -20,13 +21,12 @@ from stampbook.hookspecs import (
     Hooks,
     Multiplier,
     Note,
-    Payable,
 )
 from stampbook.ledger import Fact, Message, Objection
 from stampbook.limits import Limits, limits_of
 from stampbook.periods import NEVER, Window
 from stampbook.plugin import Plugin  # noqa: TC001 - compiled code checks it at run time
-from stampbook.proposals import Payment, Share
+from stampbook.proposals import Payable, Payment, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -149,7 +149,7 @@ class Registry:
         implementations = {impl.plugin_name: impl for impl in caller.get_hookimpls()}
         given = caller.spec.argnames
         return [
-            (plugin.name, _called(implementations[plugin.name], given, plugin.name, hook))
+            (plugin.name, called(implementations[plugin.name], given, plugin.name, hook))
             for plugin in self.plugins
             if plugin.name in implementations and hook not in plugin.idle
         ]
@@ -379,52 +379,6 @@ class Registry:
 
 
 _WISHES = {Award, Multiplier, Note, GoodUntil, Extension, Entitlement}
-
-_LISTED = {
-    "register_events", "assess", "reward", "pay", "propose", "share", "review", "due", "follow", "progress", "standing",
-    "payable",
-}  # fmt: skip
-"""The hooks that return any number of things, or None for nothing."""
-
-
-def _called(impl: pluggy.HookImpl, given: Iterable[str], plugin: str, hook: str) -> Callable[..., Any]:
-    """Return a function of all arguments of a hook, by position, that hands on those that the plugin names.
-
-    A failure names the plugin and fails its event alone; lists are read out within it. pluggy would choose the
-    arguments at every call; a function made once costs a fifth of that on the hot path.
-    """
-    code = (
-        f"def call({', '.join(given)}):\n"
-        "    try:\n"
-        f"        return listed(function({', '.join(f'{name}={name}' for name in impl.argnames)}))\n"
-        "    except StampbookError:\n"
-        "        raise\n"
-        "    except Exception as error:\n"
-        "        raise failed(error) from error\n"
-    )
-    if hook not in _LISTED:
-        code = code.replace("listed(", "(")
-    if hook == "committed":
-        code = f"def call({', '.join(given)}): function({', '.join(f'{name}={name}' for name in impl.argnames)})"
-
-    def failed(error: Exception) -> PluginError:
-        return PluginError(f"plugin {plugin!r} fails in {hook}: {type(error).__name__}: {error}")
-
-    names: dict[str, Any] = {
-        "function": impl.function,
-        "listed": _listed,
-        "failed": failed,
-        "StampbookError": StampbookError,
-    }
-    exec(code, names)  # noqa: S102 - names that pluggy has checked
-    call: Callable[..., Any] = names["call"]
-    return call
-
-
-def _listed(result: Any) -> list[Any]:
-    if type(result) is list:
-        return result
-    return [] if result is None else list(result)
 
 
 def _sound(fact: Fact) -> bool:

@@ -230,6 +230,6 @@ def test_whose_a_discount_is() -> None:
 @pytest.mark.parametrize(("money", "refused"), [("", ["partial_not_allowed"]), ('partial = "allow"', [])])
 def test_a_till_asks_to_be_paid_as_much_as_there_is(money: str, refused: list[str]) -> None:
     books = ledger(money=money)
-    books.post(type="topup", amount="5.00")
+    books.post(type="adjust", amount="5.00", reason="a start")
     assert codes(books.post(type="spend", amount="8.00", partial=True)) == refused
     assert books.balance("GBP") == ("5.00" if refused else "0.00")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +15,12 @@ from stampbook.grants import grants_of_all
 from stampbook.statements import statement
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
+from tests.cli.shop import run
 from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from stampbook import Outcome
 
@@ -298,7 +301,7 @@ def test_an_exchange_pays_what_there_is_with_what_came_back() -> None:
     assert parts(outcome) == [(2, "CNY", 6000, 1000, "cash")]
 
 
-def test_the_books_keep_it_and_the_same_id_gets_the_same_answer(tmp_path: Any) -> None:
+def test_the_books_keep_it_and_the_same_id_gets_the_same_answer(tmp_path: Path) -> None:
     more = '[[plugin]]\nuse = "points"\n[[plugin.rule]]\nname = "base"\nearn = "floor(order.paid_outside)"\n'
     events: list[dict[str, Any]] = [
         {"type": "topup", "id": "t", "amount": "60.00", "at": "2025-01-01T10:00"},
@@ -322,6 +325,23 @@ def test_the_books_keep_it_and_the_same_id_gets_the_same_answer(tmp_path: Any) -
         assert (order.stored_value, order.paid_by_points, order.paid_outside) == (6000, 250, 3750)
         assert first[2].memo["granted"][0][2] == 37, "of what was paid outside"
         assert not verify(engine).findings
+
+
+def test_the_command_line_says_what_is_left_to_pay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.toml").write_text(program(), encoding="utf-8")
+    Engine.open("sqlite:///stampbook.db", create=True).close()
+    run("apply", "shop.toml")
+    for name, day in (("t", "01"), ("u", "03")):
+        run("topup", "ann", "60.00", "--id", name, "--at", f"2025-01-{day}T10:00")
+    hold = ("hold", "authorise", "ann", "70.00", "--partial", "--id", "h", "--at", "2025-01-04T10:00")
+    assert "70.00 CNY set aside" in run(*hold).output
+    spend_all = ("spend", "ann", "100.00", "--partial", "--id", "s", "--at", "2025-01-04T11:00")
+    assert "ann: spend of 50.00 CNY; 100.00 CNY was asked for, 50.00 CNY is left to pay\n" in run(*spend_all).output
+    again = json.loads(run(*spend_all, "--json").output)
+    assert again["replayed"]
+    assert again["in_part"] == [{"asset": "CNY", "asked": "100.00", "paid": "50.00", "left": "50.00", "rest": ""}]
+    assert "50.00 CNY is left to pay" in run("explain", "s").output
 
 
 LOTS = st.lists(st.tuples(st.sampled_from(["paid", "bonus", "held"]), st.integers(1, 5000)), max_size=4)

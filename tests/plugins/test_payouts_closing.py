@@ -265,8 +265,8 @@ def test_the_books_tie_and_explain_what_was_paid_out(tmp_path: Path, monkeypatch
         assert not verify(engine).findings
     run("export", "csv", "--output", "ledger.csv")
     with Path("ledger.csv").open(encoding="utf-8", newline="") as stream:
-        told = [(row["event"], row["to"], row["amount"]) for row in csv.DictReader(stream) if row["event"] == "c"]
-    assert told == [("c", "refunds", "500.00"), ("c", "sales", "100.00")]
+        moves = [(row["event"], row["to"], row["amount"]) for row in csv.DictReader(stream) if row["event"] == "c"]
+    assert moves == [("c", "refunds", "500.00"), ("c", "sales", "100.00")]
     run("export", "beancount", "--output", "books.beancount")
     checker = Path(sys.executable).parent / "bean-check"
     checked = subprocess.run([checker, "books.beancount"], check=False, capture_output=True, text=True)

@@ -48,7 +48,6 @@ def topup(run: Run, ref: str, amount: str, asset: str | None, reason: str, opera
     "spend",
     "spend 1001 4.50",
     "spend 1001 20 --asset points --reason 'free coffee' --id till-3-881",
-    "spend 1001 4.50 --partial --id till-3-882",
     takes_amount=True,
 )
 @REF

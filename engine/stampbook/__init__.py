@@ -63,12 +63,14 @@ if TYPE_CHECKING:
     from stampbook.event_fields import PositiveAmount as PositiveAmount
     from stampbook.event_fields import Ref as Ref
     from stampbook.event_fields import SignedAmount as SignedAmount
+    from stampbook.events import AccountClosed as AccountClosed
     from stampbook.events import Basket as Basket
     from stampbook.events import Event as Event
     from stampbook.events import OfEarlier as OfEarlier
     from stampbook.events import PaidIn as PaidIn
     from stampbook.events import Purchase as Purchase
     from stampbook.events import Return as Return
+    from stampbook.events import Tender as Tender
     from stampbook.events import TopUp as TopUp
     from stampbook.exporting.beside import moved_beside as moved_beside
     from stampbook.exporting.entries import ENTRY_FORMATS as ENTRY_FORMATS
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import GiveBack as GiveBack
     from stampbook.proposals import IfRefused as IfRefused
     from stampbook.proposals import Mature as Mature
+    from stampbook.proposals import Payable as Payable
     from stampbook.proposals import Payment as Payment
     from stampbook.proposals import Pick as Pick
     from stampbook.proposals import PutBack as PutBack
@@ -226,7 +229,7 @@ _ROOMS = {
         "near",
     ),
     "event_fields": ("Amount", "End", "Instant", "Name", "PositiveAmount", "Ref", "SignedAmount"),
-    "events": ("Basket", "Event", "OfEarlier", "PaidIn", "Purchase", "Return", "TopUp"),
+    "events": ("AccountClosed", "Basket", "Event", "OfEarlier", "PaidIn", "Purchase", "Return", "Tender", "TopUp"),
     "expressions": ("Condition", "Formula"),
     "exporting.beside": ("moved_beside",),
     "exporting.entries": (
@@ -269,6 +272,7 @@ _ROOMS = {
         "GiveBack",
         "IfRefused",
         "Mature",
+        "Payable",
         "Payment",
         "Pick",
         "PutBack",

@@ -56,8 +56,27 @@ class AssetTable(BaseModel):
         Field(description="the rest of a hold after a capture that does not say `final`: released, or kept for more"),
     ] = "release"
     on_close: Annotated[
-        Literal["refuse", "forfeit"] | None,
-        Field(description="closing an account that holds it: refused (a currency's default) or forfeit (a unit's)"),
+        Literal["refuse", "forfeit", "pay_out"] | None,
+        Field(
+            description="closing an account that holds it: refused (a currency's default), forfeit (a unit's), or, of "
+            "money, paid out: at par, or as the packs of `payouts` quote it"
+        ),
+    ] = None
+    partial: Annotated[
+        Literal["refuse", "allow"],
+        Field(
+            description="what asks to be paid as much as there is (`partial` of a spend, a hold or a tender): refused, "
+            "or paid as far as there is something to spend"
+        ),
+    ] = "refuse"
+    partial_rest: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=255,
+            description="the kind of tender that pays what is left of a purchase then, such as cash, where the tender "
+            "does not say so in `rest`",
+        ),
     ] = None
     held_expired: Annotated[
         Literal["protect", "expire", "extend"],
@@ -78,4 +97,8 @@ class AssetTable(BaseModel):
     def _extends(self) -> AssetTable:
         if (self.held_expired == "extend") != (self.extend_by is not None):
             refuse("extend_by goes with held_expired = 'extend', and only with it")
+        if self.partial_rest is not None and self.partial == "refuse":
+            refuse("partial_rest goes with partial = 'allow'")
+        if self.partial_rest in {"stored_value", "points", "exchange"}:
+            refuse(f"partial_rest: {self.partial_rest!r} is no other money; name a kind such as 'cash' or 'card'")
         return self

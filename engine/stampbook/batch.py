@@ -160,7 +160,7 @@ class Batch(Gathered):
                 past = self.past(key, account) if is_of_purchase(event) else earlier_named(self, key, event)
             elif key is not None and key.account_id:
                 about, past = recalled(self, registry, account, key, event)
-        account.history = history_of(self, account) if event.of_history else None
+        account.history = history_of(self, account) if registry.asks_history(event) else None
         try:
             decisions = decide(registry, account, event, past, about, budgets=self.purse.budgets())
         except MovesNotLoadedError:  # of a late purchase, which seldom takes anything back

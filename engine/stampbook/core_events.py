@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stampbook.account import CLOSED, FROZEN, OPEN
-from stampbook.amounts import amount_text
+from stampbook.closing import closed
 from stampbook.events import (
     OWN_SOURCE,
     AccountClosed,
@@ -45,9 +45,10 @@ from stampbook.ledger import (
     Posting,
     emptied,
 )
-from stampbook.lots import DEBT, PAID
+from stampbook.lots import PAID
 from stampbook.maturing import completed, described, segment_changed
-from stampbook.owing import repay_out_of, settling
+from stampbook.owing import repay_out_of
+from stampbook.partial import settle
 from stampbook.paying import pay_for
 from stampbook.periods import NEVER
 from stampbook.returning import cancelled, returned
@@ -115,30 +116,15 @@ def _unfrozen(draft: Draft, _: Past | None) -> None:
     draft.status = OPEN
 
 
-def _closed(draft: Draft, _: Past | None) -> None:
-    draft.status, event = CLOSED, draft.event
-    assets, file = draft.registry.context.assets, draft.registry.file
-    if any(hold.remaining for hold in draft.account.holds.values()):
-        draft.object("open_holds", "something is held; capture or void it first")
-    for lot in draft.account.lots.values():
-        if not lot.remaining:
-            continue
-        asset = assets[lot.asset]
-        table = file.assets.get(lot.asset)
-        policy = (table and table.on_close) or ("refuse" if asset.is_currency else "forfeit")
-        if lot.kind == DEBT:
-            owed = -lot.remaining
-            draft.object("debt", f"{amount_text(owed, asset)} is owed; {settling(event.account, asset, owed)}")
-        elif policy == "refuse":
-            draft.object("balance_left", f"{amount_text(lot.remaining, asset)} is left in lot {lot.number}")
-        elif not lot.held:
-            draft.postings.extend(emptied(lot.asset, lot.remaining, lot.number, BREAKAGE, "close"))
-
-
 def _purchase(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, Purchase)  # noqa: S101 - narrows for the type checker
     currency = draft.registry.context.currency.code
     order = draft.order = draft.event.order_in(currency)
+    if order.tenders and any(tender.partial for tender in draft.event.tenders):
+        settle(draft)
+        if draft.objections:
+            return
+        order = draft.order = draft.event.order_in(currency)
     if order.stored_value or draft.event.hold is not None or (order.tenders and draft.registry.has_payers):
         pay_for(draft, order)
 
@@ -156,8 +142,21 @@ def _topup(draft: Draft, _: Past | None) -> None:
 
 def _spend(draft: Draft, _: Past | None) -> None:
     assert isinstance(draft.event, Spend)  # noqa: S101 - narrows for the type checker
+    if draft.event.partial:
+        settle(draft)
+        if draft.objections:
+            return
     event = draft.event
     draft.draw(event.asset or draft.registry.context.currency.code, event.amount, SALES, "spend")
+
+
+def _authorised(draft: Draft, past: Past | None) -> None:
+    assert isinstance(draft.event, HoldAuthorised)  # noqa: S101 - narrows for the type checker
+    if draft.event.partial:
+        settle(draft)
+        if draft.objections:
+            return
+    authorised(draft, past)
 
 
 def _adjust(draft: Draft, _: Past | None) -> None:
@@ -205,7 +204,7 @@ HANDLERS: dict[type[Event], Any] = {
     AccountOpened: _opened,
     AccountFrozen: _frozen,
     AccountUnfrozen: _unfrozen,
-    AccountClosed: _closed,
+    AccountClosed: closed,
     Purchase: _purchase,
     Return: returned,
     PurchaseCancelled: cancelled,
@@ -219,7 +218,7 @@ HANDLERS: dict[type[Event], Any] = {
     LotsFrozen: lots_frozen,
     LotsUnfrozen: lots_unfrozen,
     Expiry: _expired,
-    HoldAuthorised: authorised,
+    HoldAuthorised: _authorised,
     HoldCaptured: captured,
     HoldVoided: voided,
     HoldChanged: changed,

@@ -10,6 +10,7 @@ from stampbook.errors import EventError, PluginError
 from stampbook.events import OWN_SOURCE
 from stampbook.exchanging import is_exchange
 from stampbook.ledger import ELSEWHERE, UNNAMED, Decision, Entry, Objection
+from stampbook.partial import as_paid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +76,9 @@ def tell_listeners(told: Iterable[tuple[Registry, Decision, Account]]) -> None:
         if decision.transaction is None:
             continue
         view = AccountView(account, decision.event.at, registry.context)
-        for stamped in registry.committed(decision.transaction, view, decision.event):
+        for stamped in registry.committed(
+            decision.transaction, view, as_paid(decision.event, decision.transaction.memo)
+        ):
             log.error(
                 "plugin %r failed after the commit of %s", stamped.plugin, decision.event.id, exc_info=stamped.value
             )

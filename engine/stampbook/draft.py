@@ -138,6 +138,12 @@ class Draft:
             return ()
         return tuple(drawn)
 
+    def available(self, asset: str, amount: int) -> int:
+        """Return how much of an amount could be chosen, nothing more having been drawn: all of it or less."""
+        place = self._place(asset) if self.registry.context.restrictions else None
+        _, short = self.view.draw(asset, amount, self._taken(asset), (), place)
+        return amount - short
+
     def _place(self, asset: str) -> Place:
         """Return where and on what the event spends an asset; an order's lines are known in its own currency."""
         order = self.order if self.order is not None and self.order.currency == asset else None

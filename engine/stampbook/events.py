@@ -87,11 +87,17 @@ class AccountUnfrozen(Event):
 
 
 class AccountClosed(Event):
-    """An account ends; each asset's `on_close` says what becomes of what it holds."""
+    """An account ends; each asset's `on_close` says what becomes of what it holds.
+
+    Where that is paid out, `cause` is who made it necessary; `means` says how it is paid, `reference` by what payment.
+    """
 
     of_known_account: ClassVar[bool] = True
 
     type: Literal["account.closed"] = "account.closed"
+    cause: Literal["consumer", "operator", "neither"] = "consumer"
+    means: Annotated[str, Field(max_length=255)] = "original"
+    reference: Annotated[str, Field(max_length=255)] = ""
     reason: Text = ""
     operator: Annotated[str, Field(max_length=255)] = ""
 
@@ -139,13 +145,17 @@ class TopUp(PaidIn):
 
 
 class Spend(Event):
-    """Value of one asset was spent outside an order that the engine sees whole."""
+    """Value of one asset was spent outside an order that the engine sees whole.
+
+    With `partial` as much of the amount as there is, where the program allows that.
+    """
 
     asset_field: ClassVar[str] = "asset"
 
     type: Literal["spend"] = "spend"
     asset: str | None = None
     amount: PositiveAmount
+    partial: bool = False
     channel: Annotated[str, Field(max_length=255)] = ""
     store: Annotated[str, Field(max_length=255)] = ""
     reason: Text = ""
@@ -153,13 +163,17 @@ class Spend(Event):
 
 
 class HoldAuthorised(Event):
-    """Value is set aside until it is captured, voided or, at `lapses_at`, lapses. Later events name it by its id."""
+    """Value is set aside until it is captured, voided or, at `lapses_at`, lapses. Later events name it by its id.
+
+    With `partial` as much of the amount as there is, where the program allows that.
+    """
 
     asset_field: ClassVar[str] = "asset"
 
     type: Literal["hold.authorised"] = "hold.authorised"
     asset: str | None = None
     amount: PositiveAmount
+    partial: bool = False
     lapses_at: Instant | None = None
     channel: Annotated[str, Field(max_length=255)] = ""
     store: Annotated[str, Field(max_length=255)] = ""

@@ -12,9 +12,10 @@ from stampbook.events import Purchase, Return
 from stampbook.journal import event_of, past_of
 from stampbook.ledger import SALES
 from stampbook.lots import DEBT, DEFAULT_ORDER
+from stampbook.partial import as_paid
 from stampbook.periods import NEVER
 from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
-from stampbook.refund_reasons import RefundReason, TakenBack, TenderBack, by_policy, reckonings
+from stampbook.refund_reasons import Reckoned, RefundReason, TakenBack, TenderBack, by_policy, reckonings
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
 from stampbook.states import AccountState, Judges, LotState, Past, Sum, day_of
@@ -87,6 +88,8 @@ class TransactionReason:
     objections: tuple[Mapping[str, str], ...]
     payload: Mapping[str, Any]
     hash: str
+    paid_out: tuple[Reckoned, ...] = ()
+    """Of an account that was closed, how what it paid out was worked out, line by line."""
 
 
 class Move(NamedTuple):
@@ -191,9 +194,10 @@ class _Explainer:
 
     def reason(self) -> TransactionReason:
         entry = self.entry
-        order = self.event.order_in(self.context.currency.code) if isinstance(self.event, Purchase) else None
+        paid = as_paid(self.event, self.memo)
+        order = paid.order_in(self.context.currency.code) if isinstance(self.event, Purchase) else None
         granted = {rule: self.sum(asset, units) for rule, asset, units, *_ in self.memo.get("granted", ())}
-        reasons = rule_reasons(self.registry, self.event, order, self.trace, granted) if entry.accepted else ()
+        reasons = rule_reasons(self.registry, paid, order, self.trace, granted) if entry.accepted else ()
         rules = tuple(_or_nothing(each) for each in reasons)
         with self.engine.store.reader() as session:
             file = next((kept.file for kept in session.kept() if kept.hash == entry.program), "")
@@ -223,6 +227,7 @@ class _Explainer:
             tuple(_objection(*objection) for objection in self.trace.get("objections", ())),
             orjson.loads(entry.payload),
             entry.hash.hex(),
+            tuple([Reckoned(*line) for line in self.trace.get("paid_out", ())]),
         )
 
     def _end(self, end: int | str) -> str:

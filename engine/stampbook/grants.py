@@ -15,6 +15,7 @@ import orjson
 from stampbook.events import Purchase
 from stampbook.ledger import ADJUSTMENTS, CASH, OPENING, PROMOTION, RETURNS, TRANSFERS
 from stampbook.lots import DEBT
+from stampbook.partial import as_paid
 from stampbook.periods import NEVER
 from stampbook.pipeline import apply
 from stampbook.replay import fold
@@ -185,6 +186,8 @@ class _Sales:
             code = assets.get(rule, asset)
             if code:
                 granted[code] = granted.get(code, 0) + units
+        if moved.effects:
+            event = as_paid(event, orjson.loads(moved.effects).get("memo", {}))
         return Sale(event.order_in(registry.context.currency.code), granted)
 
 

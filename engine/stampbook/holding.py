@@ -105,6 +105,16 @@ def pay(draft: Draft, asset: str, amount: int, book: str, rule: str) -> None:
     draft.draw(asset, amount, book, rule)
 
 
+def within(draft: Draft, asset: str, amount: int) -> int:
+    """Return how much of an amount `pay` would take without an objection: all of it or less."""
+    if getattr(draft.event, "hold", None) is not None:
+        hold = next((part for part in parts(draft) if part.asset == asset), None)
+        if hold is not None:
+            over = min(amount - hold.remaining, _above(draft, hold))
+            return min(amount, hold.remaining) + (draft.available(asset, over) if over > 0 else 0)
+    return draft.available(asset, amount)
+
+
 def check_used(draft: Draft) -> None:
     """Object where an event names a hold and took nothing from it; release those of its assets that it did not use."""
     if getattr(draft.event, "hold", None) is None or draft.objections:
@@ -153,8 +163,7 @@ def _draw_more(draft: Draft, hold: Hold, amount: int, book: str, rule: str) -> b
     if share is None:
         _object_to(draft, hold, amount, "over_capture")
         return False
-    numerator, denominator = Fraction(share.removesuffix("%")).as_integer_ratio()
-    more = hold.amount * numerator // (100 * denominator)
+    more = _above(draft, hold)
     if amount - hold.remaining > more:
         asset = draft.registry.context.assets[hold.asset]
         there = f"the {amount_text(hold.remaining, asset)} set aside and the {amount_text(more, asset)}"
@@ -164,6 +173,15 @@ def _draw_more(draft: Draft, hold: Hold, amount: int, book: str, rule: str) -> b
     before = len(draft.objections)
     draft.draw(hold.asset, amount - hold.remaining, book, rule)
     return len(draft.objections) == before
+
+
+def _above(draft: Draft, hold: Hold) -> int:
+    """Return how much more than was set aside a capture may take, by the asset's `over_capture`."""
+    table = draft.registry.file.assets.get(hold.asset)
+    if table is None or table.over_capture is None:
+        return 0
+    numerator, denominator = Fraction(table.over_capture.removesuffix("%")).as_integer_ratio()
+    return hold.amount * numerator // (100 * denominator)
 
 
 def named(draft: Draft, asset: str | None) -> Hold | None:

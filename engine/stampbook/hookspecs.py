@@ -18,7 +18,7 @@ from stampbook.periods import NEVER, Window
 from stampbook.proposals import Debt, Deposit, Mature, Noted, PutBack, Withdrawal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     import click
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
     from stampbook.event_base import Event
+    from stampbook.events import AccountClosed
     from stampbook.goals import Progress
     from stampbook.ledger import Fact, Transaction
     from stampbook.orders import Order
-    from stampbook.proposals import Earned, Payment, Share
-    from stampbook.purchases import Purchase
+    from stampbook.proposals import Earned, Payable, Payment, Remember, Share
+    from stampbook.purchases import Purchase, Tender
     from stampbook.refund_plans import RefundPlan, RefundRequest
 
 CAP = "cap/"
@@ -301,6 +302,31 @@ class Hooks:
     @hookspec
     def pay(self, event: Purchase, order: Order, account: AccountView) -> Iterable[Payment | Objection]:
         """Return what pays for the tenders of a purchase besides stored value, before anything is earned."""
+        raise NotImplementedError
+
+    @hookspec
+    def payable(
+        self, event: Event, tender: Tender | None, order: Order | None, account: AccountView,
+        there: Callable[[str, int], int],
+    ) -> Iterable[Payable | Objection]:  # fmt: skip
+        """Return how much an event may take at most that is to be paid as far as there is something to spend.
+
+        Called for a spend, a hold, and each tender of a purchase that is `partial`. What lots hold is known: `there`
+        returns how much of an amount of an asset may be spent here. The event is judged then as if it had asked for the
+        least of all bounds, or as it is where that is nothing.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def pay_out(
+        self, event: AccountClosed, asset: str, account: AccountView
+    ) -> list[Posting | Remember | Objection | Note] | None:
+        """Return what an account that is closed pays out of an asset, or None to leave it to the next plugin.
+
+        Called where the asset's `on_close` is ``pay_out`` and nothing else keeps the account open; its history is at
+        hand. The first answer decides, and leaves nothing of the asset; a note says how it was worked out. Where there
+        is none what was paid in goes back at par.
+        """
         raise NotImplementedError
 
     @hookspec

@@ -23,6 +23,7 @@ from stampbook.ledger import (
     digest_of,
 )
 from stampbook.lots import Lot
+from stampbook.partial import as_paid
 from stampbook.periods import moment_of
 from stampbook.recalled import recalled_earlier, recalled_purchase
 from stampbook.refunding import Past, Recorded
@@ -217,5 +218,6 @@ def past_of(entries: Sequence[Entry], registry: Registry) -> Past | None:
         return recalled_purchase(event, purchase.seq)
     if not isinstance(event, Purchase):
         return None
-    order = event.order_in(registry.context.currency.code)
-    return Past(recorded(purchase), order, tuple(recorded(entry) for entry in entries[1:]))
+    kept = recorded(purchase)
+    order = as_paid(event, kept.memo).order_in(registry.context.currency.code)
+    return Past(kept, order, tuple(recorded(entry) for entry in entries[1:]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.ledger import Entry, Objection, Posting
+from stampbook.partial import InPart, in_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,11 @@ class Outcome:
         """What the transaction left for later: of a return what came, what was settled and what was refunded."""
         memo: dict[str, Any] = orjson.loads(self.effects).get("memo", {})
         return memo
+
+    @property
+    def in_part(self) -> tuple[InPart, ...]:
+        """What was paid of amounts that could be paid in part, and what is left to pay of each."""
+        return in_part(self.memo) if self.accepted and b'"partial":' in self.effects else ()
 
 
 def outcome_of(entry: Entry, ref: str) -> Outcome:

@@ -27,6 +27,7 @@ from stampbook.ledger import (
 )
 from stampbook.moves import moves_of
 from stampbook.overdue import earliest_due, opens_overdue
+from stampbook.partial import as_paid
 from stampbook.paying import pay_late
 from stampbook.periods import NEVER
 from stampbook.proposing import propose
@@ -218,7 +219,7 @@ def _follow(registry: Registry, account: Account, decision: Decision) -> list[Du
     if not registry.has_followers or not transaction.facts or transaction.status == CLOSED:
         return []
     view = AccountView(account, max(account.clock, decision.event.at), registry.context)
-    return registry.follow(transaction.facts, view, decision.event)
+    return registry.follow(transaction.facts, view, as_paid(decision.event, transaction.memo))
 
 
 def _following(
@@ -315,7 +316,7 @@ def _judged(
     _check_ending(draft)
     check_frozen(draft)
     if draft.objections:
-        return _refused(draft)
+        return _refused(draft, event)
     counted = count(draft)
     if registry.distinct:
         counted = [*counted, *count_values(draft)]
@@ -325,24 +326,24 @@ def _judged(
     if event.earns:
         if draft.facts:
             view = AccountView(account, event.at, registry.context, learned=draft.facts, named=about, since=event.at)
-        reward(draft, registry.reward(event, draft.order, view, draft.messages), budgets)
+        reward(draft, registry.reward(draft.event, draft.order, view, draft.messages), budgets)
         if draft.payments:
             pay_late(draft)
         if draft.objections:
-            return _refused(draft)
+            return _refused(draft, event)
         if registry.has_assessments and "counted_grants" in draft.memo:
             judge_again(draft, draft.facts)
     transaction = _checked(draft)
     if registry.has_reviews:
         shown = replace(transaction, memo=deepcopy(draft.memo))  # what a plugin does to it must not reach the books
-        draft.objections.extend(registry.review(shown, view, event))
+        draft.objections.extend(registry.review(shown, view, draft.event))
         if draft.objections:
-            return _refused(draft)
+            return _refused(draft, event)
     return Decision(event, registry.hash, transaction, (), draft.trace, draft.about, tuple(draft.messages))
 
 
-def _refused(draft: Draft) -> Decision:
-    decision = Decision(draft.event, draft.registry.hash, None, tuple(draft.objections), draft.trace, draft.about)
+def _refused(draft: Draft, event: Event) -> Decision:
+    decision = Decision(event, draft.registry.hash, None, tuple(draft.objections), draft.trace, draft.about)
     decision.pick, decision.sequel = draft.pick, tuple(draft.sequel)
     return decision
 

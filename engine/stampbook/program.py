@@ -227,6 +227,11 @@ def read_file(
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}
         context.forfeited = frozenset(code for code, table in file.assets.items() if table.on_close == "forfeit")
         context.repaid = frozenset(code for code, table in file.assets.items() if table.topup_debt == "repay")
+        context.paid_out = frozenset(code for code, table in file.assets.items() if table.on_close == "pay_out")
+        for code in sorted(context.paid_out):
+            if not context.assets[code].is_currency:
+                message = "'pay_out' is for money; what a unit is worth is not known: 'refuse' or 'forfeit'"
+                source.mistake(("assets", code, "on_close"), message)
         context.proportions = {code: table.proportion for code, table in file.assets.items() if table.proportion}
         context.restrictions = {name: table.restriction for name, table in file.kinds.items()}
         for name in sorted({"paid", "debt"} & set(file.kinds)):

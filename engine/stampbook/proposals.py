@@ -84,6 +84,17 @@ class PutBack(NamedTuple):
     rule: str = ""
 
 
+class Payable(NamedTuple):
+    """The most that an event may take that is to be paid as far as there is something to spend (`partial`).
+
+    `amount` is in smallest units of what the event asks for: of money where points pay for a tender. Their plugin says
+    in `asset` which points those are.
+    """
+
+    amount: int
+    asset: str = ""
+
+
 class Tally(NamedTuple):
     """What a plugin's event adds to a metric on a local day (that of the event where it is 0).
 

@@ -39,11 +39,17 @@ class OrderLine(Part):
 
 
 class Tender(Part):
-    """One means by which an order was paid; `stored_value` is drawn from the account's lots, `points` of an `asset`."""
+    """One means by which an order was paid; `stored_value` is drawn from the account's lots, `points` of an `asset`.
+
+    With `partial` either pays as much of its amount as there is, where the program allows it, and a tender of the kind
+    `rest` pays what is left.
+    """
 
     kind: Name
     amount: Amount
     asset: Name | None = None
+    partial: bool = False
+    rest: Name | None = None
 
 
 def _gross(lines: tuple[OrderLine, ...]) -> int:
@@ -76,6 +82,22 @@ def _check_kinds(tenders: tuple[Tender, ...]) -> None:
             fail(f"tenders.{number}.asset: only a tender of kind 'points' says of which asset it is")
         if meant and meant != tender.kind:
             fail(f"tenders.{number}.kind: {tender.kind!r} is nearly {meant!r}; write that, or name it less like it")
+        if tender.partial or tender.rest is not None:
+            _check_part(number, tender, tenders)
+
+
+def _check_part(number: int, tender: Tender, tenders: tuple[Tender, ...]) -> None:
+    """Check a tender that is to pay as much as there is."""
+    if not tender.partial:
+        fail(f"tenders.{number}.rest: it goes with partial, and says what pays what is left")
+    if tender.kind not in _MOVING:
+        fail(f"tenders.{number}.partial: only a tender of kind 'stored_value' or 'points' pays as much as there is")
+    if not tender.amount:
+        fail(f"tenders.{number}.amount: as much as there is of nothing is nothing; leave the tender out")
+    if [other.kind for other in tenders].count(tender.kind) > 1:
+        fail(f"tenders.{number}.partial: an order has one tender of kind {tender.kind!r} where that is partial")
+    if tender.rest is not None and (_nearly(tender.rest) or tender.rest == "exchange"):
+        fail(f"tenders.{number}.rest: {tender.rest!r} is no other money; name a kind such as 'cash' or 'card'")
 
 
 class ReturnLine(Part):

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from stampbook.states import Sum
 
 
+class Reckoned(NamedTuple):
+    """One line of how it was worked out what closing an account pays out."""
+
+    name: str
+    text: str
+
+
 class TakenBack(NamedTuple):
     """What one rule had granted for a purchase, and what its return made of that."""
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import pluggy
 
+from stampbook.calling import called
 from stampbook.declared_events import declared_kinds
-from stampbook.errors import PluginError, StampbookError
+from stampbook.errors import PluginError
 from stampbook.event_reading import EventReader
 from stampbook.events import CORE_EVENTS, EVENTS_OF_TIME, OWN_SOURCE, Event
 from stampbook.hookspecs import (
@@ -25,19 +26,21 @@ from stampbook.ledger import Fact, Message, Objection
 from stampbook.limits import Limits, limits_of
 from stampbook.periods import NEVER, Window
 from stampbook.plugin import Plugin  # noqa: TC001 - compiled code checks it at run time
-from stampbook.proposals import Payment, Share
+from stampbook.proposals import Payable, Payment, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stampbook.account_view import AccountView
     from stampbook.earlier import Earlier
+    from stampbook.events import AccountClosed
     from stampbook.goals import Progress
     from stampbook.hookspecs import Proposal
     from stampbook.ledger import Transaction
     from stampbook.orders import Order
     from stampbook.program import ProgramFile
     from stampbook.proposals import Earned
+    from stampbook.purchases import Tender
     from stampbook.refund_plans import RefundPlan, RefundRequest
     from stampbook.toml_source import Source
     from stampbook.vocabulary import Context
@@ -96,6 +99,7 @@ class Registry:
         self.reader = EventReader(
             assets=context.assets, currency=context.currency.code, calendar=context.calendar, kinds=kinds
         )
+        self.pays_out = bool(context.paid_out)
         self.has_payers = bool(self._calls["pay"])
         self.has_dues = bool(self._calls["due"])
         self.has_reviews = bool(self._calls["review"])
@@ -145,7 +149,7 @@ class Registry:
         implementations = {impl.plugin_name: impl for impl in caller.get_hookimpls()}
         given = caller.spec.argnames
         return [
-            (plugin.name, _called(implementations[plugin.name], given, plugin.name, hook))
+            (plugin.name, called(implementations[plugin.name], given, plugin.name, hook))
             for plugin in self.plugins
             if plugin.name in implementations and hook not in plugin.idle
         ]
@@ -158,6 +162,10 @@ class Registry:
         if any(event.type in kinds and event.account.startswith(prefix) for prefix, _, kinds in self._guests):
             return ""
         return self._not_for(event, owner)
+
+    def asks_history(self, event: Event) -> bool:
+        """Whether an event is judged by all that happened to its account: its class says so, or closing pays it out."""
+        return event.of_history or (self.pays_out and event.type == "account.closed")
 
     def _not_for(self, event: Event, owner: str) -> str:
         """Say why an event is none for an account that is a plugin's own, and what to do instead."""
@@ -282,6 +290,37 @@ class Registry:
                 payments.append(Stamped(name, payment))
         return payments
 
+    def payable(
+        self,
+        event: Any,
+        tender: Tender | None,
+        order: Order | None,
+        account: AccountView,
+        there: Callable[[str, int], int],
+    ) -> Iterator[Stamped[Payable | Objection]]:
+        """Yield what bounds how much an event may take that is to be paid as far as there is something to spend."""
+        for name, call in self._of("payable", account):
+            for bound in call(event, tender, order, account, there):
+                if not isinstance(bound, (Payable, Objection)):
+                    message = f"plugin {name!r} bounds what is paid by {bound!r}, which is no amount or objection"
+                    raise PluginError(message)
+                yield Stamped(name, bound)
+
+    def pay_out(self, event: AccountClosed, asset: str, account: AccountView) -> list[Stamped[Proposal | Note]] | None:
+        """Return what an account that is closed pays out of an asset, by the first plugin that says; else None."""
+        owner = self.owner(account.ref) if self._owners else None
+        for name, call in self._calls["pay_out"]:
+            if owner not in {None, name} and not self._is_guest(name, account.ref):
+                instead = next((plugin.instead for plugin in self.plugins if plugin.name == name), "")
+                told = (
+                    f"account {account.ref} is no customer's but plugin {owner!r}'s own; closing pays nothing out of it"
+                )
+                return [Stamped(name, Objection("no_customer", f"{told}; {instead}" if instead else told))]
+            found = call(event, asset, account)
+            if found is not None:
+                return [Stamped(name, proposal) for proposal in found]
+        return None
+
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None = None) -> list[Stamped[Proposal]]:
         """Return what a plugin's own event moves; on an account that is another plugin's own, only an objection."""
         owner, bringer = self.owner(account.ref), self.own_events.get(event.type)
@@ -340,51 +379,6 @@ class Registry:
 
 
 _WISHES = {Award, Multiplier, Note, GoodUntil, Extension, Entitlement}
-
-_LISTED = {
-    "register_events", "assess", "reward", "pay", "propose", "share", "review", "due", "follow", "progress", "standing",
-}  # fmt: skip
-"""The hooks that return any number of things, or None for nothing."""
-
-
-def _called(impl: pluggy.HookImpl, given: Iterable[str], plugin: str, hook: str) -> Callable[..., Any]:
-    """Return a function of all arguments of a hook, by position, that hands on those that the plugin names.
-
-    A failure names the plugin and fails its event alone; lists are read out within it. pluggy would choose the
-    arguments at every call; a function made once costs a fifth of that on the hot path.
-    """
-    code = (
-        f"def call({', '.join(given)}):\n"
-        "    try:\n"
-        f"        return listed(function({', '.join(f'{name}={name}' for name in impl.argnames)}))\n"
-        "    except StampbookError:\n"
-        "        raise\n"
-        "    except Exception as error:\n"
-        "        raise failed(error) from error\n"
-    )
-    if hook not in _LISTED:
-        code = code.replace("listed(", "(")
-    if hook == "committed":
-        code = f"def call({', '.join(given)}): function({', '.join(f'{name}={name}' for name in impl.argnames)})"
-
-    def failed(error: Exception) -> PluginError:
-        return PluginError(f"plugin {plugin!r} fails in {hook}: {type(error).__name__}: {error}")
-
-    names: dict[str, Any] = {
-        "function": impl.function,
-        "listed": _listed,
-        "failed": failed,
-        "StampbookError": StampbookError,
-    }
-    exec(code, names)  # noqa: S102 - names that pluggy has checked
-    call: Callable[..., Any] = names["call"]
-    return call
-
-
-def _listed(result: Any) -> list[Any]:
-    if type(result) is list:
-        return result
-    return [] if result is None else list(result)
 
 
 def _sound(fact: Fact) -> bool:

@@ -29,7 +29,9 @@ from stampbook.events import (
     Spend,
     TopUp,
 )
-from stampbook.ledger import SALES
+from stampbook.ledger import FEES, PROMOTION, REFUNDS, SALES
+from stampbook.partial import as_paid, in_part
+from stampbook.partial import told as part_told
 from stampbook.periods import NEVER
 
 if TYPE_CHECKING:
@@ -95,8 +97,10 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
     match event:
         case AccountOpened():
             return "account opened"
-        case AccountFrozen() | AccountUnfrozen() | AccountClosed():
+        case AccountFrozen() | AccountUnfrozen():
             return f"account {event.type.partition('.')[2]}{_after(event)}"
+        case AccountClosed():
+            return f"account closed{_after(event)}{_paid_out(entry, context)}"
         case Purchase():
             return _purchase(event, effects.get("memo", {}), entry, context)
         case Return():
@@ -104,7 +108,10 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
         case TopUp():
             return f"top-up of {_money(event.amount, event.currency, context)}{_place(event)}{_after(event)}"
         case Spend():
-            return f"spend of {_money(event.amount, event.asset, context)}{_place(event)}{_after(event)}"
+            memo = effects.get("memo", {})
+            amount = as_paid(event, memo).amount
+            words = f"spend of {_money(amount, event.asset, context)}{_place(event)}{_after(event)}"
+            return words + _in_part(memo, context)
         case Adjust():
             verb = "grant" if event.amount > 0 else "withdrawal"
             return f"{verb} of {_money(abs(event.amount), event.asset, context)} by hand{_after(event)}"
@@ -119,6 +126,23 @@ def _event(event: Event, entry: Entry, effects: Mapping[str, Any], context: Cont
             kept = effects.get("memo", {}).get("remembered", {}).items()
             told = [f"; {name.replace('_', ' ')} {value}" for name, value in kept if not name.startswith("_")]
             return _brought(event, context) + "".join(told)
+
+
+def _paid_out(entry: Entry, context: Context) -> str:
+    """Tell what closing an account paid out, and what it let go with that."""
+    words = ""
+    for book, what in (
+        (REFUNDS, "paid out"),
+        (FEES, "kept as a fee"),
+        (SALES, "for what was consumed"),
+        (PROMOTION, "of bonus let go"),
+    ):
+        sums: dict[str, int] = defaultdict(int)
+        for posting in entry.postings:
+            if posting.destination == book:
+                sums[posting.asset] += posting.amount
+        words += "".join(f"; {_money(units, asset, context)} {what}" for asset, units in sums.items())
+    return words
 
 
 def _money(units: int, code: str | None, context: Context) -> str:
@@ -145,7 +169,7 @@ def _hold(event: Event, effects: Mapping[str, Any], context: Context) -> str:
     until = f" until {context.calendar.iso(lapses_at)}" if lapses_at else ""
     hold = getattr(event, "hold", None)
     name = f" ({hold})" if isinstance(hold, str) else ""
-    return f"{', '.join(moves)}{until}{name}{_after(event)}"
+    return f"{', '.join(moves)}{until}{name}{_after(event)}{_in_part(effects.get('memo', {}), context)}"
 
 
 _OTHERS = ("giver", "other", "pool", "member")
@@ -181,7 +205,7 @@ def _after(event: Event) -> str:
 
 
 def _purchase(event: Purchase, memo: Mapping[str, Any], entry: Entry, context: Context) -> str:
-    order = event.order_in(context.currency.code)
+    order = as_paid(event, memo).order_in(context.currency.code)
     words = f"purchase of {_money(order.total, order.currency, context)}{_place(event)}"
     if event.exchange is not None:
         back = _ways_back(orjson.loads(entry.trace).get("exchange", {}), event.currency, context)
@@ -190,7 +214,12 @@ def _purchase(event: Purchase, memo: Mapping[str, Any], entry: Entry, context: C
         words += f", {_money(order.stored_value, order.currency, context)} of it from stored value"
     for asset, value, units in memo.get("paid", ()):
         words += f", {_money(value, order.currency, context)} of it for {_money(units, asset, context)}"
-    return words
+    return words + _in_part(memo, context)
+
+
+def _in_part(memo: Mapping[str, Any], context: Context) -> str:
+    """Tell what was asked for and is left to pay where an event was paid as far as there was something to spend."""
+    return "".join(part_told(part, context.assets) for part in in_part(memo))
 
 
 _WAYS_BACK = {

@@ -240,7 +240,7 @@ class _Audit:
         try:
             event = event_of(entry, registry)
             past = None if entry.about is None else self._named(account, event, entry.about)
-            judged.history = self._history(entry.seq) if event.of_history else None
+            judged.history = self._history(entry.seq) if registry.asks_history(event) else None
             trace = orjson.loads(entry.trace) if b'"budgets"' in entry.trace or b'"picked"' in entry.trace else {}
             picked = (trace["picked"][0], trace["picked"][1]) if trace.get("picked") else None
             again = _judge_whole if is_exchange(event) and not entry.accepted else judge

@@ -63,6 +63,8 @@ class Context:
         """Assets that the program takes from an account that is closed, as their `on_close` says."""
         self.repaid: frozenset[str] = frozenset()
         """Assets of which top-ups repay what is owed, as their `topup_debt` says."""
+        self.paid_out: frozenset[str] = frozenset()
+        """Those that it pays out then."""
         self.proportions: Mapping[str, str] = {}
         self.restrictions: Mapping[str, Any] = {}
         self.events: Mapping[str, EventTable] = {}

@@ -186,6 +186,7 @@ def test_an_event_of_an_unknown_account(policy: str, refused: list[str]) -> None
         ("", "", "GBP", ["balance_left"]),
         ('on_close = "refuse"', "", "points", ["balance_left"]),
         ("", 'on_close = "forfeit"', "GBP", []),
+        ("", 'on_close = "pay_out"', "GBP", []),
     ],
 )
 def test_closing_an_account_that_holds_something(points: str, money: str, held: str, refused: list[str]) -> None:
@@ -224,3 +225,11 @@ def test_whose_a_discount_is() -> None:
     lines = [{"sku": "a", "amount": "1.00"}, {"sku": "b", "amount": "1.00"}, {"sku": "c", "amount": "1.00"}]
     books.post(type="purchase", lines=lines, discount="1.00")
     assert books.balance("points") == "0.34"  # the remainder of a penny goes to the earliest of equals
+
+
+@pytest.mark.parametrize(("money", "refused"), [("", ["partial_not_allowed"]), ('partial = "allow"', [])])
+def test_a_till_asks_to_be_paid_as_much_as_there_is(money: str, refused: list[str]) -> None:
+    books = ledger(money=money)
+    books.post(type="adjust", amount="5.00", reason="a start")
+    assert codes(books.post(type="spend", amount="8.00", partial=True)) == refused
+    assert books.balance("GBP") == ("5.00" if refused else "0.00")

@@ -32,10 +32,14 @@ currency = "GBP"
 open_accounts = "on first event"
 [assets.GBP]
 debt = true
+partial = "allow"
+partial_rest = "cash"
 over_capture = "20%"
 after_capture = "keep"
 [assets.EUR]
 debt = true
+partial = "allow"
+partial_rest = "cash"
 [[plugin]]
 use = "stored_value"
 [[plugin.bonus]]
@@ -218,6 +222,26 @@ class Money(RuleBasedStateMachine):
             assert self.moved(asset) == -of_wallet
             bought = {"account": ref, "asset": asset, "left": amount, "wallet": of_wallet}
             self.bought[self.last] = bought
+
+    @rule(ref=refs, asset=currencies, amount=amounts, later=hours)
+    def spend_what_there_is(self, ref: str, asset: str, amount: int, later: int) -> None:
+        self.is_as_much_as_there_is(
+            self.tell("spend", ref, later, amount=text(amount), asset=asset, partial=True), ref, asset, amount
+        )
+
+    @rule(ref=refs, asset=currencies, amount=amounts, later=hours)
+    def buy_for_what_there_is(self, ref: str, asset: str, amount: int, later: int) -> None:
+        tenders = [{"kind": "stored_value", "amount": text(amount), "partial": True}]
+        outcome = self.tell("purchase", ref, later, amount=text(amount), currency=asset, tenders=tenders)
+        paid = self.is_as_much_as_there_is(outcome, ref, asset, amount)
+        if paid:
+            self.bought[self.last] = {"account": ref, "asset": asset, "left": amount, "wallet": paid}
+
+    def is_as_much_as_there_is(self, outcome: Outcome, ref: str, asset: str, amount: int) -> int:
+        paid = outcome.in_part[0].paid if outcome.accepted else 0
+        assert self.moved(asset) == -paid
+        assert paid == amount or self.books.balance(asset, account=ref) == "0.00"
+        return paid
 
     @precondition(lambda self: self.bought)
     @rule(data=st.data(), amount=st.none() | amounts, later=hours)

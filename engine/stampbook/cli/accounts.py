@@ -71,18 +71,35 @@ def unfreeze(run: Run, ref: str, lots: tuple[int, ...], reason: str, operator: s
     send(run, "lots.unfrozen" if lots else "account.unfrozen", ref, lots=lots, reason=reason, operator=operator, **sent)
 
 
-@command("close", "account close 1005 --reason 'moved away'", group=account)
+@command(
+    "close",
+    "account close 1005 --reason 'moved away'",
+    "account close 1006 --reason 'shop closes' --cause operator --means 'bank transfer' --json",
+    group=account,
+)
 @REF
 @_REASON
+@click.option(
+    "--cause",
+    type=click.Choice(["consumer", "operator", "neither"]),
+    help="Who made it necessary, where the law asks that of what is paid out; the customer where absent.",
+)
+@click.option(
+    "--means", metavar="TEXT", default="", help="How it is paid out: back to the original means where absent."
+)
+@click.option("--reference", metavar="TEXT", default="", help="By what payment.")
 @_BY
 @event_options
-def close(run: Run, ref: str, reason: str, operator: str, **sent: str) -> None:
+def close(
+    run: Run, ref: str, reason: str, cause: str | None, means: str, reference: str, operator: str, **sent: str
+) -> None:
     """Close an account for ever.
 
-    Refused while it holds money, or anything else that the program says must not be lost; points are forfeit
-    unless the program says otherwise.
+    Refused while it holds money, or anything else that the program says must not be lost; points are forfeit unless
+    the program says otherwise. Where it says that closing pays out, it is told what goes back to the customer.
     """
-    send(run, "account.closed", ref, reason=reason, operator=operator, **sent)
+    paid: dict[str, Any] = {"cause": cause, "means": means, "reference": reference}
+    send(run, "account.closed", ref, reason=reason, operator=operator, **paid, **sent)
 
 
 @command(

@@ -59,16 +59,28 @@ def topup(run: Run, ref: str, amount: str, asset: str | None, reason: str, opera
 @REF
 @_AMOUNT
 @_ASSET
+@click.option("--partial", is_flag=True, help="As much of it as there is, where the program allows that.")
 @_REASON
 @_BY
 @event_options
-def spend(run: Run, ref: str, amount: str, asset: str | None, reason: str, operator: str, **sent: str) -> None:
+def spend(
+    run: Run,
+    ref: str,
+    amount: str,
+    asset: str | None,
+    partial: bool,  # noqa: FBT001 - click's
+    reason: str,
+    operator: str,
+    **sent: str,
+) -> None:
     """Spend stored value or points.
 
     AMOUNT is in whole units of the asset. It is drawn from the account's lots in the program's spend order; if
-    they do not hold that much, the event is refused, nothing moves, and the exit code is 2.
+    they do not hold that much, the event is refused, nothing moves, and the exit code is 2. With --partial as much is
+    drawn as there is, and it is told what is left to pay.
     """
-    send(run, "spend", ref, amount=amount, asset=asset, reason=reason, operator=operator, **sent)
+    fields: dict[str, Any] = {"amount": amount, "asset": asset, "partial": partial or None}
+    send(run, "spend", ref, **fields, reason=reason, operator=operator, **sent)
 
 
 @command(

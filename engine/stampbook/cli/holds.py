@@ -37,16 +37,18 @@ def hold() -> None:
 @REF
 @click.argument("amount")
 @_ASSET
+@click.option("--partial", is_flag=True, help="As much of it as there is, where the program allows that.")
 @click.option("--lapses", metavar="TIME", help="When it is released by itself; never where absent.")
 @click.option("--store", default="", metavar="NAME", help="Where; value that is restricted to stores asks.")
 @_REASON
 @_BY
 @event_options
-def authorise(
+def authorise(  # noqa: PLR0913, PLR0917 - its options
     run: Run,
     ref: str,
     amount: str,
     asset: str | None,
+    partial: bool,  # noqa: FBT001 - click's
     lapses: str | None,
     store: str,
     reason: str,
@@ -60,6 +62,7 @@ def authorise(
     fields: dict[str, Any] = {
         "amount": amount,
         "asset": asset,
+        "partial": partial or None,
         "lapses_at": lapses,
         "store": store,
         "reason": reason,

@@ -127,11 +127,35 @@ def _data(run: Run, outcome: Outcome) -> dict[str, Any]:
         for posting in outcome.postings
     ]
     data["remembered"] = outcome.memo.get("remembered", {})
+    if outcome.in_part:
+        data["in_part"] = [
+            {
+                "asset": part.asset,
+                "asked": assets[part.asset].text(part.asked),
+                "paid": assets[part.asset].text(part.paid),
+                "left": assets[part.asset].text(part.left),
+                "rest": part.rest,
+            }
+            for part in outcome.in_part
+        ]
+    if outcome.type == "account.closed" and (lines := _reckoning(run, outcome)):
+        data["paid_out"] = lines
     if outcome.exchange is not None:
         data["exchange"] = outcome.exchange
     data["account_status"] = state.status
     data["available"] = {holding.asset: holding.available.text for holding in state.holdings}
     return data
+
+
+def _reckoning(run: Run, outcome: Outcome) -> list[dict[str, str]]:
+    """Return how what closing an account pays out was worked out, line by line; nothing where it was at par."""
+    import orjson
+
+    from stampbook.replay import find_entry
+
+    entries = [entry for _, entry in find_entry(run.engine, outcome.source, outcome.id)]
+    found = orjson.loads(entries[0].trace).get("paid_out", ()) if entries else ()
+    return [{"name": name, "text": text} for name, text in found]
 
 
 def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
@@ -145,6 +169,8 @@ def _tell(run: Run, outcome: Outcome, data: dict[str, Any]) -> None:
     click.echo(f"{outcome.account}: {words}{again}")
     for part in line.parts if line is not None else ():
         click.echo(f"  {part.amount.signed} {part.kind}")
+    for each in data.get("paid_out", ()):
+        click.echo(f"  {each['name'].replace('_', ' ')}: {each['text']}")
     from stampbook.amounts import counted
 
     available = ", ".join(counted(text, asset) for asset, text in data.get("available", {}).items())

@@ -213,6 +213,10 @@ def _tell_transaction(reason: TransactionReason) -> None:
         click.echo("\nCounted")
         for count in reason.counts:
             click.echo(f"  {count.metric}: {count.delta} on {count.day}")
+    if reason.paid_out:
+        click.echo("\nPaid out")
+        for name, text in reason.paid_out:
+            click.echo(f"  {name.replace('_', ' ')}: {text}")
     if reason.refund is not None:
         _tell_refund(reason.refund)
 

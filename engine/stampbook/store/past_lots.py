@@ -36,8 +36,9 @@ class Terms(NamedTuple):
 class Moved(NamedTuple):
     """An accepted journal entry that moved something.
 
-    `payload` is there for purchases only, `trace` for those that granted something on other accounts too, and `id` for
-    events of the engine's own; `program` is a hash.
+    `payload` is there for purchases only, `trace` for those that granted something on other accounts too, `effects` for
+    those that were paid as far as there was something to spend, and `id` for events of the engine's own; `program` is a
+    hash.
     """
 
     at: int
@@ -49,6 +50,7 @@ class Moved(NamedTuple):
     program: str = ""
     trace: str = ""
     id: str = ""
+    effects: str = ""
 
 
 class PastAccount:
@@ -132,17 +134,18 @@ def _filled(
 _MOVED = (
     "at, seq, type, about, postings, program_id, CASE WHEN type = 'purchase' THEN payload ELSE '' END, "
     "CASE WHEN type = 'purchase' AND trace LIKE ? THEN trace ELSE '' END, "
-    "CASE WHEN source = ? THEN event_id ELSE '' END"
+    "CASE WHEN source = ? THEN event_id ELSE '' END, "
+    "CASE WHEN type = 'purchase' AND effects LIKE ? THEN effects ELSE '' END"
 )
 
 
-_MARKS = ('%"shared"%', OWN_SOURCE)
+_MARKS = ('%"shared"%', OWN_SOURCE, '%"partial"%')
 """What `_MOVED` asks for."""
 
 
 def _moved(columns: Sequence[Any], programs: Mapping[int, str]) -> Moved:
-    at, seq, type_, about, postings, program, payload, trace, id_ = columns
-    return Moved(at, seq, type_, about, orjson.loads(postings), payload, programs[program], trace, id_)
+    at, seq, type_, about, postings, program, payload, trace, id_, effects = columns
+    return Moved(at, seq, type_, about, orjson.loads(postings), payload, programs[program], trace, id_, effects)
 
 
 def sale(session: Session, ref: str, seq: int) -> Moved | None:

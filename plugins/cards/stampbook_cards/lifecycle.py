@@ -313,7 +313,10 @@ class Lifecycle:
                 yield Objection("pin_required", f"the card has a PIN, which is asked for; post {kind}")
         elif event.type in {"hold.captured", "hold.changed", *_PAYING_OUT} and card.blocked:
             yield Objection("card_blocked", f"the card is blocked: {card.blocked}")
-        if event.type == _ASKED_BACK:
+        pays = event.type == "account.closed" and self._asset.code in self._program.paid_out and bool(account.lots)
+        if pays and card.blocked:
+            yield Objection("card_blocked", f"the card is blocked: {card.blocked}")
+        if pays or event.type == _ASKED_BACK:
             yield from self._proved(event, card)
 
     def _proved(self, event: Event, card: Card) -> Iterator[Objection]:

@@ -21,6 +21,7 @@ from stampbook import (
 )
 from stampbook_payouts.cash import Cash
 from stampbook_payouts.clauses import broken, cautions, clause_told, facts_with, least_ceiling, read_percent
+from stampbook_payouts.closing import Closing
 from stampbook_payouts.config import PayoutsConfig, card_of, sold_of
 from stampbook_payouts.events import (
     KINDS,
@@ -46,7 +47,18 @@ if TYPE_CHECKING:
 
     import click
 
-    from stampbook import AccountView, Earlier, Event, MoneyEnds, MoneyHeld, Posting, Transaction
+    from stampbook import (
+        AccountClosed,
+        AccountView,
+        Earlier,
+        Event,
+        MoneyEnds,
+        MoneyHeld,
+        Note,
+        Posting,
+        Remember,
+        Transaction,
+    )
 
 __all__ = ["Payouts"]
 
@@ -101,6 +113,7 @@ class Payouts(Plugin[PayoutsConfig]):
         quotes = Quotes(terms, self._facts_of, frozenset(config.places), session)
         second_above = _units(config.second_person_above, self)
         self._steps = Steps(self.name, program, terms, quotes, valid_for=config.valid_for, second_above=second_above)
+        self._closing = Closing(self.name, program, quotes, self._steps)
         self._purchases = Purchases(packs, program, _units(config.ceiling, self), cash)
         self._selling = Selling(config, self.name, program.calendar)
         self.mistakes = list(misplaced(config))
@@ -108,6 +121,11 @@ class Payouts(Plugin[PayoutsConfig]):
         self.cautions = [
             (("packs",), text) for text in cautions(packs, config.places, config.refunds, facts, money.code)
         ]
+        if config.refunds == "none" and money.code in program.paid_out:
+            told = (
+                f"[assets.{money.code}] on_close = 'pay_out': where no law gives money back nothing is, since refunds"
+            )
+            self.cautions.append((("refunds",), f"{told} = 'none'; an account that holds some is not closed then"))
         self.idle = frozenset() if self._purchases.asks or self._selling.is_bounded else frozenset({"review"})
         if config.cards == "bearer":
             self.deals_with = {_CARDS: _OF_CARDS}
@@ -179,6 +197,13 @@ class Payouts(Plugin[PayoutsConfig]):
             case RefundPaid():
                 return self._steps.paid(event, account, earlier)
         return []
+
+    @hookimpl
+    def pay_out(
+        self, event: AccountClosed, asset: str, account: AccountView
+    ) -> list[Posting | Remember | Objection | Note] | None:
+        """Return what the packs quote for an account that is closed."""
+        return list(self._closing.paid_out(event, account)) if asset == self._money.code else None
 
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:

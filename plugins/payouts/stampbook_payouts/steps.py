@@ -15,7 +15,7 @@ from stampbook_payouts.settling import settled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stampbook import AccountView, Context, Earlier, Lot, Period
+    from stampbook import AccountClosed, AccountView, Context, Earlier, Lot, Period
     from stampbook_payouts.quoting import Terms
     from stampbook_payouts.requests import Quotes
 
@@ -76,11 +76,15 @@ class Steps:
         result = money.units(earlier.remembered["_result"])
         asked_by = getattr(earlier.event, "operator", "")
         is_other = bool(_person(event.operator)) and _person(event.operator) != _person(asked_by)
-        if self._second_above is None or result <= self._second_above or is_other:
+        if self._second_above is None or not self.needs_second(result) or is_other:
             return
         told = f"{money.told(result)} is above {money.text(self._second_above)}"
         who = f"; somebody else than {asked_by!r} approves it" if asked_by else "; say who approves it"
         yield Objection("second_person", told + who)
+
+    def needs_second(self, result: int) -> bool:
+        """Whether somebody else than who asked has to approve so much."""
+        return self._second_above is not None and result > self._second_above
 
     def paid(
         self, event: RefundPaid, account: AccountView, earlier: Earlier | None
@@ -94,7 +98,7 @@ class Steps:
             yield Objection("not_approved", f"{event.about!r} is not approved yet")
             return
         quoted, sale = earlier.remembered, self._sale(account, earlier)
-        yield from self._by_what_means(event, quoted["_result"])
+        yield from self.by_what_means(event, self._program.currency.units(quoted["_result"]))
         for name in _TOLD:
             yield Remember(name, quoted[name])
         lots = self._concerned(account, sale)
@@ -115,7 +119,7 @@ class Steps:
         for number, amount, book in settled(lots, money.units(quoted["_principal"]) - fee, fee, only, bonus):
             yield Posting(money.code, amount, number, book, self._rule)
 
-    def _by_what_means(self, event: RefundPaid, result: str) -> Iterator[Objection]:
+    def by_what_means(self, event: RefundPaid | AccountClosed, result: int) -> Iterator[Objection]:
         """Yield why so much is not paid in cash."""
         money, day = self._program.currency, self._program.calendar.day(event.at)
         if not self._terms.cash.is_meant(event.means):
@@ -124,8 +128,8 @@ class Steps:
             most = rule.value
             if not isinstance(most, CashOut) or most.currency != money.code:
                 continue
-            if rule.first_day <= day <= rule.last_day and money.units(result) > money.units(most.most):
-                yield Objection("not_in_cash", f"{money.told(money.units(result))}: {rule.about} ({rule.cite})")
+            if rule.first_day <= day <= rule.last_day and result > money.units(most.most):
+                yield Objection("not_in_cash", f"{money.told(result)}: {rule.about} ({rule.cite})")
 
     def _concerned(self, account: AccountView, sale: int | None) -> list[Lot]:
         """Return the lots that a refund is about: those of the currency, or what the sale of a pass put there."""

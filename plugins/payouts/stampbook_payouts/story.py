@@ -25,6 +25,7 @@ SALES = "sales"
 BREAKAGE = "breakage"
 PROMOTION = "promotion"
 REFUND_PAID = "refund.paid"
+_PAID_OUT = frozenset({REFUND_PAID, "account.closed"})
 _INSTALMENT = "bonus.released"
 _NOT_CONSUMED = frozenset(["adjustments", "cash", "exchange", "transfers", "opening", PROMOTION, BREAKAGE])
 """Books to which value goes that nobody consumed: put right, taken back, paid back, changed into another currency,
@@ -139,7 +140,7 @@ def told(history: Iterable[Happened], money: Asset) -> Story:
             code, amount, lot, book, _ = posting
             if code != asset:
                 continue
-            if book == SALES and isinstance(lot, int) and kind != REFUND_PAID and kinds.get(lot) != DEBT:
+            if book == SALES and isinstance(lot, int) and kind not in _PAID_OUT and kinds.get(lot) != DEBT:
                 left[lot] = left.get(lot, 0) - amount  # most of a long history is this
                 used += amount
                 continue
@@ -152,7 +153,7 @@ def told(history: Iterable[Happened], money: Asset) -> Story:
             if story.first_use is None or entry.at < story.first_use:
                 story.first_use = entry.at
             story.uses[entry.seq] = Use(entry.seq, entry.at, used, listed, entry if listed != used else None)
-        elif is_known and kind == REFUND_PAID and not any(left.values()):
+        elif is_known and kind in _PAID_OUT and not any(left.values()):
             story.topups.clear()
             story.uses.clear()
             story.loose = 0
@@ -168,7 +169,7 @@ def _posted(story: Story, entry: Happened, posting: Posting, prices: Prices) -> 
             _moved(story, destination, amount)
         elif story.kinds.get(source) == DEBT:
             return 0
-        elif entry.type == REFUND_PAID:
+        elif entry.type in _PAID_OUT:
             _refunded(story, source, amount, destination)
         elif destination in _NOT_CONSUMED:
             _went(story, source, amount)

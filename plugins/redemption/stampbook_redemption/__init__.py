@@ -21,11 +21,24 @@ from stampbook_redemption.paying import Rates
 from stampbook_redemption.vouchers import ACCOUNT, TAKEN_BY_CODES, Vouchers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import click
 
-    from stampbook import AccountView, Due, Earlier, Event, Fact, Objection, Order, Payment, Purchase, Transaction
+    from stampbook import (
+        AccountView,
+        Due,
+        Earlier,
+        Event,
+        Fact,
+        Objection,
+        Order,
+        Payable,
+        Payment,
+        Purchase,
+        Tender,
+        Transaction,
+    )
 
 __all__ = ["Redemption"]
 
@@ -48,7 +61,7 @@ class Redemption(Plugin[RedemptionConfig]):
         self.takes = TAKEN_BY_CODES
         self.offers = self._catalogue.offers
         self.limits = (*self._catalogue.limits, *self._vouchers.limits)
-        unused = {"pay"} if self._rates is None else set()
+        unused = {"pay", "payable"} if self._rates is None else set()
         if not config.series:
             unused |= {"register_commands"}
         if not config.rewards:
@@ -73,6 +86,16 @@ class Redemption(Plugin[RedemptionConfig]):
     def pay(self, event: Purchase, order: Order, account: AccountView) -> Iterable[Payment | Objection]:
         """Return what a tender in points takes."""
         return () if self._rates is None else self._rates.payments(event, order, account)
+
+    @hookimpl
+    def payable(
+        self, event: Purchase, tender: Tender | None, order: Order | None, account: AccountView,
+        there: Callable[[str, int], int],
+    ) -> Iterable[Payable | Objection]:  # fmt: skip
+        """Return how much of an order points may pay, where a tender asks for as much as there is."""
+        if self._rates is None or tender is None or order is None or tender.kind != "points":
+            return ()
+        return self._rates.part(event, tender, order, account, there)
 
     @hookimpl
     def propose(self, event: Event, account: AccountView, earlier: Earlier | None) -> Iterable[Any]:

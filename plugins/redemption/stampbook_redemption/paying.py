@@ -6,12 +6,12 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
-from stampbook import AmountError, Objection, Payment, PluginError
+from stampbook import AmountError, Objection, Payable, Payment, PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from stampbook import AccountView, Asset, Context, Event, Order
+    from stampbook import AccountView, Asset, Context, Event, Order, Tender
     from stampbook_redemption.config import Pay
 
 
@@ -25,6 +25,25 @@ class Rates:
             self._rates.setdefault(rate.code, []).append(rate)
         self._default = asset if asset in self._rates else rates[0].code
 
+    def part(
+        self, event: Any, tender: Tender, order: Order, account: AccountView, there: Callable[[str, int], int]
+    ) -> Iterator[Payable | Objection]:
+        """Yield how much of what a tender asks for points may pay, or why they may not."""
+        code = tender.asset or self._default
+        rate = self._rate_of(code, event, order, account)
+        yield rate if isinstance(rate, Objection) else Payable(rate.part(tender.amount, order, there), code)
+
+    def _rate_of(self, code: str, event: Any, order: Order, account: AccountView) -> Paying | Objection:
+        """Return the rate at which points pay, or why they may not."""
+        rates = self._rates.get(code)
+        if rates is None:
+            return Objection("points_asset", f"{code} pays for no orders; what does is {', '.join(self._rates)}")
+        rate = next((rate for rate in rates if rate.applies(event, order, account)), None)
+        if rate is None:
+            told = " or ".join(rate.condition for rate in rates)
+            return Objection("points_not_allowed", f"points may pay only where {told}")
+        return rate
+
     def payments(self, event: Any, order: Order, account: AccountView) -> Iterator[Payment | Objection]:
         """Yield what the tenders in points of a purchase take, or why they may not."""
         values: dict[str, int] = {}
@@ -35,14 +54,9 @@ class Rates:
         for code, value in values.items():
             if not value:
                 continue
-            rates = self._rates.get(code)
-            if rates is None:
-                yield Objection("points_asset", f"{code} pays for no orders; what does is {', '.join(self._rates)}")
-                continue
-            rate = next((rate for rate in rates if rate.applies(event, order, account)), None)
-            if rate is None:
-                told = " or ".join(rate.condition for rate in rates)
-                yield Objection("points_not_allowed", f"points may pay only where {told}")
+            rate = self._rate_of(code, event, order, account)
+            if isinstance(rate, Objection):
+                yield rate
             else:
                 yield from rate.payments(value, order)
 
@@ -86,6 +100,22 @@ class Paying:
     def units_for(self, value: int) -> int:
         """Return the points that so much money costs, rounded up to a whole smallest unit."""
         return ceil(value * self._rate)
+
+    def part(self, value: int, order: Order, there: Callable[[str, int], int]) -> int:
+        """Return the most money of an amount for which points may pay that are there: none where they are too few."""
+        if order.currency != self._money.code:
+            return value
+        value = min(value, self.most_for(order.total))
+        if not value:
+            return 0
+        units = there(self.code, self.units_for(value))
+        units -= units % self._step
+        while units > 0:  # once the rate has come round at the latest
+            paid = min(value, floor(units / self._rate))
+            if paid and self.units_for(paid) % self._step == 0:
+                return paid if self.units_for(paid) >= self._minimum else 0
+            units -= self._step
+        return 0
 
     def most_for(self, total: int) -> int:
         """Return the most money of an order's total that points may pay."""

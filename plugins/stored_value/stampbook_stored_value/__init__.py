@@ -25,7 +25,7 @@ from stampbook_stored_value.velocity import Velocities
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stampbook import AccountView, Award, Due, Event, Fact, Objection, Transaction
+    from stampbook import AccountView, Award, Due, Event, Fact, Objection, Payable, Tender, Transaction
 
 __all__ = ["StoredValue"]
 
@@ -91,6 +91,13 @@ class StoredValue(Plugin[StoredValueConfig]):
     def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> Iterable[Due]:
         """Return what of the catalogue follows from a top-up."""
         return self._coupons.following(facts, account, event)
+
+    @hookimpl
+    def payable(self, event: Event, tender: Tender | None, account: AccountView) -> Iterable[Payable | Objection]:
+        """Return how fast stored value may be spent, where an event asks for as much as there is."""
+        if not self._velocities.any or (tender is not None and tender.kind != "stored_value"):
+            return ()
+        return self._velocities.bounds(event, account)
 
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterable[Objection]:

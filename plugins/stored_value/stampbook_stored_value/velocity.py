@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stampbook import AmountError, Objection, PluginError, Purchase
+from stampbook import AmountError, Objection, Payable, PluginError, Purchase
 from stampbook_stored_value.memory import remember, remembered
 
 if TYPE_CHECKING:
@@ -50,6 +50,18 @@ class Pace(NamedTuple):
                     return last
         return None
 
+    def room(self, past: Iterable[Spent], new: Spent) -> int | None:
+        """Return how much a new spend may come to at most, whatever it asks for; None for any amount."""
+        if self.amount is None:
+            return None
+        near = sorted([*past, new._replace(amount=0)])
+        sums = [
+            sum(spent.amount for spent in near if last.at - self.within < spent.at <= last.at)
+            for last in near
+            if new.at <= last.at < new.at + self.within
+        ]
+        return self.amount - max(sums)
+
 
 class Velocities:
     """All limits of a program on how fast stored value is spent."""
@@ -86,6 +98,24 @@ class Velocities:
         kept[code] = sorted([*kept.get(code, []), list(new)])
         yield remember(account, self._fact, kept, at)
 
+    def bounds(self, event: Event, account: AccountView) -> Iterator[Payable | Objection]:
+        """Yield how much a spend may come to that asks for as much as there is, or that it was sent again.
+
+        Where there is no room at all it is left as it is, so that the limit says why it is refused.
+        """
+        spent = self._spent(event, account)
+        if spent is None:
+            return
+        code, new = spent
+        known: dict[str, Any] = remembered(account, self._fact) or {}
+        past = [Spent(*old) for old in known.get(code, [])]
+        if (twin := self._twin(past, new)) is not None:
+            yield self._repeated(twin, new, code)
+        for pace in self._paces.get(code, ()):
+            room = pace.room(past, new)
+            if room is not None and room > 0:
+                yield Payable(room)
+
     def objections(self, event: Event, account: AccountView) -> Iterator[Objection]:
         """Yield why a spend comes too fast."""
         spent = self._spent(event, account)
@@ -97,14 +127,17 @@ class Velocities:
         twin = self._twin(past, new)
         told = self._program.asset(code).told
         if twin is not None:
-            seconds = -(-abs(new.at - twin.at) // _SECOND)
-            where = f" at {new.store}" if new.store else ""
-            text = f"{told(new.amount)} was spent{where} {seconds} seconds before, as {twin.id}"
-            yield Objection("repeated_spend", f"{text}; if this is another one, send it with an id of its own")
+            yield self._repeated(twin, new, code)
         for pace in self._paces.get(code, ()):
             last = pace.broken_at(past, new)
             if last is not None:
                 yield Objection("spend_velocity", self._sentence(pace, last, told))
+
+    def _repeated(self, twin: Spent, new: Spent, code: str) -> Objection:
+        seconds = -(-abs(new.at - twin.at) // _SECOND)
+        where = f" at {new.store}" if new.store else ""
+        text = f"{self._program.asset(code).told(new.amount)} was spent{where} {seconds} seconds before, as {twin.id}"
+        return Objection("repeated_spend", f"{text}; if this is another one, send it with an id of its own")
 
     def _sentence(self, pace: Pace, last: Spent, told: Any) -> str:
         most = " and ".join(

@@ -218,7 +218,7 @@ def _follow(registry: Registry, account: Account, decision: Decision) -> list[Du
     if not registry.has_followers or not transaction.facts or transaction.status == CLOSED:
         return []
     view = AccountView(account, max(account.clock, decision.event.at), registry.context)
-    return registry.follow(transaction.facts, view, decision.event)
+    return registry.follow(view, decision.event, transaction)
 
 
 def _following(

@@ -241,6 +241,12 @@ def _went(story: Story, lot: int, amount: int) -> None:
             if topup.lot == lot:
                 topup.paid -= amount
         return
+    for topup in story.topups:
+        part = min(amount, topup.bonus, topup.given.get(lot, 0))
+        if part:
+            topup.bonus -= part
+            topup.given[lot] -= part
+            amount -= part
     story.forget_bonus(amount)
 
 

@@ -195,6 +195,11 @@ class Payouts(Plugin[PayoutsConfig]):
         if units and any(each.destination == REFUNDS and each.asset == money.code for each in postings):
             yield Posting(money.code, units, "interest", REFUNDS, f"{self.name}.interest")
 
+    def noted(self, kind: str, remembered: Mapping[str, str]) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - there is one
+        """Yield by which means how much of a refund was paid."""
+        if "means" in remembered:
+            yield "means", remembered["means"]
+
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterable[Objection]:
         """Object to the sale of a card without terms, to more money than it may hold, and to much cash or no name."""

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from stampbook import Deposit, Objection, Posting, Remember
 from stampbook_payouts.events import RefundApproved, RefundPaid, RefundRejected, RefundRequested
-from stampbook_payouts.law import CashOut
+from stampbook_payouts.means import cash_forbidden, is_original, read, routed, summed, written
 from stampbook_payouts.quoting import Quote
 from stampbook_payouts.requests import balance_mark, has_moved, in_the_way, is_paid_out, kept, lots_of_sale
 from stampbook_payouts.settling import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from stampbook import AccountView, Context, Earlier, Lot, Period
     from stampbook_payouts.events import PassSold
@@ -58,7 +58,7 @@ class Steps:
         if isinstance(found, Quote):
             calendar = self._program.calendar
             valid_until = self._valid_for.end(event.at, calendar)
-            yield from kept(found, valid_until, balance_mark(lots), self._terms, calendar)
+            yield from kept(found, event.at, valid_until, balance_mark(lots), self._terms, calendar)
         else:
             yield found
 
@@ -97,6 +97,7 @@ class Steps:
         yield from self._by_what_means(event, quoted["_result"])
         for name in _TOLD:
             yield Remember(name, quoted[name])
+        yield from self._shared(event, quoted)
         lots = self._concerned(account, sale)
         if sale is not None:
             if is_paid_out(account.history, sale):
@@ -113,16 +114,26 @@ class Steps:
             yield Posting(money.code, amount, number, book, self._rule)
 
     def _by_what_means(self, event: RefundPaid, result: str) -> Iterator[Objection]:
-        """Yield why so much is not paid in cash."""
+        """Yield why so much is not paid in cash, where somebody says that it is."""
         money, day = self._program.currency, self._program.calendar.day(event.at)
-        if not self._terms.cash.is_meant(event.means):
+        if is_original(event.means) or not self._terms.cash.is_meant(event.means):
             return
-        for rule in (each for pack in self._terms.packs for each in pack.rules if each.topic == "in_cash"):
-            most = rule.value
-            if not isinstance(most, CashOut) or most.currency != money.code:
-                continue
-            if rule.first_day <= day <= rule.last_day and money.units(result) > money.units(most.most):
-                yield Objection("not_in_cash", f"{money.told(money.units(result))}: {rule.about} ({rule.cite})")
+        rule = cash_forbidden(self._terms.packs, money, money.units(result), day)
+        if rule is not None:
+            yield Objection("not_in_cash", f"{money.told(money.units(result))}: {rule.about} ({rule.cite})")
+
+    def _shared(self, event: RefundPaid, quoted: Mapping[str, str]) -> Iterator[Remember]:
+        """Yield by which means how much is paid: as the quote says, or all by what the event says instead."""
+        money = self._program.currency
+        if "_shares" not in quoted:
+            return
+        parts, result = read(quoted["_shares"], money), money.units(quoted["_result"])
+        if is_original(event.means):
+            parts = list(routed(parts, result, self._program.calendar.day(event.at), self._terms))
+        else:
+            parts = [part._replace(to=event.means, because="") for part in parts]
+        yield Remember("_shares", written(parts, money))
+        yield Remember("means", summed(parts, money))
 
     def _concerned(self, account: AccountView, sale: int | None) -> list[Lot]:
         """Return the lots that a refund is about: those of the currency, or what the sale of a pass put there."""

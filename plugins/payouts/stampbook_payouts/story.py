@@ -46,6 +46,13 @@ class TopUp:
     bonus: int = 0
     seq: int = 0
     given: dict[int, int] = field(default_factory=dict)
+    entry: Happened | None = None
+
+    @property
+    def tender(self) -> str:
+        """How it was paid; an empty text where nobody said."""
+        told = None if self.entry is None else orjson.loads(self.entry.payload).get("tender")
+        return told if isinstance(told, str) else ""
 
 
 @dataclass(slots=True)
@@ -197,7 +204,7 @@ def _came(story: Story, entry: Happened, lot: int, amount: int, book: str) -> No
         known.paid += amount
     elif is_paid:
         since = next((opened.effective_at for opened in entry.opened if opened.number == lot), entry.at)
-        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose, entry.seq))
+        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose, entry.seq, entry=entry))
         story.loose = 0
     elif story.topups:
         brought_by = _topup_of(story, entry)

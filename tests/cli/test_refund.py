@@ -55,7 +55,8 @@ def test_a_quote_reads_like_what_is_said_on_the_phone_and_records_nothing(salon:
         "          1.27  interest: 30 days at 3.10 % a year (lpr_1y of 2025-05-10), of 365"
         " [法释〔2025〕4号 Art. 16 and 17]\n"
         "        501.27  result: to be paid out: 501.27 CNY [法释〔2025〕4号 Art. 18]\n"
-        "500.00 goes back to the card by which t was paid on 2025-05-10; 1.27 of interest, the same way as most of it.\n"
+        "500.00 goes back to the card by which t was paid on 2025-05-10; 1.27 of interest,"
+        " the same way as most of it.\n"
         "The quote holds until 2025-10-02T00:00:00+08:00, if the balance stays as it is.\n"
         "It is to be paid within 15 days.\n"
     )

@@ -65,7 +65,7 @@ def test_a_quote_says_how_much_goes_back_to_which_means() -> None:
     }
     paid = pay_out(ledger, "r", "2025-03-11")
     assert ways(paid) == ways(asked)
-    assert paid.memo["remembered"]["means"] == "58.00 card, 12.00 cash"
+    assert paid.memo["remembered"]["means"] == "58.00 card + 12.00 cash"
 
 
 def test_what_lots_still_hold_says_which_top_up_it_is_where_that_is_what_comes_back() -> None:
@@ -194,11 +194,11 @@ def test_the_journal_and_the_statement_name_the_means(tmp_path: Path) -> None:
         assert engine.post({**base, "type": "refund.paid", "id": "p", "about": "r", "at": "2025-09-01"}).accepted
         assert verify(engine).findings == ()
         line = statement(engine, "ann").lines[-1]
-        assert "; means 58.00 card, 12.00 cash; refund 70.00 CNY" in line.words
+        assert "; means 58.00 card + 12.00 cash; refund 70.00 CNY" in line.words
         for dialect in ("beancount", "hledger"):
             stream = io.StringIO()
             export(engine, stream, dialect)
-            assert "58.00 card, 12.00 cash" in stream.getvalue()
+            assert "58.00 card + 12.00 cash" in stream.getvalue()
 
 
 _payments = st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 6000)), max_size=6).map(

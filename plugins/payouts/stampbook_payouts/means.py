@@ -143,11 +143,11 @@ def as_data(text: str) -> list[dict[str, str]]:
 
 
 def summed(parts: Iterable[Part], money: Asset) -> str:
-    """Say how much goes where, for statements and journals: ``58.00 card, 12.00 cash``."""
+    """Say how much goes where, for statements and journals: ``58.00 card + 12.00 cash``."""
     sums: dict[str, int] = {}
     for part in parts:
         sums[part.to or "unknown"] = sums.get(part.to or "unknown", 0) + part.amount
-    return ", ".join(f"{money.text(amount)} {to}" for to, amount in sums.items())
+    return " + ".join(f"{money.text(amount)} {to}" for to, amount in sums.items())
 
 
 def sentence(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -269,8 +269,8 @@ def _by_value(story: Story, asked: Asked, terms: Terms) -> Iterator[_Way]:
         elif len(shares) > 1 and each > whole:
             told = "each top-up by itself, the oldest used first, gives more than all together"
             lines.append(Line("by_topup", each - whole, told, "", "reading"))
-        by_right = frozenset(rights if each >= whole else ())
-        yield _Way(rule, max(whole, each), tuple(lines), rights=by_right, of_lots=False)
+        by_rights = frozenset(rights if each >= whole else ())
+        yield _Way(rule, max(whole, each), tuple(lines), rights=by_rights, of_lots=False)
 
 
 def _facts(story: Story, share: Share, rule: Rule, terms: Terms) -> Iterator[Line]:

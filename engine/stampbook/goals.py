@@ -19,7 +19,8 @@ class Need(NamedTuple):
 class Progress(NamedTuple):
     """How far an account is from a goal: it needs all of `needs`, or any one of them, before the instant `until`.
 
-    `way` is ``reach`` or ``keep``; `until` is NEVER where no date is set.
+    `way` is ``reach`` or ``keep``; `until` is NEVER where no date is set. `words` tell a goal that is no measure: where
+    they are given they are said as they are.
     """
 
     scheme: str
@@ -28,9 +29,12 @@ class Progress(NamedTuple):
     needs: tuple[Need, ...]
     match: str = "all"
     until: int = NEVER
+    words: str = ""
 
     @property
     def done(self) -> bool:
         """Whether nothing is missing."""
         there = [need.missing == "0" for need in self.needs]
+        if self.words and not there:
+            return False
         return any(there) if self.match == "any" else all(there)

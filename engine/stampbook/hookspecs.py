@@ -365,12 +365,14 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
-    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> Iterable[Due]:
+    def follow(
+        self, facts: Sequence[Fact], account: AccountView, event: Event, transaction: Transaction
+    ) -> Iterable[Due]:
         """Return events that follow at once when an event has changed facts: a tier was entered or left, say.
 
-        Called after an event that changed facts, with the account as it was before. What it returns happens at the
-        same instant, each as an event of a kind that the plugin registered, or of one that gives what it `wants` of
-        another plugin, in this order.
+        Called after an event that changed facts, with the account as it was before; `transaction` is what the event
+        moved, with all that it granted. What it returns happens at the same instant, each as an event of a kind that
+        the plugin registered, or of one that gives what it `wants` of another plugin, in this order.
         """
         raise NotImplementedError
 

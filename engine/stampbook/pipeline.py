@@ -219,7 +219,7 @@ def _follow(registry: Registry, account: Account, decision: Decision) -> list[Du
     if not registry.has_followers or not transaction.facts or transaction.status == CLOSED:
         return []
     view = AccountView(account, max(account.clock, decision.event.at), registry.context)
-    return registry.follow(transaction.facts, view, as_paid(decision.event, transaction.memo))
+    return registry.follow(view, as_paid(decision.event, transaction.memo), transaction)
 
 
 def _following(

@@ -153,6 +153,15 @@ class Plugin(Generic[ConfigT]):
         """
         return ()
 
+    def noted(self, kind: str, remembered: Mapping[str, str]) -> Iterable[tuple[str, str]]:  # noqa: ARG002 - for those that have some
+        """Return what a finance system reads beside an accepted event, as pairs of name and text: by what means, say.
+
+        Args:
+            kind: of the event, one of `beside_kinds`.
+            remembered: what it was to remember.
+        """
+        return ()
+
     def findings(self, result: pl.DataFrame, at: datetime) -> dict[str, Any]:  # noqa: ARG002 - for those that have some
         """Return what a run of `segment` found out besides: cut points, parameters, tables; plain JSON.
 

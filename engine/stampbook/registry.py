@@ -347,9 +347,10 @@ class Registry:
         """Return what time brings up to an instant, in the order of the program."""
         return [due for _, call in self._of("due", account) for due in call(account, at) or ()]
 
-    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> list[Due]:
+    def follow(self, account: AccountView, event: Event, transaction: Transaction) -> list[Due]:
         """Return what follows at once from facts that an event changed, in the order of the program."""
-        return [due for _, call in self._of("follow", account) for due in call(facts, account, event)]
+        facts, calls = transaction.facts, self._of("follow", account)
+        return [due for _, call in calls for due in call(facts, account, event, transaction)]
 
     def progress(self, account: AccountView) -> list[Stamped[Progress]]:
         """Return how far an account is from the goals that plugins set, in the order of the program."""

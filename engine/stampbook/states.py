@@ -144,7 +144,10 @@ class SegmentState:
 
 @dataclass(frozen=True, slots=True)
 class ProgressState:
-    """How far an account is from a goal, such as keeping its tier; `last_day` is the last one that counts."""
+    """How far an account is from a goal, such as keeping its tier; `last_day` is the last one that counts.
+
+    `words` tell a goal that is no measure.
+    """
 
     scheme: str
     way: str
@@ -153,8 +156,11 @@ class ProgressState:
     match: str
     needs: tuple[Need, ...]
     last_day: date | None
+    words: str = ""
 
     def __str__(self) -> str:
+        if self.words:
+            return self.words
         until = "" if self.last_day is None else f" until {self.last_day}"
         verb = "keeps" if self.way == "keep" else "reaches"
         if self.done:
@@ -280,6 +286,7 @@ class Past:
                 each.match,
                 each.needs,
                 None if each.until == NEVER else day_of(self.calendar.day(each.until - 1)),
+                each.words,
             )
             for _, each in self.registry.progress(view)
         )

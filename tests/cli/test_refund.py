@@ -28,7 +28,7 @@ def salon(empty: Path) -> Path:
     Engine.open("sqlite:///stampbook.db", create=True).close()
     run("apply", "salon.toml")
     with Engine.open("sqlite:///stampbook.db") as engine:
-        engine.post(event("topup", "t", "2025-05-10T10:00", amount="1000"))
+        engine.post(event("topup", "t", "2025-05-10T10:00", amount="1000", tender="card"))
         engine.post(event("adjust", "b", "2025-05-10T10:00", amount="200", kind="bonus", reason="充1000送200"))
         engine.post(event("spend", "s", "2025-05-11T10:00", amount="600"))
         engine.post({**event("topup", "o", "2025-05-11T10:00", amount="5"), "account": "1002"})
@@ -55,6 +55,8 @@ def test_a_quote_reads_like_what_is_said_on_the_phone_and_records_nothing(salon:
         "          1.27  interest: 30 days at 3.10 % a year (lpr_1y of 2025-05-10), of 365"
         " [法释〔2025〕4号 Art. 16 and 17]\n"
         "        501.27  result: to be paid out: 501.27 CNY [法释〔2025〕4号 Art. 18]\n"
+        "500.00 goes back to the card by which t was paid on 2025-05-10; 1.27 of interest,"
+        " the same way as most of it.\n"
         "The quote holds until 2025-10-02T00:00:00+08:00, if the balance stays as it is.\n"
         "It is to be paid within 15 days.\n"
     )
@@ -86,6 +88,18 @@ def test_a_request_goes_its_way_to_the_payment(salon: Path) -> None:
     assert "_lines" not in statement
 
 
+def test_a_refund_that_is_paid_as_it_was_paid_in_says_so(salon: Path) -> None:
+    run("refund", "request", "1001", *ASKED, "--id", "R1", "--by", "li")
+    run("refund", "approve", "R1", "--by", "wang", "--at", "2025-09-02")
+    paid = run("refund", "paid", "R1", "--at", "2025-09-02")
+    assert paid.output.splitlines() == [
+        "501.27 CNY of request R1 were paid out to account 1001.",
+        "500.00 goes back to the card by which t was paid on 2025-05-10; 1.27 of interest, the same way as most of it.",
+    ]
+    [row] = told("refund", "list")
+    assert (row["state"], row["means"]) == ("paid", "501.27 card")
+
+
 def test_a_second_try_under_its_id_says_the_same_without_a_time(salon: Path) -> None:
     """A till whose line broke sends the command again, and the clock has gone on."""
     first = told("refund", "request", "1001", "--id", "R1", "--by", "li")
@@ -107,6 +121,10 @@ def test_a_request_is_rejected_for_a_reason(salon: Path) -> None:
     assert shown[0] == "Request R1 of account 1001 is rejected: 501.27 CNY."
     assert shown[1:] == quote[1:]
     assert told("refund", "show", "R1")["lines"][-1]["amount"] == "501.27"
+    assert [(part["topup"], part["amount"], part["to"]) for part in told("refund", "show", "R1")["shares"]] == [
+        ("t", "500.00", "card"),
+        ("", "1.27", "card"),
+    ]
     [row] = told("refund", "list", "--state", "rejected")
     assert (row["request"], row["account"], row["result"], row["cause"]) == ("R1", "1001", "501.27", "operator")
     assert told("refund", "list", "--state", "requested") == []

@@ -155,6 +155,7 @@ class _Writer:
             ("ref", item.ref),
             ("seq", str(entry.seq)),
             ("recorded", self._date(entry.recorded_at).isoformat()),
+            *self._beside.notes(entry),
         )
         self._post(entry.type, about, legs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from stampbook.engine import Engine
     from stampbook.ledger import Entry, Posting
+    from stampbook.plugin import Plugin
     from stampbook.registry import Registry
     from stampbook.store import Session
 
@@ -33,25 +34,38 @@ class Beside:
 
     def of(self, entry: Entry) -> tuple[Posting, ...]:
         """Return what moved beside the postings of an entry, from one book to another."""
-        if entry.type not in self.kinds or not entry.accepted:
-            return ()
-        registry = self._registries[entry.program]
-        remembered = orjson.loads(entry.effects).get("memo", {}).get("remembered", {})
-        bringer = registry.own_events.get(entry.type)
+        remembered = _remembered(entry)
         return tuple(
             [
                 posting
-                for plugin in registry.plugins
-                if plugin.name == bringer and entry.type in plugin.beside_kinds
+                for plugin in self._tellers(entry)
                 for posting in plugin.beside(entry.type, entry.postings, remembered)
             ]
         )
+
+    def notes(self, entry: Entry) -> tuple[tuple[str, str], ...]:
+        """Return what a finance system reads beside an entry, as pairs of name and text."""
+        tellers = self._tellers(entry)
+        return tuple([note for plugin in tellers for note in plugin.noted(entry.type, _remembered(entry))])
+
+    def _tellers(self, entry: Entry) -> list[Plugin[Any]]:
+        """Return the plugins that tell more of an entry than its postings: that which brought its kind of event."""
+        if entry.type not in self.kinds or not entry.accepted:
+            return []
+        registry = self._registries[entry.program]
+        bringer = registry.own_events.get(entry.type)
+        return [plugin for plugin in registry.plugins if plugin.name == bringer and entry.type in plugin.beside_kinds]
 
     def all(self, span: Span) -> Iterator[tuple[Entry, Posting]]:
         """Yield all that moved so, each with its entry, in the order in which it happened."""
         for entry in entries_of(self._session, self.kinds, span) if self.kinds else ():
             for posting in self.of(entry):
                 yield entry, posting
+
+
+def _remembered(entry: Entry) -> dict[str, str]:
+    found: dict[str, str] = orjson.loads(entry.effects).get("memo", {}).get("remembered", {})
+    return found
 
 
 def moved_beside(engine: Engine, since: int, until: int, known_at: int | None = None) -> list[tuple[int, Posting]]:

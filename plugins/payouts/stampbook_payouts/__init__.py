@@ -234,6 +234,11 @@ class Payouts(Plugin[PayoutsConfig]):
         money = self.program.asset(remembered.get("_currency", self.program.currency.code))
         return paid_told(self.name, money, postings, remembered)
 
+    def noted(self, kind: str, remembered: Mapping[str, str]) -> Iterator[tuple[str, str]]:  # noqa: ARG002 - there is one
+        """Yield by which means how much of a refund was paid."""
+        if "means" in remembered:
+            yield "means", remembered["means"]
+
     @hookimpl
     def review(self, transaction: Transaction, account: AccountView, event: Event) -> Iterable[Objection]:
         """Object to the sale of a card without terms, to more money than it may hold, and to much cash or no name."""

@@ -99,6 +99,7 @@ class Closing:
         }
         for name, text in {**texts, **{name: money.text(amount) for name, amount in amounts.items()}}.items():
             yield Remember(name, text)
+        yield from self._steps.shared(event, quote.parts, quote.result)
         yield Note(self._rule, {line.name: self._told(line) for line in quote.lines})
 
     def _told(self, line: Line) -> str:

@@ -151,7 +151,9 @@ def _step(name: str, kind: str, told: str) -> click.Command:
 
     if name == "paid":
         for option in (
-            click.option("--means", metavar="TEXT", help="How: back to the original means where absent."),
+            click.option(
+                "--means", metavar="TEXT", help="How all of it is paid; each part as it was paid in where absent."
+            ),
             click.option("--reference", metavar="TEXT", help="By what payment."),
         ):
             step = option(step)
@@ -261,4 +263,7 @@ def _requests_of(session: Any, ref: str) -> Iterator[dict[str, Any]]:
             }
         elif entry.about in rows:
             rows[entry.about]["state"] = state
+            if state == "paid":
+                paid = quoted(json.loads(entry.effects)["memo"]["remembered"])
+                rows[entry.about].update({name: paid[name] for name in ("shares", "means") if name in paid})
     yield from rows.values()

@@ -81,7 +81,10 @@ class RefundRejected(_OfRequest):
 
 
 class RefundPaid(_OfRequest):
-    """What was quoted and approved is paid out: the lots are emptied. `means` says how, `reference` by what payment."""
+    """What was quoted and approved is paid out: the lots are emptied. `means` says how, `reference` by what payment.
+
+    With ``original``, as where it is absent, each part goes back by the means by which it was paid, as the quote says.
+    """
 
     type: Literal["refund.paid"] = "refund.paid"
     means: _Short = "original"
@@ -107,7 +110,7 @@ class PassSold(Event):
     """A pack of sessions, or unlimited use for a time, was sold: `price` was paid for it outside.
 
     A pack has `sessions`, which are put on the account as an asset of their own; a period card is good from `at` until
-    `until`. `list_price` is that of one session without the discount of the pack.
+    `until`. `list_price` is that of one session without the discount of the pack; `tender` is how it was paid.
     """
 
     type: Literal["pass.sold"] = "pass.sold"
@@ -116,6 +119,7 @@ class PassSold(Event):
     sessions: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
     until: End | None = None
     list_price: PositiveAmount | None = None
+    tender: Name | None = None
     reason: _Text = ""
     operator: _Short = ""
 

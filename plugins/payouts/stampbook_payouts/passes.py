@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stampbook_payouts.law import holding
+from stampbook_payouts.means import Payment, shared
 from stampbook_payouts.quoting import Line, Quote, deducted, paid_within, with_interest
 from stampbook_payouts.rules import rest_of_sessions, rest_of_term
 
@@ -69,4 +70,6 @@ def _quote(sold: PassSold, found: list[tuple[int, Rule, str]], asked: Asked, ter
     result = amount + added
     lines.append(Line("result", result, f"to be paid out: {terms.currency.told(result)}", rule.cite, rule.status))
     beaten = tuple((each[1].id, each[0]) for each in found if each[1] is not rule)
-    return Quote(rule.id, amount, 0, added, tuple(lines), beaten, (), paid_within(asked.case, terms))
+    payment = Payment(sold.id, sold.source, terms.day_of(sold.at), sold.tender or "", sold.price)
+    days, parts = paid_within(asked.case, terms), shared(amount, added, [payment])
+    return Quote(rule.id, amount, 0, added, tuple(lines), beaten, pay_within=days, parts=parts)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook_payouts.law import CashOut, Withdrawal, holding
+from stampbook_payouts.means import Payment, shared
 from stampbook_payouts.rules import Share, fee_of, interest, is_small, is_used_up, pooled, principal
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from stampbook import Asset, Lot
     from stampbook_payouts.cash import Cash
     from stampbook_payouts.law import Case, Pack, Rule
+    from stampbook_payouts.means import Part
     from stampbook_payouts.story import Story, TopUp
 
 
@@ -56,7 +58,8 @@ class Quote:
 
     `rule` is the one that gives most, `beaten` what each other way would have given. `lots` are those of the top-ups
     that are given back; empty means all. `bonus` is what goes with them of what they had brought: pairs of lot and
-    amount. It is to be paid within `pay_within` days, where a rule says so (else 0).
+    amount. It is to be paid within `pay_within` days, where a rule says so (else 0). `parts` share the result over the
+    payments that it gives back.
     """
 
     rule: str
@@ -68,6 +71,7 @@ class Quote:
     lots: tuple[int, ...] = ()
     pay_within: int = 0
     bonus: tuple[tuple[int, int], ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def result(self) -> int:
@@ -118,6 +122,8 @@ class _Way(NamedTuple):
     bonus: tuple[tuple[int, int], ...] = ()
     without_fee: int = 0
     """How much of it bears no fee, since it is withdrawn."""
+    of_lots: bool = True
+    """Whether it is what lots hold; else it is worked out from all that was paid and consumed."""
 
     @property
     def back(self) -> int:
@@ -165,7 +171,18 @@ def quote(story: Story, lots: Sequence[Lot], asked: Asked, terms: Terms) -> Quot
     )
     beaten = tuple((way.rule.id, way.back) for way in ways if way is not best)
     days = paid_within(asked.case, terms, best.rights)
-    return Quote(best.rule.id, amount, fee, added, tuple(lines), beaten, best.lots, days, best.bonus)
+    parts = shared(amount - fee, added, _payments(story, lots, best, terms))
+    return Quote(best.rule.id, amount, fee, added, tuple(lines), beaten, best.lots, days, best.bonus, parts)
+
+
+def _payments(story: Story, lots: Sequence[Lot], way: _Way, terms: Terms) -> list[Payment]:
+    """Return the payments that a way gives back, the oldest first, each with what its lot holds where that counts."""
+    left = {lot.number: lot.free for lot in lots} if way.of_lots else {}
+    return [
+        Payment(topup.id, topup.source, terms.day_of(topup.at), topup.tender, topup.paid, left.get(topup.lot, 0))
+        for topup in story.topups
+        if topup.paid > 0 and (not way.lots or topup.lot in way.lots)
+    ]
 
 
 def paid_within(case: Case, terms: Terms, rights: frozenset[str] = frozenset()) -> int:
@@ -252,7 +269,8 @@ def _by_value(story: Story, asked: Asked, terms: Terms) -> Iterator[_Way]:
         elif len(shares) > 1 and each > whole:
             told = "each top-up by itself, the oldest used first, gives more than all together"
             lines.append(Line("by_topup", each - whole, told, "", "reading"))
-        yield _Way(rule, max(whole, each), tuple(lines), rights=frozenset(rights if each >= whole else ()))
+        by_rights = frozenset(rights if each >= whole else ())
+        yield _Way(rule, max(whole, each), tuple(lines), rights=by_rights, of_lots=False)
 
 
 def _facts(story: Story, share: Share, rule: Rule, terms: Terms) -> Iterator[Line]:

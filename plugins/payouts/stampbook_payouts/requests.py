@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stampbook import Objection, Remember, settling
 from stampbook_payouts.events import PassSold, RefundRequested
 from stampbook_payouts.law import Case
+from stampbook_payouts.means import routed, written
 from stampbook_payouts.passes import quote_of_sessions, quote_of_term
 from stampbook_payouts.quoting import Asked, NoDeductionError, NoRateError, Quote, RescindedTooEarlyError, Terms, quote
 from stampbook_payouts.story import DEBT, REFUND_PAID, told
@@ -156,8 +157,8 @@ class Quotes:
         return quote_of_sessions(sold, left // self._session, asked, self._terms)
 
 
-def kept(found: Quote, valid_until: int, balance: str, terms: Terms, calendar: Calendar) -> Iterator[Remember]:
-    """Yield what is remembered of a quote, for who asks and for what follows."""
+def kept(found: Quote, at: int, valid_until: int, balance: str, terms: Terms, calendar: Calendar) -> Iterator[Remember]:
+    """Yield what is remembered of a quote that was asked for at an instant, for who asks and for what follows."""
     money, best = terms.currency.text, found.principal - found.fee
     lines = [[line.name, money(line.amount), line.text, line.cite, line.status] for line in found.lines]
     texts: dict[str, Any] = {
@@ -174,6 +175,7 @@ def kept(found: Quote, valid_until: int, balance: str, terms: Terms, calendar: C
         "_lots": " ".join(map(str, found.lots)),
         "_bonus": " ".join(f"{lot}:{amount}" for lot, amount in found.bonus),
         "_pay_within": f"{found.pay_within} days" if found.pay_within else "",
+        "_shares": written(routed(found.parts, found.result, terms.day_of(at), terms), terms.currency),
         "_lines": json.dumps(lines, ensure_ascii=False, separators=(",", ":")),
     }
     for name, text in texts.items():

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from stampbook import Deposit, Objection, Posting, Remember
 from stampbook_payouts.events import PassSold, RefundApproved, RefundPaid, RefundRejected, RefundRequested
-from stampbook_payouts.law import CashOut
+from stampbook_payouts.means import cash_forbidden, is_original, read, routed, summed, written
 from stampbook_payouts.money_outside import PRICE
 from stampbook_payouts.quoting import Quote
 from stampbook_payouts.requests import balance_mark, has_moved, in_the_way, is_paid_out, kept, lots_of_sale
 from stampbook_payouts.settling import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stampbook import AccountClosed, AccountView, Context, Earlier, Lot, Period
+    from stampbook_payouts.means import Part
     from stampbook_payouts.quoting import Terms
     from stampbook_payouts.requests import Quotes
 
@@ -58,7 +59,7 @@ class Steps:
         if isinstance(found, Quote):
             calendar = self._program.calendar
             valid_until = self._valid_for.end(event.at, calendar)
-            yield from kept(found, valid_until, balance_mark(lots), self._terms, calendar)
+            yield from kept(found, event.at, valid_until, balance_mark(lots), self._terms, calendar)
         else:
             yield found
 
@@ -98,20 +99,23 @@ class Steps:
             yield Objection("not_approved", f"{event.about!r} is not approved yet")
             return
         quoted, sale = earlier.remembered, self._sale(account, earlier)
-        yield from self.by_what_means(event, self._program.currency.units(quoted["_result"]))
+        money = self._program.currency
+        result = money.units(quoted["_result"])
+        yield from self.by_what_means(event, result)
         for name in _TOLD:
             yield Remember(name, quoted[name])
+        if "_shares" in quoted:
+            yield from self.shared(event, read(quoted["_shares"], money), result)
         lots = self._concerned(account, sale)
         if sale is not None:
             if is_paid_out(account.history, sale):
                 yield Objection("refund_paid", "it was refunded before, by another request")
             sold = next((entry.event for entry in account.history if entry.seq == sale), None)
             if isinstance(sold, PassSold):
-                yield Remember(PRICE, self._program.currency.text(sold.price))
+                yield Remember(PRICE, money.text(sold.price))
             for lot in lots:
                 yield Posting(lot.asset, lot.remaining, lot.number, "refunds", self._rule)
             return
-        money = self._program.currency
         fee = money.units(quoted["_fee"])
         only = [int(number) for number in quoted.get("_lots", "").split()]
         parts = (part.partition(":") for part in quoted.get("_bonus", "").split())
@@ -120,16 +124,23 @@ class Steps:
             yield Posting(money.code, amount, number, book, self._rule)
 
     def by_what_means(self, event: RefundPaid | AccountClosed, result: int) -> Iterator[Objection]:
-        """Yield why so much is not paid in cash."""
+        """Yield why so much is not paid in cash, where somebody says that it is."""
         money, day = self._program.currency, self._program.calendar.day(event.at)
-        if not self._terms.cash.is_meant(event.means):
+        if is_original(event.means) or not self._terms.cash.is_meant(event.means):
             return
-        for rule in (each for pack in self._terms.packs for each in pack.rules if each.topic == "in_cash"):
-            most = rule.value
-            if not isinstance(most, CashOut) or most.currency != money.code:
-                continue
-            if rule.first_day <= day <= rule.last_day and result > money.units(most.most):
-                yield Objection("not_in_cash", f"{money.told(result)}: {rule.about} ({rule.cite})")
+        rule = cash_forbidden(self._terms.packs, money, result, day)
+        if rule is not None:
+            yield Objection("not_in_cash", f"{money.told(result)}: {rule.about} ({rule.cite})")
+
+    def shared(self, event: RefundPaid | AccountClosed, parts: Sequence[Part], result: int) -> Iterator[Remember]:
+        """Yield by which means how much is paid: back as it was paid in, or all by what the event says instead."""
+        money = self._program.currency
+        if is_original(event.means):
+            parts = list(routed(parts, result, self._program.calendar.day(event.at), self._terms))
+        else:
+            parts = [part._replace(to=event.means, because="") for part in parts]
+        yield Remember("_shares", written(parts, money))
+        yield Remember("means", summed(parts, money))
 
     def _concerned(self, account: AccountView, sale: int | None) -> list[Lot]:
         """Return the lots that a refund is about: those of the currency, or what the sale of a pass put there."""

@@ -47,6 +47,13 @@ class TopUp:
     bonus: int = 0
     seq: int = 0
     given: dict[int, int] = field(default_factory=dict)
+    entry: Happened | None = None
+
+    @property
+    def tender(self) -> str:
+        """How it was paid; an empty text where nobody said."""
+        told = None if self.entry is None else orjson.loads(self.entry.payload).get("tender")
+        return told if isinstance(told, str) else ""
 
 
 @dataclass(slots=True)
@@ -198,7 +205,7 @@ def _came(story: Story, entry: Happened, lot: int, amount: int, book: str) -> No
         known.paid += amount
     elif is_paid:
         since = next((opened.effective_at for opened in entry.opened if opened.number == lot), entry.at)
-        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose, entry.seq))
+        story.topups.append(TopUp(entry.id, entry.source, since, lot, amount, story.loose, entry.seq, entry=entry))
         story.loose = 0
     elif story.topups:
         brought_by = _topup_of(story, entry)
@@ -242,6 +249,12 @@ def _went(story: Story, lot: int, amount: int) -> None:
             if topup.lot == lot:
                 topup.paid -= amount
         return
+    for topup in story.topups:
+        part = min(amount, topup.bonus, topup.given.get(lot, 0))
+        if part:
+            topup.bonus -= part
+            topup.given[lot] -= part
+            amount -= part
     story.forget_bonus(amount)
 
 

@@ -9,15 +9,19 @@ from stampbook_stored_value.bonuses import ReadyBonus
 from stampbook_stored_value.config import StoredValueConfig
 from stampbook_stored_value.coupons import Coupons
 from stampbook_stored_value.events import (
+    BONUSES,
     BalanceLow,
     BalanceRecovered,
+    BonusPledged,
     BonusReleased,
+    BonusReviewed,
     Exchanged,
     TopUpDeclined,
     TopUpRequested,
 )
 from stampbook_stored_value.exchanging import Exchanges
 from stampbook_stored_value.instalments import Releases
+from stampbook_stored_value.keeping import Pledges
 from stampbook_stored_value.levels import Asking, Level
 from stampbook_stored_value.topups import TopUps
 from stampbook_stored_value.velocity import Velocities
@@ -25,11 +29,11 @@ from stampbook_stored_value.velocity import Velocities
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from stampbook import AccountView, Award, Due, Event, Fact, Objection, Payable, Tender, Transaction
+    from stampbook import AccountView, Award, Due, Event, Fact, Objection, Payable, Progress, Tender, Transaction
 
 __all__ = ["StoredValue"]
 
-_Watcher = Releases | Coupons | Level | Asking | Velocities
+_Watcher = Releases | Pledges | Coupons | Level | Asking | Velocities
 
 
 class StoredValue(Plugin[StoredValueConfig]):
@@ -48,17 +52,25 @@ class StoredValue(Plugin[StoredValueConfig]):
         self._coupons = Coupons(self.name, config.coupons, program)
         self.wants = self._coupons.wants
         self._releases = Releases(self.name, bonuses, config.refund_books, program)
+        self._pledges = Pledges(self.name, bonuses, config.refund_books, program)
         self.stakes = tuple(ready.stake for ready in self._at_once)
         self._velocities = Velocities(self.name, config.velocities, config.repeat, program)
         self._exchanges = Exchanges(self.name, config.exchanges, program)
         self._levels = [Level(self.name, low, program) for low in config.lows]
         self._asking = [Asking(self.name, rule, program) for rule in config.automatic]
-        self.prompt = bool(self._levels or self._asking or len(self._at_once) < len(bonuses))
+        self.prompt = bool(self._levels or self._asking or self._pledges.any or len(self._at_once) < len(bonuses))
 
     @hookimpl
     def register_events(self) -> list[type[Event]]:
         """Bring what time brings to stored value."""
-        return [BonusReleased, BalanceLow, BalanceRecovered, TopUpRequested, TopUpDeclined, Exchanged]
+        return [
+            *BONUSES,
+            BalanceLow,
+            BalanceRecovered,
+            TopUpRequested,
+            TopUpDeclined,
+            Exchanged,
+        ]
 
     @hookimpl
     def reward(self, event: Event, account: AccountView) -> Iterable[Award]:
@@ -73,6 +85,10 @@ class StoredValue(Plugin[StoredValueConfig]):
         """Return what an event of stored value moves."""
         if isinstance(event, BonusReleased):
             return self._releases.released(event, account)
+        if isinstance(event, BonusPledged):
+            return self._pledges.pledged(event)
+        if isinstance(event, BonusReviewed):
+            return self._pledges.reviewed(event, account)
         return self._exchanges.exchanged(event, account) if isinstance(event, Exchanged) else ()
 
     @hookimpl
@@ -80,6 +96,7 @@ class StoredValue(Plugin[StoredValueConfig]):
         """Remember what is still to be given, what was spent lately, and what was said of the balance."""
         watchers: tuple[_Watcher, ...] = (
             self._releases,
+            self._pledges,
             self._coupons,
             *self._levels,
             *self._asking,
@@ -88,9 +105,17 @@ class StoredValue(Plugin[StoredValueConfig]):
         return [fact for each in watchers for fact in each.learned(event, account, at)]
 
     @hookimpl
-    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> Iterable[Due]:
-        """Return what of the catalogue follows from a top-up."""
-        return self._coupons.following(facts, account, event)
+    def follow(
+        self, facts: Sequence[Fact], account: AccountView, event: Event, transaction: Transaction
+    ) -> Iterable[Due]:
+        """Return what follows from a top-up: what came under a condition, and what of the catalogue."""
+        yield from self._pledges.following(facts, event, account, transaction)
+        yield from self._coupons.following(facts, account, event)
+
+    @hookimpl
+    def progress(self, account: AccountView) -> Iterable[Progress]:
+        """Tell what is to be done to keep bonuses."""
+        return self._pledges.progress(account)
 
     @hookimpl
     def payable(self, event: Event, tender: Tender | None, account: AccountView) -> Iterable[Payable | Objection]:
@@ -110,5 +135,10 @@ class StoredValue(Plugin[StoredValueConfig]):
     @hookimpl
     def due(self, account: AccountView) -> Iterable[Due]:
         """Return the next parts of bonuses, and what is to be said of the balance."""
-        clocks: tuple[Releases | Level | Asking, ...] = (self._releases, *self._levels, *self._asking)
+        clocks: tuple[Releases | Pledges | Level | Asking, ...] = (
+            self._releases,
+            self._pledges,
+            *self._levels,
+            *self._asking,
+        )
         return [due for each in clocks for due in each.due(account)]

@@ -66,6 +66,11 @@ class ReadyBonus:
             message = f"bonus {bonus.name!r} names the group {bonus.group!r}, which [stacking] does not have"
             raise PluginError(message)
         self.asset = program.asset(code)
+        keep = bonus.keep
+        if keep is not None and keep.spent == "debt" and not self.asset.debt:
+            allow = f"[assets.{code}] debt = true"
+            message = f"bonus {bonus.name!r}: keep: spent = 'debt' needs an asset that may be owed: {allow}"
+            raise PluginError(message)
         self._steps = [self._step(bracket) for bracket in bonus.brackets]
         self._most = None if bonus.most is None else self._units("most", bonus.most, self.asset)
         validity = bonus.expires
@@ -93,6 +98,8 @@ class ReadyBonus:
         """What the program's checks go by."""
         bonus = self.bonus
         terms = f"{bonus.kind} {bonus.expires} {bonus.priority} {bonus.rounding}"
+        if bonus.keep is not None:
+            terms += f" {bonus.keep.within} {bonus.keep.when.text} {bonus.keep.spent}"
         return Stake(self.rule, self.asset.code, group=bonus.group, terms=terms, on=("topup",))
 
     def units_for(self, event: TopUp, account: AccountView) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
-from stampbook import OrderCondition, PluginConfig, Rounding, ValidityText, check_reads, refuse
+from stampbook import OrderCondition, PeriodText, PluginConfig, Rounding, ValidityText, check_reads, refuse
 
 _DECIMAL = r"^\d{1,12}(\.\d{1,6})?$"
 _NAME = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -41,6 +41,12 @@ DurationText = Annotated[
     WithJsonSchema({"type": "string", "examples": ["30 seconds", "24 hours"]}),
 ]
 """A short time in words, as microseconds."""
+
+
+def _beyond_the_account(when: OrderCondition) -> str | None:
+    """Return what a condition reads that is not of the account, if anything."""
+    known = ("account.", "metric.", "balance.")
+    return next((name for name in sorted(when.reads) if not name.startswith(known)), None)
 
 
 class TopUpBounds(PluginConfig):
@@ -109,6 +115,33 @@ class Instalments(PluginConfig):
     ] = True
 
 
+class Keep(PluginConfig):
+    """On what condition a bonus is the customer's to keep; else what is left of it is taken back."""
+
+    within: Annotated[PeriodText, Field(description="how long there is for it: judged when the last local day is over")]
+    when: Annotated[
+        OrderCondition,
+        Field(
+            description="condition on the account as it is then",
+            examples=["metric.visits >= 3", "metric.refunded == 0"],
+        ),
+    ]
+    spent: Annotated[
+        Literal["let go", "debt"],
+        Field(
+            description="what was spent of it already is let go, or the account owes it (needs debt = true of "
+            "the asset)"
+        ),
+    ] = "let go"
+
+    @model_validator(mode="after")
+    def _of_the_account(self) -> Keep:
+        other = _beyond_the_account(self.when)
+        if other is not None:
+            refuse(f"when: it is judged when the time is over, whatever happened; {other} is not known then")
+        return self
+
+
 class Bonus(PluginConfig):
     """What is given for a top-up. Several may be given at once; those of one group as [stacking] says."""
 
@@ -131,6 +164,7 @@ class Bonus(PluginConfig):
     priority: Annotated[int, Field(strict=True, ge=-100, le=100, description="a lower priority is spent first")] = 0
     group: Annotated[str, Field(description="stacking group; bonuses without one always count")] = ""
     instalments: Annotated[Instalments | None, Field(description="given in parts; at once where absent")] = None
+    keep: Annotated[Keep | None, Field(description="condition on keeping it; it stays where absent")] = None
 
     @model_validator(mode="after")
     def _sound(self) -> Bonus:
@@ -141,6 +175,8 @@ class Bonus(PluginConfig):
             refuse(f"kind: {self.kind!r} is the ledger's own; a bonus is no value that a customer paid")
         if self.instalments is not None and self.group:
             refuse("group: a bonus in instalments is given beside all others; leave out group")
+        if self.instalments is not None and self.keep is not None:
+            refuse("keep: a bonus in instalments is never there as a whole; give it at once, or leave out keep")
         if self.when is not None:
             check_reads([self.when], on=["topup"], per_line=False)
         return self
@@ -222,8 +258,7 @@ class Automatic(PluginConfig):
 
     @model_validator(mode="after")
     def _of_the_account(self) -> Automatic:
-        reads = self.when.reads if self.when is not None else ()
-        other = next((name for name in sorted(reads) if not name.startswith(("account.", "metric.", "balance."))), None)
+        other = None if self.when is None else _beyond_the_account(self.when)
         if other is not None:
             refuse(f"when: it is asked for when the balance is low, whatever happened; {other} is not known then")
         if not Fraction(self.amount):

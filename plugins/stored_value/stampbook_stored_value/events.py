@@ -33,6 +33,54 @@ class BonusReleased(Event):
         return f"part {self.number} of {self.count} of {self.bonus}"
 
 
+class BonusPledged(Event):
+    """A bonus came under a condition: it is judged when the day before `until` is over, whether it is kept.
+
+    `lots` are pairs of lot and smallest units that hold it; `gone` is what repaid a debt at once. `terms` says in words
+    on what condition.
+    """
+
+    asset_field: ClassVar[str] = "asset"
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["bonus.pledged"] = "bonus.pledged"
+    asset: str
+    amount: Units
+    bonus: str
+    topup: Annotated[int, Field(strict=True, ge=1)]
+    until: int
+    lots: tuple[tuple[int, int], ...]
+    gone: Annotated[int, Field(strict=True, ge=0)] = 0
+    terms: str
+
+    @property
+    def words(self) -> str:
+        """Which bonus, and on what condition it is kept."""
+        return f"{self.bonus}, to keep {self.terms}"
+
+
+class BonusReviewed(Event):
+    """The time of a bonus under a condition is over: it is kept, or what is left of it is taken back.
+
+    It comes again for what was set aside then, as soon as that is free.
+    """
+
+    asset_field: ClassVar[str] = "asset"
+    brought_by_time: ClassVar[bool] = True
+    earns: ClassVar[bool] = False
+
+    type: Literal["bonus.reviewed"] = "bonus.reviewed"
+    asset: str
+    bonus: str
+    topup: Annotated[int, Field(strict=True, ge=1)]
+
+    @property
+    def words(self) -> str:
+        """Which bonus."""
+        return self.bonus
+
+
 class _Level(Event):
     """What time tells of a balance: `amount` is what may be spent, in smallest units."""
 
@@ -95,3 +143,7 @@ class Exchanged(Event):
     rate: Annotated[str, Field(pattern=r"^\d{1,9}(\.\d{1,9})?$")] | None = None
     reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
     operator: Annotated[str, Field(max_length=255)] = ""
+
+
+BONUSES: tuple[type[Event], ...] = (BonusReleased, BonusPledged, BonusReviewed)
+"""What time brings of bonuses."""

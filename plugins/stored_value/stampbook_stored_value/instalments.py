@@ -44,7 +44,7 @@ class Releases:
         elif isinstance(event, BonusReleased):
             plans = [plan for plan in (_after(each, event) for each in before) if plan is not None]
         elif before:
-            refunded = self._refunded(account)
+            refunded = refunded_topups(account, self._books)
             plans = [plan for plan in before if not (plan["ends_on_refund"] and plan["topup"] in refunded)]
         if plans != before:
             yield remember(account, self._fact, plans, at)
@@ -69,16 +69,6 @@ class Releases:
                 "ends_on_refund": rule.ends_on_refund,
                 "next": 1,
             }
-
-    def _refunded(self, account: AccountView) -> set[int]:
-        """Return the top-ups of whose own value something goes back to the customer."""
-        origins: set[int] = set()
-        for posting in account.moved:
-            if isinstance(posting.source, int) and posting.destination in self._books:
-                lot = account.known_lot(posting.source)
-                if lot is not None and lot.kind == "paid":
-                    origins.add(lot.origin)
-        return origins
 
     def due(self, account: AccountView) -> Iterator[Due]:
         """Yield the next part of each bonus."""
@@ -112,6 +102,17 @@ class Releases:
         deposit = Deposit(event.asset, event.amount, PROMOTION, plan["kind"], event.at, rule=rule, origin=event.topup)
         deposit = deposit._replace(priority=plan["priority"])
         yield deposit if ready is None else deposit._replace(expires_at=ready.end(event.at, account))
+
+
+def refunded_topups(account: AccountView, books: frozenset[str]) -> set[int]:
+    """Return the top-ups of whose own value something goes back to the customer, into one of some books."""
+    origins: set[int] = set()
+    for posting in account.moved:
+        if isinstance(posting.source, int) and posting.destination in books:
+            lot = account.known_lot(posting.source)
+            if lot is not None and lot.kind == "paid":
+                origins.add(lot.origin)
+    return origins
 
 
 def _after(plan: Plan, event: BonusReleased) -> Plan | None:

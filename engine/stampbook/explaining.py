@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -14,7 +14,7 @@ from stampbook.ledger import SALES
 from stampbook.lots import DEBT, DEFAULT_ORDER
 from stampbook.partial import as_paid
 from stampbook.periods import NEVER
-from stampbook.reasoning import RuleReason, option_table, options_of, rule_reasons
+from stampbook.reasoning import RuleReason, option_table, options_of, or_nothing, rule_reasons
 from stampbook.refund_reasons import Reckoned, RefundReason, TakenBack, TenderBack, by_policy, reckonings
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
@@ -198,7 +198,7 @@ class _Explainer:
         order = paid.order_in(self.context.currency.code) if isinstance(self.event, Purchase) else None
         granted = {rule: self.sum(asset, units) for rule, asset, units, *_ in self.memo.get("granted", ())}
         reasons = rule_reasons(self.registry, paid, order, self.trace, granted) if entry.accepted else ()
-        rules = tuple(_or_nothing(each) for each in reasons)
+        rules = tuple(or_nothing(each) for each in reasons)
         with self.engine.store.reader() as session:
             file = next((kept.file for kept in session.kept() if kept.hash == entry.program), "")
         return TransactionReason(
@@ -389,12 +389,6 @@ _PLAINLY = {
     "close": "left when the account was closed",
 }
 """Why value moved, by the engine's own rules."""
-
-
-def _or_nothing(rule: RuleReason) -> RuleReason:
-    """Tell a rule that applied and came to zero or less from one that did not apply: neither has wanted anything."""
-    applied = not rule.failed and (rule.earned or any(line.applies for line in rule.lines))
-    return replace(rule, result="nothing") if applied and rule.result == "does not apply" else rule
 
 
 def _objection(code: str, message: str, plugin: str = "") -> dict[str, str]:

@@ -143,6 +143,12 @@ def rule_reasons(
     return tuple(reasons)
 
 
+def or_nothing(rule: RuleReason) -> RuleReason:
+    """Tell a rule that applied and came to zero or less from one that did not apply: neither has wanted anything."""
+    applied = not rule.failed and (rule.earned or any(line.applies for line in rule.lines))
+    return replace(rule, result="nothing") if applied and rule.result == "does not apply" else rule
+
+
 def _season(registry: Registry, name: str, at: int) -> str:
     """Return in words why a campaign was not on at an instant, with its days as the program writes them."""
     table = registry.file.campaigns[name]

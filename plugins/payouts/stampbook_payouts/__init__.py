@@ -118,9 +118,8 @@ class Payouts(Plugin[PayoutsConfig]):
         self._selling = Selling(config, self.name, program.calendar)
         self.mistakes = list(misplaced(config))
         self._last = f"_{self.name}.quote"
-        self.cautions = [
-            (("packs",), text) for text in cautions(packs, config.places, config.refunds, facts, money.code)
-        ]
+        told_of_packs = cautions(packs, config.places, config.refunds, facts, money.code)
+        self.cautions: list[tuple[tuple[str | int, ...], str]] = [(("packs",), text) for text in told_of_packs]
         if config.refunds == "none" and money.code in program.paid_out:
             told = (
                 f"[assets.{money.code}] on_close = 'pay_out': where no law gives money back nothing is, since refunds"

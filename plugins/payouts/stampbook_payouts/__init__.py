@@ -119,12 +119,13 @@ class Payouts(Plugin[PayoutsConfig]):
         self.mistakes = list(misplaced(config))
         self._last = f"_{self.name}.quote"
         told_of_packs = cautions(packs, config.places, config.refunds, facts, money.code)
-        self.cautions: list[tuple[tuple[str | int, ...], str]] = [(("packs",), text) for text in told_of_packs]
+        cautioned: list[tuple[tuple[str | int, ...], str]] = [(("packs",), text) for text in told_of_packs]
         if config.refunds == "none" and money.code in program.paid_out:
             told = (
                 f"[assets.{money.code}] on_close = 'pay_out': where no law gives money back nothing is, since refunds"
             )
-            self.cautions.append((("refunds",), f"{told} = 'none'; an account that holds some is not closed then"))
+            cautioned.append((("refunds",), f"{told} = 'none'; an account that holds some is not closed then"))
+        self.cautions = cautioned
         self.idle = frozenset() if self._purchases.asks or self._selling.is_bounded else frozenset({"review"})
         if config.cards == "bearer":
             self.deals_with = {_CARDS: _OF_CARDS}

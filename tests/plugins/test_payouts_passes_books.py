@@ -116,7 +116,7 @@ def test_the_journal_of_the_finance_system_has_them_too(shop: str, tmp_path: Pat
         for row in told
     )
     assert passes == 0
-    paid = sum(Decimal(row["amount"]) for row in told if row["credit"] == "Equity:Books:Xrefunds")
+    paid = sum(Decimal(row["amount"]) for row in told if row["credit"] == "Equity:Books:Refunds")
     assert paid == Decimal("23822.08")
     bean = tmp_path / "entries.beancount"
     run("--db", shop, "liability", "journal", "beancount", *period, "--output", str(bean))

@@ -116,6 +116,7 @@ def test_it_stands_in_statement_and_account_and_in_their_json(office: Office) ->
     found = json.loads(office.run("account", "show", "ann", "--as-of", "2026-03-03", "--json").stdout)
     assert found["progress"][-1] == {
         "scheme": "tier",
+        "words": "",
         "way": "keep",
         "goal": "gold",
         "done": False,

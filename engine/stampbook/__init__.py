@@ -150,6 +150,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import Withdrawal as Withdrawal
     from stampbook.refund_plans import Credit as Credit
     from stampbook.refund_plans import Drawn as Drawn
+    from stampbook.refund_plans import MADE_GOOD as MADE_GOOD
     from stampbook.refund_plans import Granted as Granted
     from stampbook.refund_plans import Paid as Paid
     from stampbook.refund_plans import Reckoned as Reckoned
@@ -284,6 +285,7 @@ _ROOMS = {
         "Withdrawal",
     ),
     "refund_plans": (
+        "MADE_GOOD",
         "Credit",
         "Drawn",
         "Granted",

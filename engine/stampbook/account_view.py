@@ -39,11 +39,12 @@ class AccountView:
     the event's own contribution counts. `named` is the journal position of the event of the account that the event at
     hand names, if any: that which set something aside, say. `picked` are the ref of an account that the engine found
     for the event, and what was asked of it (`Pick`). `since` is the instant of the event that is being decided.
+    `remembers` is what the event at hand is to remember; known only where the engine asks for an assessment.
     """
 
     __slots__ = (
         "_account", "_day", "_learned", "_pending", "_postings", "_program", "_retold", "_seen", "_since", "at",
-        "named", "picked",
+        "named", "picked", "remembers",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class AccountView:
         self.at = at
         self.named = named
         self.picked: tuple[str, str] | None = None
+        self.remembers: Mapping[str, str] = {}
         self._day = 0
         self._since = since
         self._seen: dict[int, Lot] | None = None
@@ -80,6 +82,7 @@ class AccountView:
         """
         counted = () if before else self._pending
         view = AccountView(self._account, at, self._program, counted, (), self._postings, self.named, self._since)
+        view.remembers = self.remembers
         view._retold = {name: tuple(facts) for name, facts in retold.items()}
         return view
 

@@ -225,6 +225,42 @@ def test_of_a_top_up_that_goes_back_in_part_the_rest_of_the_bonus_stays_under_it
     assert books.owed("CNY") == "0.00", "what went back with the money is not owed"
 
 
+@pytest.mark.parametrize("kind", ["topup.returned", "topup.charged_back"])
+@pytest.mark.parametrize(("amount", "owed"), [("50", "20.00"), (None, "20.00")])
+def test_what_a_top_up_that_goes_back_makes_owed_of_a_bonus_is_not_owed_again(
+    kind: str, amount: str | None, owed: str
+) -> None:
+    spent = HEAD.replace('use = "refunds"', 'use = "refunds"\npoints_spent = "debt"\n[plugin.chargeback]', 1)
+    books = Ledger(spent + OWED)
+    topup(books, id="t")
+    books.post(type="spend", amount="20", at="2025-03-01")
+    more = {} if amount is None else {"amount": amount}
+    assert books.post(type=kind, about="t", at="2025-03-02", **more).accepted
+    books.tick(AFTER)
+    assert books.owed("CNY") == owed
+
+
+def test_what_was_kept_of_the_money_for_a_bonus_is_not_owed_too() -> None:
+    books = Ledger(HEAD.replace("[plugin.topup_return]", '[plugin.topup_return]\nbonus_spent = "deduct"') + OWED)
+    topup(books, id="t")
+    books.post(type="spend", amount="20", at="2025-03-01")
+    back = books.post(type="topup.returned", about="t", amount="50", at="2025-03-02")
+    assert [posting.amount for posting in back.postings] == [4000, 1000]
+    books.tick(AFTER)
+    assert books.owed("CNY") == "10.00"
+
+
+def test_a_bonus_that_went_back_out_of_another_one_is_not_owed_too() -> None:
+    books = shop(OWED)
+    topup(books, id="t")
+    topup(books, id="u", at="2025-02-28T11:00")
+    books.post(type="spend", amount="20", at="2025-03-01")
+    books.post(type="topup.returned", about="t", at="2025-03-02")
+    assert books.balance("CNY") == "100.00"
+    books.tick(AFTER)
+    assert (books.balance("CNY"), books.owed("CNY")) == ("100.00", "0.00")
+
+
 def test_a_condition_may_be_that_no_money_went_back() -> None:
     books = shop(GIFT.replace("visits >= 2", "refunds == 0"))
     topup(books, id="t")

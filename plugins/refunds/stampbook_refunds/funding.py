@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stampbook import Debt, Granted, PaidIn, Remember, Tally, portion
+from stampbook import MADE_GOOD, Debt, Granted, PaidIn, Remember, Tally, portion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,3 +123,6 @@ def settled(plan: RefundPlan, known: Known, back: int, name: str) -> Iterator[An
         yield Remember(f"short of {note['rule']}", ", ".join(f"{key} {text}" for key, text in note.items()))
     yield Remember(_BACK, str(back))
     yield Remember(_SETTLED, json.dumps(plan.settled, sort_keys=True))
+    let_go = plan.let_go or {}
+    good = {rule: units - let_go.get(rule, 0) - plan.lapsed.get(rule, 0) for rule, units in plan.settled.items()}
+    yield Remember(MADE_GOOD, json.dumps(good, sort_keys=True))

@@ -80,7 +80,7 @@ class TopUps:
             yield Objection("topup_used", f"{asset.told(used)} of that top-up is used already or set aside")
         else:
             lot = known.lots[0]
-            plan, taken = RefundPlan(outside=asked), {lot: asked}
+            plan, taken = RefundPlan(outside=asked, let_go={}), {lot: asked}
             for grant, due in dues(known, known.before + asked, terms.bonus):
                 self._of_return.take(grant, due, account, plan, taken)
             yield from plan.objections

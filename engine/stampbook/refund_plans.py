@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from stampbook.purchases import Return
 
 MADE_GOOD = "_made_good"
-"""Under this name an event remembers how much of what had come with the event that it names was made good, by rule: taken,
-owed or deducted, but neither let go nor lapsed before. JSON, in smallest units."""
+"""Under this name an event remembers how much of what had come with a top-up was made good, by rule: taken, owed or
+deducted, but neither let go nor lapsed before. It names the top-up, or has its place in the journal as `topup`. JSON, in
+smallest units."""
 
 
 class Reckoned(NamedTuple):

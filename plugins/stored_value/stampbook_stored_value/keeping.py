@@ -226,7 +226,9 @@ class Pledges:
         if verdict.gone and keep.spent == "debt":
             yield Debt(event.asset, verdict.gone, PROMOTION, rule)
             yield Remember("owed", f"{asset.told(verdict.gone)}, which was spent already")
-        elif verdict.gone:
+        if good := taken + (verdict.gone if keep.spent == "debt" else 0):
+            yield Remember(MADE_GOOD, json.dumps({rule: good}))
+        if verdict.gone and keep.spent != "debt":
             yield Remember("let_go", f"{asset.told(verdict.gone)}, which was spent already")
 
     def progress(self, account: AccountView) -> Iterator[Progress]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 MADE_GOOD = "_made_good"
 """Under this name an event remembers how much of what had come with a top-up was made good, by rule: taken, owed or
-deducted, but neither let go nor lapsed before. It names the top-up, or has its place in the journal as `topup`. JSON, in
-smallest units."""
+deducted, but neither let go nor lapsed before. It names the top-up, or has its place in the journal as `topup`.
+JSON, in smallest units."""
 
 
 class Reckoned(NamedTuple):

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from stampbook.proposals import Earned
     from stampbook.vocabulary import Context
 
-
 LAST_DAY = 4_000_000
 """Beyond the last day of any calendar."""
 
@@ -35,11 +34,10 @@ LAST_DAY = 4_000_000
 class AccountView:
     """What plugins and expressions see of an account at one instant: read-only, with windows applied.
 
-    Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
-    the event's own contribution counts. `named` is the journal position of the event of the account that the event at
-    hand names, if any: that which set something aside, say. `picked` are the ref of an account that the engine found
-    for the event, and what was asked of it (`Pick`). `since` is the instant of the event that is being decided.
-    `remembers` is what the event at hand is to remember; known only where the engine asks for an assessment.
+    Metrics are as before the event at hand, save where the engine asks for an assessment: then its own contribution
+    counts, and `remembers` is what it is to remember. `named` is the journal position of the event of the account
+    that it names, if any: that which set something aside, say. `picked` are the ref of an account that the engine
+    found for it, and what was asked of that (`Pick`). `since` is its instant.
     """
 
     __slots__ = (
@@ -82,7 +80,6 @@ class AccountView:
         """
         counted = () if before else self._pending
         view = AccountView(self._account, at, self._program, counted, (), self._postings, self.named, self._since)
-        view.remembers = self.remembers
         view._retold = {name: tuple(facts) for name, facts in retold.items()}
         return view
 

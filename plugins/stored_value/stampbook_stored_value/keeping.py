@@ -97,7 +97,7 @@ class Pledges:
         refunded = refunded_topups(account, self._books) if event.type == _REFUND_PAID else set()
         left: list[Pledge] = []
         for pledge in pledges:
-            now = self._less(pledge, pledges, account)
+            now = self._less(pledge, account)
             if event.type == _REFUND_PAID and pledge["lots"]:
                 there = [account.known_lot(lot) for lot, _ in pledge["lots"]]
                 settled = now != pledge or not any(lot is not None and lot.remaining for lot in there)
@@ -106,7 +106,7 @@ class Pledges:
             left.append(now)
         return left
 
-    def _less(self, pledge: Pledge, pledges: Sequence[Pledge], account: AccountView) -> Pledge:
+    def _less(self, pledge: Pledge, account: AccountView) -> Pledge:
         """Return a pledge without what the event at hand makes good of it, or lets expire."""
         own, ours = f"{self._name}.{pledge['bonus']}", f"{self._name}."
         taken: dict[Any, int] = {}
@@ -116,19 +116,17 @@ class Pledges:
                 taken[posting.source] = taken.get(posting.source, 0) + posting.amount
         good = 0
         if MADE_GOOD in account.remembers:
-            if pledge["topup"] == account.named:
-                good = json.loads(account.remembers[MADE_GOOD]).get(own, 0)
-            for each in pledges:  # of a lot that both share its own part goes first
-                if each is not pledge and (each["topup"], each["bonus"]) == (account.named, pledge["bonus"]):
-                    for number, units in each["lots"]:
-                        taken[number] = max(0, taken.get(number, 0) - units)
+            if pledge["topup"] != account.named:
+                return pledge  # what makes good what another top-up had brought is spent
+            good = json.loads(account.remembers[MADE_GOOD]).get(own, 0)
         lots: dict[int, int] = {}
         for number, units in pledge["lots"]:
             part = min(units, taken.get(number, 0))
             lots[number], good = units - part, max(0, good - part)
         for number, units in lots.items():
             lot = account.known_lot(number)
-            part = min(good, max(0, units - (0 if lot is None else max(0, lot.remaining))))
+            there = 0 if lot is None else max(0, lot.remaining - taken.get(number, 0))
+            part = min(good, max(0, units - there))
             lots[number], good = units - part, good - part
         less = {**pledge, "lots": [list(pair) for pair in lots.items()]}
         return {**less, "gone": max(0, pledge["gone"] - good)} if good and "gone" in pledge else less

@@ -148,6 +148,7 @@ if TYPE_CHECKING:
     from stampbook.proposals import StatusChange as StatusChange
     from stampbook.proposals import Tally as Tally
     from stampbook.proposals import Withdrawal as Withdrawal
+    from stampbook.refund_plans import MADE_GOOD as MADE_GOOD
     from stampbook.refund_plans import Credit as Credit
     from stampbook.refund_plans import Drawn as Drawn
     from stampbook.refund_plans import Granted as Granted
@@ -284,6 +285,7 @@ _ROOMS = {
         "Withdrawal",
     ),
     "refund_plans": (
+        "MADE_GOOD",
         "Credit",
         "Drawn",
         "Granted",

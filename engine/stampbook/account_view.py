@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from stampbook.proposals import Earned
     from stampbook.vocabulary import Context
 
-
 LAST_DAY = 4_000_000
 """Beyond the last day of any calendar."""
 
@@ -35,15 +34,15 @@ LAST_DAY = 4_000_000
 class AccountView:
     """What plugins and expressions see of an account at one instant: read-only, with windows applied.
 
-    Metrics are as before the event that is being decided, save where the engine asks for an assessment: then
-    the event's own contribution counts. `named` is the journal position of the event of the account that the event at
-    hand names, if any: that which set something aside, say. `picked` are the ref of an account that the engine found
-    for the event, and what was asked of it (`Pick`). `since` is the instant of the event that is being decided.
+    Metrics are as before the event at hand, save where the engine asks for an assessment: then its own contribution
+    counts, and `remembers` is what it is to remember. `named` is the journal position of the event of the account
+    that it names, if any: that which set something aside, say. `picked` are the ref of an account that the engine
+    found for it, and what was asked of that (`Pick`). `since` is its instant.
     """
 
     __slots__ = (
         "_account", "_day", "_learned", "_pending", "_postings", "_program", "_retold", "_seen", "_since", "at",
-        "named", "picked",
+        "named", "picked", "remembers",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +64,7 @@ class AccountView:
         self.at = at
         self.named = named
         self.picked: tuple[str, str] | None = None
+        self.remembers: Mapping[str, str] = {}
         self._day = 0
         self._since = since
         self._seen: dict[int, Lot] | None = None

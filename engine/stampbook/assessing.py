@@ -22,6 +22,7 @@ def concluded(draft: Draft, facts: list[Fact]) -> list[Fact]:
     now = max(account.clock, at)
     seen, told = list(facts), set[str]()
     outlook = AccountView(account, now, registry.context, draft.metrics, seen, draft.postings, draft.view.named, at)
+    outlook.remembers = draft.memo.get("remembered", {})
     for stamped in registry.assess(outlook, now, draft.event):
         fact = stamped.value
         held = account.fact(fact.name, fact.since)

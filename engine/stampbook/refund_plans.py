@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from stampbook.orders import Order
     from stampbook.purchases import Return
 
+MADE_GOOD = "_made_good"
+"""Under this name an event remembers how much of what had come with a top-up was made good, by rule: taken, owed or
+deducted, but neither let go nor lapsed before. It names the top-up, or has its place in the journal as `topup`.
+JSON, in smallest units."""
+
 
 class Reckoned(NamedTuple):
     """What an award exactly was, in smallest units after all that multiplied it and before it was rounded.

@@ -129,6 +129,12 @@ def test_an_account_that_holds_bonus_alone_is_closed_and_an_empty_one() -> None:
         assert moved(close(books)) == gone
 
 
+def test_a_closing_before_the_top_up_is_not_refused_for_a_hold_that_nobody_made() -> None:
+    books = Ledger(paying("contract"))
+    prepaid(books, "1000")
+    assert set(refused(close(books, "2025-01-01"))) == {"later_news"}
+
+
 def test_a_request_that_is_open_is_to_be_paid_or_rejected_first() -> None:
     books = Ledger(paying("cn-2025"))
     prepaid(books, "1000")

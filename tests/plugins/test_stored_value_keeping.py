@@ -92,7 +92,8 @@ def reviews(books: Ledger) -> list[Any]:
 def last_words(books: Ledger) -> dict[str, str]:
     import json
 
-    return dict(json.loads(reviews(books)[-1].effects)["memo"]["remembered"])
+    kept = json.loads(reviews(books)[-1].effects)["memo"]["remembered"]
+    return {name: text for name, text in kept.items() if not name.startswith("_")}
 
 
 def test_a_bonus_stays_where_its_condition_holds_when_the_time_is_over() -> None:
@@ -223,6 +224,70 @@ def test_of_a_top_up_that_goes_back_in_part_the_rest_of_the_bonus_stays_under_it
     assert books.balance("CNY", at=AFTER) == "50.00"
     books.tick("2025-04-01")
     assert books.owed("CNY") == "0.00", "what went back with the money is not owed"
+
+
+@pytest.mark.parametrize("kind", ["topup.returned", "topup.charged_back"])
+@pytest.mark.parametrize("amount", ["50", None])
+@pytest.mark.parametrize("spends", ["20", "15", "5"])
+def test_what_a_top_up_that_goes_back_makes_owed_of_a_bonus_is_not_owed_again(
+    kind: str, amount: str | None, spends: str
+) -> None:
+    spent = HEAD.replace('use = "refunds"', 'use = "refunds"\npoints_spent = "debt"\n[plugin.chargeback]', 1)
+    books = Ledger(spent + OWED)
+    topup(books, id="t")
+    books.post(type="spend", amount=spends, at="2025-03-01")
+    more = {} if amount is None else {"amount": amount}
+    assert books.post(type=kind, about="t", at="2025-03-02", **more).accepted
+    books.tick(AFTER)
+    assert books.owed("CNY") == f"{spends}.00"
+
+
+def test_what_was_kept_of_the_money_for_a_bonus_is_not_owed_too() -> None:
+    books = Ledger(HEAD.replace("[plugin.topup_return]", '[plugin.topup_return]\nbonus_spent = "deduct"') + OWED)
+    topup(books, id="t")
+    books.post(type="spend", amount="20", at="2025-03-01")
+    back = books.post(type="topup.returned", about="t", amount="50", at="2025-03-02")
+    assert [posting.amount for posting in back.postings] == [4000, 1000]
+    books.tick(AFTER)
+    assert books.owed("CNY") == "10.00"
+
+
+def test_what_was_spent_of_two_bonuses_is_owed_once_where_one_makes_the_other_good() -> None:
+    books = shop(OWED)
+    topup(books, id="t")
+    topup(books, id="u", at="2025-02-28T11:00")
+    books.post(type="spend", amount="20", at="2025-03-01")
+    books.post(type="topup.returned", about="t", at="2025-03-02")
+    assert books.balance("CNY") == "100.00"
+    books.tick(AFTER)
+    assert (books.balance("CNY"), books.owed("CNY")) == ("100.00", "20.00"), "the 20.00 that were spent"
+
+
+@pytest.mark.parametrize("keep", [GIFT, OWED])
+@pytest.mark.parametrize("spent", ["0", "20"])
+def test_a_bonus_that_was_judged_is_not_taken_again_with_its_top_up(keep: str, spent: str) -> None:
+    books = Ledger(HEAD.replace("[plugin.topup_return]", '[plugin.topup_return]\nbonus_spent = "deduct"') + keep)
+    topup(books, id="t")
+    if spent != "0":
+        books.post(type="spend", amount=spent, at="2025-03-01")
+    books.tick(AFTER)
+    owed = books.owed("CNY")
+    assert owed == ("20.00" if keep == OWED and spent == "20" else "0.00")
+    back = books.post(type="topup.returned", about="t", at="2025-04-02")
+    let_go = keep == GIFT and spent == "20"
+    assert [posting.amount for posting in back.postings] == ([8000, 2000] if let_go else [10000])
+    assert books.owed("CNY") == owed
+
+
+def test_a_bonus_that_expired_is_not_kept_from_the_money_of_its_top_up() -> None:
+    deducts = HEAD.replace("[plugin.topup_return]", '[plugin.topup_return]\nbonus_spent = "deduct"')
+    books = Ledger(deducts + PLAIN.replace('name = "plain"', 'name = "plain"\nexpires = "10 days"'))
+    topup(books, id="t")
+    books.post(type="spend", amount="4", at="2025-03-01")
+    half = books.post(type="topup.returned", about="t", amount="50", at="2025-04-02")
+    rest = books.post(type="topup.returned", about="t", at="2025-04-03")
+    assert [posting.amount for posting in half.postings] == [5000]
+    assert [posting.amount for posting in rest.postings] == [4600, 400]
 
 
 def test_a_condition_may_be_that_no_money_went_back() -> None:

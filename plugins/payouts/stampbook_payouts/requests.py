@@ -38,7 +38,7 @@ def in_the_way(account: AccountView, lots: Iterable[Lot], money: Asset) -> Itera
     lots = list(lots)
     if account.late:
         yield Objection("later_news", "more has happened on the account since; ask again as of now")
-    if any(lot.held for lot in lots):
+    elif any(lot.held for lot in lots):  # of an earlier time, what came since looks so
         yield Objection("open_holds", "some of it is set aside or frozen; capture, void or unfreeze it first")
     if owed := sum(-lot.remaining for lot in lots if lot.kind == DEBT):
         how = settling(account.ref, money, owed)

@@ -73,7 +73,7 @@ class Chargebacks:
             yield Objection("later_news", told)
             return
         yield from taken.steps
-        plan = RefundPlan()
+        plan = RefundPlan(let_go={})
         before = lapsed_before(account.history, known.earlier.seq)
         for grant, due in dues(known, known.before + asked, "proportional", places, before):
             self._taker.take(grant, due, account, plan, taken.lots)

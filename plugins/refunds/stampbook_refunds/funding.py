@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stampbook import Debt, Granted, PaidIn, Remember, Tally, portion
+from stampbook import MADE_GOOD, Debt, Granted, PaidIn, Remember, Tally, portion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,8 @@ class Known(NamedTuple):
     """Money that was paid in: its lots and amount, what went back before and is left, and what was settled of what
     came with it.
 
-    A part of it may have repaid a debt: that is in no lot.
+    A part of it may have repaid a debt: that is in no lot. `judged` is by rule what was made good of what came with it
+    since a condition on it did not hold.
     """
 
     earlier: Earlier
@@ -33,6 +34,7 @@ class Known(NamedTuple):
     before: int
     left: int
     settled: Mapping[str, int]
+    judged: Mapping[str, int]
 
 
 def known_of(earlier: Earlier | None, account: AccountView, program: Context) -> Known | None:
@@ -51,7 +53,16 @@ def known_of(earlier: Earlier | None, account: AccountView, program: Context) ->
         return None
     before, settled_of = _went_back(account, earlier.seq)
     free = sum(max(0, lot.free) for number in found if (lot := account.known_lot(number)) is not None)
-    return Known(earlier, program.asset(code), tuple(found), whole, before, min(free, whole - before), settled_of)
+    return Known(
+        earlier,
+        program.asset(code),
+        tuple(found),
+        whole,
+        before,
+        min(free, whole - before),
+        settled_of,
+        _judged(account, earlier.seq),
+    )
 
 
 def _went_back(account: AccountView, topup: int) -> tuple[int, dict[str, int]]:
@@ -68,6 +79,16 @@ def _went_back(account: AccountView, topup: int) -> tuple[int, dict[str, int]]:
         for rule, units in json.loads(kept[_SETTLED]).items():
             settled_of[rule] = settled_of.get(rule, 0) + units
     return back, settled_of
+
+
+def _judged(account: AccountView, topup: int) -> dict[str, int]:
+    """Return by rule what was taken back or made owed of what came with a top-up, since a condition did not hold."""
+    good: dict[str, int] = {}
+    for entry in account.history:
+        if getattr(entry.event, "topup", None) == topup and MADE_GOOD in entry.remembered:
+            for rule, units in json.loads(entry.remembered[MADE_GOOD]).items():
+                good[rule] = good.get(rule, 0) + units
+    return good
 
 
 def dues(
@@ -92,7 +113,7 @@ def dues(
             lots = grants.setdefault((rule, asset), {})
             lots[destination] = lots.get(destination, 0) + amount
     for (rule, asset), lots in grants.items():
-        amount, done = sum(lots.values()), known.settled.get(rule, 0)
+        amount, done = sum(lots.values()), known.settled.get(rule, 0) + known.judged.get(rule, 0)
         due = portion(amount, known.whole if bonus == "whole" else part, known.whole, done)
         if due > 0:
             gone = 0
@@ -123,3 +144,6 @@ def settled(plan: RefundPlan, known: Known, back: int, name: str) -> Iterator[An
         yield Remember(f"short of {note['rule']}", ", ".join(f"{key} {text}" for key, text in note.items()))
     yield Remember(_BACK, str(back))
     yield Remember(_SETTLED, json.dumps(plan.settled, sort_keys=True))
+    let_go = plan.let_go or {}
+    good = {rule: units - let_go.get(rule, 0) - plan.lapsed.get(rule, 0) for rule, units in plan.settled.items()}
+    yield Remember(MADE_GOOD, json.dumps(good, sort_keys=True))

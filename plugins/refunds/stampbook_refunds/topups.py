@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from stampbook import Objection, Posting, RefundPlan, Remember
@@ -9,6 +10,7 @@ from stampbook_refunds.chargebacks import Chargebacks
 from stampbook_refunds.events import ChargebackFollowed, TopUpChargedBack, TopUpReturned
 from stampbook_refunds.funding import CASH, PROMOTION, dues, known_of, settled
 from stampbook_refunds.taking import Taker
+from stampbook_refunds.whereabouts import LAPSED, Whereabouts, lapsed_before
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,8 +82,10 @@ class TopUps:
             yield Objection("topup_used", f"{asset.told(used)} of that top-up is used already or set aside")
         else:
             lot = known.lots[0]
-            plan, taken = RefundPlan(outside=asked), {lot: asked}
-            for grant, due in dues(known, known.before + asked, terms.bonus):
+            plan, taken = RefundPlan(outside=asked, let_go={}), {lot: asked}
+            places = Whereabouts(() if known.earlier.elsewhere else account.history, asset.code)
+            before = lapsed_before(account.history, known.earlier.seq)
+            for grant, due in dues(known, known.before + asked, terms.bonus, places, before):
                 self._of_return.take(grant, due, account, plan, taken)
             yield from plan.objections
             if plan.outside:
@@ -92,3 +96,5 @@ class TopUps:
             yield Remember("refund", asset.text(plan.outside))
             if plan.deducted:
                 yield Remember("deducted", asset.text(plan.deducted))
+            if plan.lapsed:
+                yield Remember(LAPSED, json.dumps(plan.lapsed, sort_keys=True))

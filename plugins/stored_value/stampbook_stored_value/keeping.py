@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stampbook import NEVER, Debt, Due, Posting, Progress, Remember, TopUp
+from stampbook import MADE_GOOD, NEVER, Debt, Due, Posting, Progress, Remember, TopUp
 from stampbook_stored_value.events import BonusPledged, BonusReviewed
 from stampbook_stored_value.instalments import PROMOTION, refunded_topups
 from stampbook_stored_value.memory import remember, remembered
@@ -106,14 +107,29 @@ class Pledges:
         return left
 
     def _less(self, pledge: Pledge, account: AccountView) -> Pledge:
-        """Return a pledge without what the event at hand takes back of it, or lets expire."""
-        lots = dict(pledge["lots"])
+        """Return a pledge without what the event at hand makes good of it, or lets expire."""
         own, ours = f"{self._name}.{pledge['bonus']}", f"{self._name}."
+        taken: dict[Any, int] = {}
         for posting in account.moved:
             is_others = posting.rule.startswith(ours) and posting.rule != own
-            if posting.source in lots and posting.destination in _NOT_SPENT and not is_others:
-                lots[posting.source] = max(0, lots[posting.source] - posting.amount)
-        return {**pledge, "lots": [list(pair) for pair in lots.items()]}
+            if posting.destination in _NOT_SPENT and not is_others:
+                taken[posting.source] = taken.get(posting.source, 0) + posting.amount
+        good = 0
+        if MADE_GOOD in account.remembers:
+            if pledge["topup"] != account.named:
+                return pledge  # what makes good what another top-up had brought is spent
+            good = json.loads(account.remembers[MADE_GOOD]).get(own, 0)
+        lots: dict[int, int] = {}
+        for number, units in pledge["lots"]:
+            part = min(units, taken.get(number, 0))
+            lots[number], good = units - part, max(0, good - part)
+        for number, units in lots.items():
+            lot = account.known_lot(number)
+            there = 0 if lot is None else max(0, lot.remaining - taken.get(number, 0))
+            part = min(good, max(0, units - there))
+            lots[number], good = units - part, good - part
+        less = {**pledge, "lots": [list(pair) for pair in lots.items()]}
+        return {**less, "gone": max(0, pledge["gone"] - good)} if good and "gone" in pledge else less
 
     def following(self, facts: Sequence[Fact], event: Event, account: AccountView, moved: Transaction) -> Iterator[Due]:
         """Yield what came under a condition with a top-up; `account` is as it was before."""
@@ -208,7 +224,9 @@ class Pledges:
         if verdict.gone and keep.spent == "debt":
             yield Debt(event.asset, verdict.gone, PROMOTION, rule)
             yield Remember("owed", f"{asset.told(verdict.gone)}, which was spent already")
-        elif verdict.gone:
+        if good := taken + (verdict.gone if keep.spent == "debt" else 0):
+            yield Remember(MADE_GOOD, json.dumps({rule: good}))
+        if verdict.gone and keep.spent != "debt":
             yield Remember("let_go", f"{asset.told(verdict.gone)}, which was spent already")
 
     def progress(self, account: AccountView) -> Iterator[Progress]:

@@ -167,7 +167,7 @@ def test_a_bad_amount_is_refused(amount: object, message: str) -> None:
         ("spend", {"amount": "1", "asset": "point"}, "asset: 'point' is no asset for a spend (did you mean 'points'?); this program has CNY, USD, JPY, points"),
         ("spend", {"amount": "1", "amout": "1"}, "amout: no such key (did you mean 'amount'?)"),
         ("purchase", {"lines": [{"skus": "a", "amount": "1"}]}, "lines.1.skus: no such key (did you mean 'sku'?)"),
-        ("purchase", {"amount": "1", "tenders": [{"type": "card", "amount": "1"}]}, "tenders.1.kind: missing; tenders.1.type: no such key; there are kind, amount, asset"),
+        ("purchase", {"amount": "1", "tenders": [{"type": "card", "amount": "1"}]}, "tenders.1.kind: missing; tenders.1.type: no such key; there are kind, amount, asset, partial, rest"),
         ("purchase", {"lines": {"sku": "a"}}, "lines: an object {…} is not a list; write it in [ ]"),
         ("purchase", {"lines": "a"}, "lines: 'a' is not a list; write it in [ ]"),
         ("purchase", {"lines": ["a"]}, "lines.1: 'a' is not an object {…}"),

@@ -39,6 +39,7 @@ _PLAIN = {
 }
 _PATTERNS = {
     r"^[^\x00-\x1f\x7f]+$": "{input} holds a control character, such as the end of a line; leave it out",
+    r"\w": "{input} names nothing; write it with a letter or a digit",
     r"^[^\x00]*$": "{input} holds the character U+0000; leave it out",
     r"^\d{4}-\d{2}-\d{2}$": "{input} is not a date; write 2025-01-31",
     r"^[+-]?\d+(\.\d+)?$": "{input} is not a decimal number; write '12.50'",

@@ -123,6 +123,8 @@ def test_a_bearer_card_is_refunded_by_its_account(empty: Path) -> None:
     assert "Account card:" in run("refund", "quote", f"card:{ONE}").stdout
     run("refund", "request", f"card:{ONE}", "--id", "r")
     run("refund", "approve", "r")
-    assert run("refund", "paid", "r").stdout == f"50.00 GBP of request r were paid out to account card:{ONE}.\n"
+    paid, means = run("refund", "paid", "r").stdout.splitlines()
+    assert paid == f"50.00 GBP of request r were paid out to account card:{ONE}."
+    assert means.startswith("50.00 goes back in cash, as card-")
     assert "has 0.00 GBP on it" in run("card", "show", ONE).stdout
     assert run("verify").stdout

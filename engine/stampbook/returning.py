@@ -19,6 +19,7 @@ from stampbook.tendering import shares_of
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
+    from stampbook.events import Event
     from stampbook.ledger import MetricChange
     from stampbook.refund_plans import RefundPlan, RefundRequest
     from stampbook.refunding import Past
@@ -30,7 +31,7 @@ def returned(draft: Draft, past: Past | None) -> None:
     event = draft.event
     assert isinstance(event, Return)  # noqa: S101 - narrows for the type checker
     if past is None and draft.account.status == CLOSED:
-        _closed(draft)
+        draft.object("account_closed", f"account {event.account} is closed")
         return
     if past is None:
         draft.about = None  # what it names, if anything, is no purchase
@@ -56,8 +57,17 @@ def _set_status(draft: Draft, plan: RefundPlan) -> None:
         draft.status = OPEN
 
 
-def _closed(draft: Draft) -> None:
-    draft.object("account_closed", f"account {draft.event.account} is closed")
+def refuse_closed(draft: Draft) -> None:
+    """Object that nothing comes back to an account that was closed, and say what can be done instead."""
+    what = "give the money back outside it, in cash or by card"
+    if is_charged_back(draft.event):
+        what = "closed = 'reopen' in [plugin.chargeback] of refunds has a chargeback kept"
+    draft.object("account_closed", f"account {draft.event.account} was closed; {what}")
+
+
+def is_charged_back(event: Event) -> bool:
+    """Whether a payment system took a purchase back, which asks no account whether it is open; the plan says more."""
+    return isinstance(event, Return) and event.type == "return" and event.refund_to == "chargeback"
 
 
 def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: StandIns | None) -> None:
@@ -89,7 +99,7 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     plan = stamped.value
     draft.objections.extend(plan.objections)
     if draft.account.status == CLOSED and not plan.reopens:
-        _closed(draft)
+        refuse_closed(draft)
     if draft.objections:
         return
     draft.postings.extend(plan.postings)

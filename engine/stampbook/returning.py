@@ -67,7 +67,7 @@ def refuse_closed(draft: Draft) -> None:
 
 def is_charged_back(event: Event) -> bool:
     """Whether a payment system took a purchase back, which asks no account whether it is open; the plan says more."""
-    return isinstance(event, Return) and event.type == "return" and event.refund_to == "chargeback"
+    return event.type == "return" and isinstance(event, Return) and event.refund_to == "chargeback"
 
 
 def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: StandIns | None) -> None:

@@ -151,6 +151,13 @@ class PayoutsConfig(PluginConfig):
     second_person_above: Annotated[
         str | None, Field(pattern=_MONEY, description="above this another person than who asked has to approve")
     ] = None
+    other_currencies: Annotated[
+        Literal["at_par", "by_packs"],
+        Field(
+            description="of an account that is closed and pays out: what was paid in of other currencies than the "
+            "program's goes back at par, or as the packs quote it; amounts of a law are those of its own currency"
+        ),
+    ] = "at_par"
     rounding: Annotated[
         Literal["half_up", "ceil"],
         Field(description="of the refund: to the nearest unit, or up, to the customer's good"),

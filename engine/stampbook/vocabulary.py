@@ -76,6 +76,7 @@ class Context:
         self.registered: Mapping[str, str] = {}
         self.needed_days: dict[str, int] = {}
         self.carried: frozenset[str] = frozenset()
+        self.carries_lots = False
         self._first_days: dict[tuple[str, int], int] = {}
         balances = {code: asset.decimals for code, asset in assets.items()}
         self.scope = vocabulary(currency.decimals, self.metric_decimals, places, balances)
@@ -171,13 +172,15 @@ class Context:
         self.metric_decimals = {**self.metric_decimals, name: decimals}
         self.windows = {**self.windows, name: window}
 
-    def carry_facts(self, *names: str) -> None:
+    def carry_facts(self, *names: str, of_lots: bool = False) -> None:
         """Have facts go along when an account is merged into another: see `AccountJoined`.
 
         Args:
             names: of facts; one that ends with a colon or a full stop stands for all names that begin so.
+            of_lots: whether they speak of lots, so that it has to be told which of them arrive as what.
         """
         self.carried |= frozenset(names)
+        self.carries_lots = self.carries_lots or of_lots
 
     def is_carried(self, name: str) -> bool:
         """Whether a fact goes along when its account is merged into another."""

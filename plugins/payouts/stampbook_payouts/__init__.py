@@ -255,6 +255,8 @@ class Payouts(Plugin[PayoutsConfig]):
             yield from self._selling.objections(event, account)
             if self.config.cards == "bearer" or not account.ref.startswith(_CARDS):
                 yield from self._purchases.objections(event, transaction, account, self._facts_of(account))
+        elif isinstance(event, PassSold):
+            yield from self._selling.of_pass(account)
         # What was on a lost card goes on to the new one, and two accounts of one customer may become one.
         elif transaction.opened and not account.ref.startswith(_CARDS) and not isinstance(event, _MERGERS):
             yield from self._purchases.above(transaction, account, self._facts_of(account))

@@ -107,6 +107,11 @@ class PayoutsConfig(PluginConfig):
         str | None, Field(pattern=_DAY, description="the last such day; they are sold by them still where absent")
     ] = None
 
+    passes: Annotated[
+        Literal["any day", "as cards"],
+        Field(description="when passes (`pass.sold`) are sold: on any day, or as cards are, on days with terms"),
+    ] = "any day"
+
     refunds: Annotated[
         Literal["balance", "none"],
         Field(description="what the terms say: what was paid in and is left comes back on request, or not"),

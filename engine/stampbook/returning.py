@@ -12,6 +12,7 @@ from stampbook.ledger import PROMOTION, RETURNS, SALES, Posting
 from stampbook.limits import given_back, let_go_of
 from stampbook.lots import PAID, RENEWED
 from stampbook.owing import repay_first
+from stampbook.paid_for import back_as_paid
 from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics
 from stampbook.returns import gone_elsewhere, told_of_return
 from stampbook.standing_in import StandIns
@@ -120,7 +121,7 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     put_back = draft.returned = [posting for posting in plan.postings if posting.source == SALES]
     if lots is not None:
         lots.open()
-    repay_first(draft, draft.about if lots is None else None)
+    _repay(draft, past, lots)
     if plan.awaited:
         wait_for(draft, plan.awaited)
     if plan.notes:
@@ -129,6 +130,13 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         draft.metrics, there = lots.counted(counted)
         over = [Posting(_asset_of(draft, number), units, SALES, number, "") for number, units, _ in plan.over]
         lots.tell(lots.memo_there(bought, [*put_back, *over]), there)
+
+
+def _repay(draft: Draft, past: Past, lots: StandIns | None) -> None:
+    """Let what comes back repay what is owed, and be paid value where money had paid for it."""
+    repay_first(draft, draft.about if lots is None else None)
+    if lots is None and draft.registry.context.returns_as_paid and not draft.view.late:
+        back_as_paid(draft, past.purchase.seq, past.order.currency)
 
 
 def _over_exchange(asked: int, back: int, code: str) -> str:

@@ -73,6 +73,7 @@ class Context:
         self.kept_of: Callable[[Any, Any, Any], int] | None = None
         self.reckons = False
         """Whether purchases keep what each award exactly was, for returns that reckon anew (`Granted.reckoned`)."""
+        self.returns_as_paid = False
         self.registered: Mapping[str, str] = {}
         self.needed_days: dict[str, int] = {}
         self.carried: frozenset[str] = frozenset()
@@ -160,6 +161,10 @@ class Context:
     def reckon_awards(self) -> None:
         """Have purchases keep what each award exactly was, so that a return can ask for it: see `Granted.reckoned`."""
         self.reckons = True
+
+    def return_as_paid(self) -> None:
+        """Have bonus that money paid for, since it was owed by then, come back as paid value when a purchase does."""
+        self.returns_as_paid = True
 
     def declare_counter(self, name: str, decimals: int, window: Window) -> None:
         """Have a metric of a plugin's own, which its events count; rules cannot name it.

@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from stampbook.joining import AccountJoined as AccountJoined
     from stampbook.joining import AccountParted as AccountParted
     from stampbook.joining import AccountParting as AccountParting
+    from stampbook.joining import EarlierRecalled as EarlierRecalled
     from stampbook.ledger import Fact as Fact
     from stampbook.ledger import Message as Message
     from stampbook.ledger import Objection as Objection
@@ -258,7 +259,7 @@ _ROOMS = {
         "Stake",
         "hookimpl",
     ),
-    "joining": ("AccountJoined", "AccountParted", "AccountParting"),
+    "joining": ("AccountJoined", "AccountParted", "AccountParting", "EarlierRecalled"),
     "ledger": ("Fact", "Message", "Objection", "Posting", "Transaction", "authorised_by"),
     "lots": ("RENEWED", "Lot"),
     "periods": ("NEVER", "Calendar", "Period", "Window"),

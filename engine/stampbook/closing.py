@@ -60,7 +60,8 @@ def _pay_out(draft: Draft, code: str) -> None:
     if found is not None:
         for stamped in found:
             if isinstance(stamped.value, Note):
-                draft.trace["paid_out"] = [[name, str(text)] for name, text in stamped.value.read.items()]
+                lines = draft.trace.setdefault("paid_out", [])
+                lines.extend([name, str(text)] for name, text in stamped.value.read.items())
             else:
                 carry_out(draft, stamped.plugin, stamped.value, None)
         return

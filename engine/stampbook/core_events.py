@@ -51,7 +51,7 @@ from stampbook.owing import repay_out_of
 from stampbook.partial import settle
 from stampbook.paying import pay_for
 from stampbook.periods import NEVER
-from stampbook.returning import cancelled, returned
+from stampbook.returning import cancelled, is_charged_back, refuse_closed, returned
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
@@ -77,17 +77,15 @@ def check_status(draft: Draft) -> None:
     elif draft.account.merged_into and not event.on_closed:
         into = draft.account.merged_into
         draft.object("account_merged", f"account {draft.account.ref} was merged into {into}; send it there")
-    elif status == CLOSED and not event.on_closed and not _is_charged_back(event):
-        draft.object("account_closed", f"account {event.account} is closed")
+    elif status == CLOSED and not event.on_closed and not is_charged_back(event):
+        if isinstance(event, Return):
+            refuse_closed(draft)
+        else:
+            draft.object("account_closed", f"account {event.account} is closed")
     elif (
         status == FROZEN and event.source != OWN_SOURCE and not (isinstance(event, _WHILE_FROZEN) or event.while_frozen)
     ):
         draft.object("account_frozen", f"account {event.account} is frozen; unfreeze it first")
-
-
-def _is_charged_back(event: Event) -> bool:
-    """Whether a payment system took a purchase back, which asks no account whether it is open; the plan says more."""
-    return event.type == "return" and isinstance(event, Return) and event.refund_to == "chargeback"
 
 
 def _opened(draft: Draft, _: Past | None) -> None:

@@ -385,6 +385,7 @@ _PLAINLY = {
     "late": "had expired by the time this was known",
     "let_go": "a return had let it go, and it has come back since",
     "topup": "paid in",
+    "paid_for": "bonus that was owed once it was spent, and that money has paid for since",
     "release": "released of what was set aside",
     "close": "left when the account was closed",
 }

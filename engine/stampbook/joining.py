@@ -24,6 +24,9 @@ class _Carrying(Event):
 
     other: Ref
     carried: tuple[tuple[str, tuple[_Told, ...]], ...] = ()
+    arrived: tuple[tuple[_Whole, _Whole], ...] | None = None
+    """Of which lot there how many units come along, in the order in which they do; 0 where it is of none. It is told
+    where a plugin asks for it with `Context.carry_facts`."""
 
     def facts_of_other(self, name: str) -> tuple[Fact, ...]:
         """Return all that was concluded about the other account under a name, in the order of time.

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_RETURNS = frozenset({"return", "purchase.cancelled"})
 _OF_ANY_ACCOUNT = frozenset({"account.opened", "account.frozen", "account.unfrozen", "account.closed", "extend"})
 
 
@@ -164,7 +165,9 @@ class Registry:
         return self._not_for(event, owner)
 
     def asks_history(self, event: Event) -> bool:
-        """Whether an event is judged by all that happened to its account: its class says so, or closing pays it out."""
+        """Whether an event is judged by all that happened to its account: its class says so, or the program does."""
+        if self.context.returns_as_paid and (event.type in _RETURNS or getattr(event, "exchange", None) is not None):
+            return True
         return event.of_history or (self.pays_out and event.type == "account.closed")
 
     def _not_for(self, event: Event, owner: str) -> str:

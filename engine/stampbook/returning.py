@@ -12,6 +12,7 @@ from stampbook.ledger import PROMOTION, RETURNS, SALES, Posting
 from stampbook.limits import given_back, let_go_of
 from stampbook.lots import PAID, RENEWED
 from stampbook.owing import repay_first
+from stampbook.paid_for import back_as_paid
 from stampbook.refunding import is_completed, refund_request, taken_grants, taken_metrics
 from stampbook.returns import gone_elsewhere, told_of_return
 from stampbook.standing_in import StandIns
@@ -19,6 +20,7 @@ from stampbook.tendering import shares_of
 
 if TYPE_CHECKING:
     from stampbook.draft import Draft
+    from stampbook.events import Event
     from stampbook.ledger import MetricChange
     from stampbook.refund_plans import RefundPlan, RefundRequest
     from stampbook.refunding import Past
@@ -30,7 +32,7 @@ def returned(draft: Draft, past: Past | None) -> None:
     event = draft.event
     assert isinstance(event, Return)  # noqa: S101 - narrows for the type checker
     if past is None and draft.account.status == CLOSED:
-        _closed(draft)
+        draft.object("account_closed", f"account {event.account} is closed")
         return
     if past is None:
         draft.about = None  # what it names, if anything, is no purchase
@@ -56,8 +58,17 @@ def _set_status(draft: Draft, plan: RefundPlan) -> None:
         draft.status = OPEN
 
 
-def _closed(draft: Draft) -> None:
-    draft.object("account_closed", f"account {draft.event.account} is closed")
+def refuse_closed(draft: Draft) -> None:
+    """Object that nothing comes back to an account that was closed, and say what can be done instead."""
+    what = "give the money back outside it, in cash or by card"
+    if is_charged_back(draft.event):
+        what = "closed = 'reopen' in [plugin.chargeback] of refunds has a chargeback kept"
+    draft.object("account_closed", f"account {draft.event.account} was closed; {what}")
+
+
+def is_charged_back(event: Event) -> bool:
+    """Whether a payment system took a purchase back, which asks no account whether it is open; the plan says more."""
+    return event.type == "return" and isinstance(event, Return) and event.refund_to == "chargeback"
 
 
 def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: StandIns | None) -> None:
@@ -89,7 +100,7 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     plan = stamped.value
     draft.objections.extend(plan.objections)
     if draft.account.status == CLOSED and not plan.reopens:
-        _closed(draft)
+        refuse_closed(draft)
     if draft.objections:
         return
     draft.postings.extend(plan.postings)
@@ -110,7 +121,7 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
     put_back = draft.returned = [posting for posting in plan.postings if posting.source == SALES]
     if lots is not None:
         lots.open()
-    repay_first(draft, draft.about if lots is None else None)
+    _repay(draft, past, lots)
     if plan.awaited:
         wait_for(draft, plan.awaited)
     if plan.notes:
@@ -119,6 +130,13 @@ def _made_good(draft: Draft, event: Return, past: Past, bought: Past, lots: Stan
         draft.metrics, there = lots.counted(counted)
         over = [Posting(_asset_of(draft, number), units, SALES, number, "") for number, units, _ in plan.over]
         lots.tell(lots.memo_there(bought, [*put_back, *over]), there)
+
+
+def _repay(draft: Draft, past: Past, lots: StandIns | None) -> None:
+    """Let what comes back repay what is owed, and be paid value where money had paid for it."""
+    repay_first(draft, draft.about if lots is None else None)
+    if lots is None and draft.registry.context.returns_as_paid and not draft.view.late:
+        back_as_paid(draft, past.purchase.seq, past.order.currency)
 
 
 def _over_exchange(asked: int, back: int, code: str) -> str:

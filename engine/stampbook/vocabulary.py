@@ -73,9 +73,11 @@ class Context:
         self.kept_of: Callable[[Any, Any, Any], int] | None = None
         self.reckons = False
         """Whether purchases keep what each award exactly was, for returns that reckon anew (`Granted.reckoned`)."""
+        self.returns_as_paid = False
         self.registered: Mapping[str, str] = {}
         self.needed_days: dict[str, int] = {}
         self.carried: frozenset[str] = frozenset()
+        self.carries_lots = False
         self._first_days: dict[tuple[str, int], int] = {}
         balances = {code: asset.decimals for code, asset in assets.items()}
         self.scope = vocabulary(currency.decimals, self.metric_decimals, places, balances)
@@ -160,6 +162,10 @@ class Context:
         """Have purchases keep what each award exactly was, so that a return can ask for it: see `Granted.reckoned`."""
         self.reckons = True
 
+    def return_as_paid(self) -> None:
+        """Have bonus that money paid for, since it was owed by then, come back as paid value when a purchase does."""
+        self.returns_as_paid = True
+
     def declare_counter(self, name: str, decimals: int, window: Window) -> None:
         """Have a metric of a plugin's own, which its events count; rules cannot name it.
 
@@ -171,13 +177,15 @@ class Context:
         self.metric_decimals = {**self.metric_decimals, name: decimals}
         self.windows = {**self.windows, name: window}
 
-    def carry_facts(self, *names: str) -> None:
+    def carry_facts(self, *names: str, of_lots: bool = False) -> None:
         """Have facts go along when an account is merged into another: see `AccountJoined`.
 
         Args:
             names: of facts; one that ends with a colon or a full stop stands for all names that begin so.
+            of_lots: whether they speak of lots, so that it has to be told which of them arrive as what.
         """
         self.carried |= frozenset(names)
+        self.carries_lots = self.carries_lots or of_lots
 
     def is_carried(self, name: str) -> bool:
         """Whether a fact goes along when its account is merged into another."""

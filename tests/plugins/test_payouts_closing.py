@@ -282,6 +282,31 @@ def test_the_books_tie_and_explain_what_was_paid_out(tmp_path: Path, monkeypatch
     assert "600.00" not in json.dumps(owed["2025-09-02"])
 
 
+@pytest.mark.parametrize("text", [at_par(), paying("contract")])
+def test_what_was_bought_before_comes_back_outside_an_account_that_paid_out(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    event = {"account": "ann", "source": "till"}
+    tender = {"kind": "stored_value", "amount": "30"}
+    with Engine.open("sqlite:///stampbook.db", create=True) as engine:
+        engine.put_text_in_force(text)
+        engine.post({"type": "topup", "id": "t", "amount": "100", "at": "2025-05-10T10:00", **event})
+        engine.post({"type": "purchase", "id": "p", "amount": "30", "tenders": [tender], "at": "2025-05-11", **event})
+        assert moved(engine.post({"type": "account.closed", "id": "c", "at": LATER, **event})) == {"refunds": 7000}
+        for kind in ("return", "purchase.cancelled"):
+            [why] = engine.post({"type": kind, "id": kind, "purchase": "p", "at": "2025-09-02", **event}).objections
+            assert (why.code, why.message) == (
+                "account_closed",
+                "account ann was closed; give the money back outside it, in cash or by card",
+            )
+        [why] = engine.post({"type": "topup", "id": "u", "amount": "1", "at": "2025-09-02", **event}).objections
+        assert why.message == "account ann is closed"
+        assert not verify(engine).findings
+    told = run("return", "ann", "p", "--at", "2025-09-03T10:00", code=2).stderr
+    assert "ann was closed; give the money back outside it" in told
+
+
 def card_shop(cards: str, options: str = "") -> Ledger:
     head = program("contract", more=f'cards = "{cards}"\n').replace(
         "\nspend_order", '\non_close = "pay_out"\nspend_order', 1

@@ -90,6 +90,45 @@ def test_a_card_is_sold_when_it_is_activated_and_not_when_it_is_made(cards: str)
     assert post("card.topped_up", ONE, "2023-01-01").accepted, "it was sold before"
 
 
+PASSES = [
+    {"name": "ten", "price": "100", "sessions": 10},
+    {"name": "year", "price": "300", "until": "2023-12-01"},
+]
+
+
+@pytest.mark.parametrize("sold", PASSES)
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        (UNTIL, False),
+        (UNTIL + 'passes = "any day"\n', False),
+        (UNTIL + 'passes = "as cards"\n', True),
+        ('passes = "as cards"\n', False),
+        ('passes = "as cards"\n' + earlier("2022-12-09"), False),
+    ],
+)
+def test_passes_are_sold_as_cards_are_where_the_program_says_so(
+    sold: dict[str, str],
+    more: str,
+    refused: bool,  # noqa: FBT001 - of a table
+) -> None:
+    text = program("contract", more=more)
+    events = [
+        {"type": "pass.sold", "id": at, "source": "till", "account": "a", "at": at, **sold}
+        for at in ("2022-12-09T23:59", "2022-12-10T00:00")
+    ]
+    ledger = Ledger(text)
+    before, after = (ledger.post(**event) for event in events)
+    assert before.accepted
+    assert [each.code for each in after.objections] == (["not_sold"] if refused else [])
+    if refused:
+        assert after.objections[0].message == (
+            "no terms are said of passes that are sold on 2022-12-10: those of table 'payouts' are for passes sold "
+            "until 2022-12-09 (sold_from, sold_until)"
+        )
+    assert not findings(text, events)
+
+
 def test_cards_that_are_judged_so_are_not_refunded_without_a_claim_for_all_that() -> None:
     ledger = shop("contract", more=f"{UNTIL}{CARDS}")
     ledger.post(type="card.issued", account=ONE, at="2022-11-01")

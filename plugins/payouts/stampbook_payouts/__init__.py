@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -113,17 +114,19 @@ class Payouts(Plugin[PayoutsConfig]):
         quotes = Quotes(terms, self._facts_of, frozenset(config.places), session)
         second_above = _units(config.second_person_above, self)
         self._steps = Steps(self.name, program, terms, quotes, valid_for=config.valid_for, second_above=second_above)
-        self._closing = Closing(self.name, program, quotes, self._steps)
+        self._closings = {}
+        for code in self._closed_by_packs():
+            of_it = replace(terms, currency=program.asset(code), cash=Cash(config.cash, code))
+            its_quotes = Quotes(of_it, self._facts_of, frozenset(config.places), session)
+            self._closings[code] = Closing(self.name, program, of_it, its_quotes, self._steps)
         self._purchases = Purchases(packs, program, _units(config.ceiling, self), cash)
         self._selling = Selling(config, self.name, program.calendar)
         self.mistakes = list(misplaced(config))
         self._last = f"_{self.name}.quote"
         told_of_packs = cautions(packs, config.places, config.refunds, facts, money.code)
         cautioned: list[tuple[tuple[str | int, ...], str]] = [(("packs",), text) for text in told_of_packs]
-        if config.refunds == "none" and money.code in program.paid_out:
-            told = (
-                f"[assets.{money.code}] on_close = 'pay_out': where no law gives money back nothing is, since refunds"
-            )
+        for code in self._closed_by_packs() if config.refunds == "none" else ():
+            told = f"[assets.{code}] on_close = 'pay_out': where no law gives money back nothing is, since refunds"
             cautioned.append((("refunds",), f"{told} = 'none'; an account that holds some is not closed then"))
         self.cautions = cautioned
         self.idle = frozenset() if self._purchases.asks or self._selling.is_bounded else frozenset({"review"})
@@ -135,6 +138,11 @@ class Payouts(Plugin[PayoutsConfig]):
                 "what is on a card is refunded once it was claimed: stampbook card claim NUMBER ACCOUNT --moves, and "
                 f"then from that account; or the program says cards = 'bearer' in its table {self.name!r}"
             )
+
+    def _closed_by_packs(self) -> list[str]:
+        """Return the currencies of which closing an account pays out what the packs quote."""
+        own, codes = self.program.currency.code, sorted(self.program.paid_out)
+        return [code for code in codes if code == own or self.config.other_currencies == "by_packs"]
 
     def _facts_of(self, account: AccountView) -> frozenset[str]:
         """Return what is so of the card that an account is, or stands for."""
@@ -203,7 +211,8 @@ class Payouts(Plugin[PayoutsConfig]):
         self, event: AccountClosed, asset: str, account: AccountView
     ) -> list[Posting | Remember | Objection | Note] | None:
         """Return what the packs quote for an account that is closed."""
-        return list(self._closing.paid_out(event, account)) if asset == self._money.code else None
+        closing = self._closings.get(asset)
+        return None if closing is None else list(closing.paid_out(event, account))
 
     @hookimpl
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
@@ -246,6 +255,8 @@ class Payouts(Plugin[PayoutsConfig]):
             yield from self._selling.objections(event, account)
             if self.config.cards == "bearer" or not account.ref.startswith(_CARDS):
                 yield from self._purchases.objections(event, transaction, account, self._facts_of(account))
+        elif isinstance(event, PassSold):
+            yield from self._selling.of_pass(account)
         # What was on a lost card goes on to the new one, and two accounts of one customer may become one.
         elif transaction.opened and not account.ref.startswith(_CARDS) and not isinstance(event, _MERGERS):
             yield from self._purchases.above(transaction, account, self._facts_of(account))

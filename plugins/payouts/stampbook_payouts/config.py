@@ -107,6 +107,11 @@ class PayoutsConfig(PluginConfig):
         str | None, Field(pattern=_DAY, description="the last such day; they are sold by them still where absent")
     ] = None
 
+    passes: Annotated[
+        Literal["any day", "as cards"],
+        Field(description="when passes (`pass.sold`) are sold: on any day, or as cards are, on days with terms"),
+    ] = "any day"
+
     refunds: Annotated[
         Literal["balance", "none"],
         Field(description="what the terms say: what was paid in and is left comes back on request, or not"),
@@ -151,6 +156,13 @@ class PayoutsConfig(PluginConfig):
     second_person_above: Annotated[
         str | None, Field(pattern=_MONEY, description="above this another person than who asked has to approve")
     ] = None
+    other_currencies: Annotated[
+        Literal["at_par", "by_packs"],
+        Field(
+            description="of an account that is closed and pays out: what was paid in of other currencies than the "
+            "program's goes back at par, or as the packs quote it; amounts of a law are those of its own currency"
+        ),
+    ] = "at_par"
     rounding: Annotated[
         Literal["half_up", "ceil"],
         Field(description="of the refund: to the nearest unit, or up, to the customer's good"),

@@ -64,7 +64,7 @@ def _between(
 
 
 class Selling:
-    """Refuses to sell cards when no terms are for them.
+    """Refuses to sell cards, and passes where the program says so, when no terms are for them.
 
     Args:
         config: of the table.
@@ -75,6 +75,7 @@ class Selling:
     def __init__(self, config: PayoutsConfig, name: str, calendar: Calendar) -> None:
         self._periods = periods_of(config)
         self._is_reloadable = config.reloadable
+        self._bounds_passes = config.passes == "as cards"
         self._name, self._calendar = name, calendar
 
     @property
@@ -91,7 +92,12 @@ class Selling:
             return
         if self._is_reloadable and event.sells is not True and (event.sells is False or self._was_sold(account)):
             return
-        yield Objection("not_sold", f"no terms are said of cards that are sold on {_told(account.day)}: {self._said()}")
+        yield self._not_sold("cards", account.day)
+
+    def of_pass(self, account: AccountView) -> Iterator[Objection]:
+        """Yield why no pass can be sold on the day of an event, where passes are sold as cards are."""
+        if self._bounds_passes and self._periods and not self._has_terms(account.day):
+            yield self._not_sold("passes", account.day)
 
     def _has_terms(self, day: int) -> bool:
         return any(first <= day <= last for first, last in self._periods)
@@ -99,11 +105,15 @@ class Selling:
     def _was_sold(self, account: AccountView) -> bool:
         return account.opened_at < account.at and self._has_terms(self._calendar.day(account.opened_at))
 
-    def _said(self) -> str:
+    def _not_sold(self, what: str, day: int) -> Objection:
+        told = f"no terms are said of {what} that are sold on {_told(day)}: {self._said(what)}"
+        return Objection("not_sold", told)
+
+    def _said(self, what: str) -> str:
         first, last = self._periods[0].first, max(each.last for each in self._periods)
         since = f" from {_told(first)}" if first else ""
         until = f" until {_told(last)}" if last < ALWAYS else ""
-        return f"those of table {self._name!r} are for cards sold{since}{until or ' on'} (sold_from, sold_until)"
+        return f"those of table {self._name!r} are for {what} sold{since}{until or ' on'} (sold_from, sold_until)"
 
 
 def _day(text: str | None, absent: int) -> int:

@@ -101,11 +101,11 @@ class Steps:
         quoted, sale = earlier.remembered, self._sale(account, earlier)
         money = self._program.currency
         result = money.units(quoted["_result"])
-        yield from self.by_what_means(event, result)
+        yield from by_what_means(event, result, self._terms)
         for name in _TOLD:
             yield Remember(name, quoted[name])
         if "_shares" in quoted:
-            yield from self.shared(event, read(quoted["_shares"], money), result)
+            yield from shares_told(event, read(quoted["_shares"], money), result, self._terms)
         lots = self._concerned(account, sale)
         if sale is not None:
             if is_paid_out(account.history, sale):
@@ -122,25 +122,6 @@ class Steps:
         bonus = [(int(lot), int(amount)) for lot, _, amount in parts]
         for number, amount, book in settled(lots, money.units(quoted["_principal"]) - fee, fee, only, bonus):
             yield Posting(money.code, amount, number, book, self._rule)
-
-    def by_what_means(self, event: RefundPaid | AccountClosed, result: int) -> Iterator[Objection]:
-        """Yield why so much is not paid in cash, where somebody says that it is."""
-        money, day = self._program.currency, self._program.calendar.day(event.at)
-        if is_original(event.means) or not self._terms.cash.is_meant(event.means):
-            return
-        rule = cash_forbidden(self._terms.packs, money, result, day)
-        if rule is not None:
-            yield Objection("not_in_cash", f"{money.told(result)}: {rule.about} ({rule.cite})")
-
-    def shared(self, event: RefundPaid | AccountClosed, parts: Sequence[Part], result: int) -> Iterator[Remember]:
-        """Yield by which means how much is paid: back as it was paid in, or all by what the event says instead."""
-        money = self._program.currency
-        if is_original(event.means):
-            parts = list(routed(parts, result, self._program.calendar.day(event.at), self._terms))
-        else:
-            parts = [part._replace(to=event.means, because="") for part in parts]
-        yield Remember("_shares", written(parts, money))
-        yield Remember("means", summed(parts, money))
 
     def _concerned(self, account: AccountView, sale: int | None) -> list[Lot]:
         """Return the lots that a refund is about: those of the currency, or what the sale of a pass put there."""
@@ -182,6 +163,27 @@ class Steps:
 def _person(operator: str) -> str:
     """Return who an operator is, however the name was typed."""
     return " ".join(operator.split()).casefold()
+
+
+def by_what_means(event: RefundPaid | AccountClosed, result: int, terms: Terms) -> Iterator[Objection]:
+    """Yield why so much is not paid in cash, where somebody says that it is."""
+    if is_original(event.means) or not terms.cash.is_meant(event.means):
+        return
+    rule = cash_forbidden(terms.packs, terms.currency, result, terms.day_of(event.at))
+    if rule is not None:
+        yield Objection("not_in_cash", f"{terms.currency.told(result)}: {rule.about} ({rule.cite})")
+
+
+def shares_told(
+    event: RefundPaid | AccountClosed, parts: Sequence[Part], result: int, terms: Terms
+) -> Iterator[Remember]:
+    """Yield by which means how much is paid: back as it was paid in, or all by what the event says instead."""
+    if is_original(event.means):
+        parts = list(routed(parts, result, terms.day_of(event.at), terms))
+    else:
+        parts = [part._replace(to=event.means, because="") for part in parts]
+    yield Remember("_shares", written(parts, terms.currency))
+    yield Remember("means", summed(parts, terms.currency))
 
 
 def sold(event: PassSold, program: Context, asset: str | None, rule: str) -> Iterator[Deposit | Objection | Remember]:

@@ -27,6 +27,8 @@ PROMOTION = "promotion"
 REFUND_PAID = "refund.paid"
 _PAID_OUT = frozenset({REFUND_PAID, "account.closed"})
 _INSTALMENT = "bonus.released"
+_PAID_FOR = "paid_for"
+"""The rule by which bonus comes back as paid value."""
 _NOT_CONSUMED = frozenset(["adjustments", "cash", "exchange", "transfers", "opening", PROMOTION, BREAKAGE])
 """Books to which value goes that nobody consumed: put right, taken back, paid back, changed into another currency,
 expired, or another account's."""
@@ -169,7 +171,7 @@ def told(history: Iterable[Happened], money: Asset) -> Story:
 
 def _posted(story: Story, entry: Happened, posting: Posting, prices: Prices) -> int:
     """Take up one posting, and return what it says was consumed."""
-    _, amount, source, destination, _ = posting
+    _, amount, source, destination, rule = posting
     if isinstance(source, int):
         _moved(story, source, -amount)
         if isinstance(destination, int):
@@ -184,7 +186,10 @@ def _posted(story: Story, entry: Happened, posting: Posting, prices: Prices) -> 
             return amount
     elif isinstance(destination, int):
         _moved(story, destination, amount)
-        if story.kinds.get(destination) != DEBT:
+        if rule == _PAID_FOR and source == SALES:
+            _unused(story, entry, amount, source, prices)
+            _was_paid_for(story, entry, destination, amount)
+        elif story.kinds.get(destination) != DEBT:
             _came(story, entry, destination, amount - _unused(story, entry, amount, source, prices), source)
     return 0
 
@@ -215,6 +220,13 @@ def _came(story: Story, entry: Happened, lot: int, amount: int, book: str) -> No
             topup.given[lot] = topup.given.get(lot, 0) + amount
     else:
         story.loose += amount
+
+
+def _was_paid_for(story: Story, entry: Happened, lot: int, amount: int) -> None:
+    """Take up bonus that comes back as paid value, since money had repaid it when it was owed."""
+    story.forget_bonus(amount)
+    story.paid_ever += amount
+    story.topups.append(TopUp(entry.id, entry.source, entry.at, lot, amount, seq=entry.seq, entry=entry))
 
 
 def _topup_of(story: Story, entry: Happened) -> TopUp | None:

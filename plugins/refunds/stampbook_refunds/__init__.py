@@ -69,6 +69,12 @@ class Refunds(Plugin[RefundsConfig]):
             money = 10**self.program.currency.decimals
             self._values[code] = (int(whole + fraction) * money, 10 ** (len(fraction) + assets[code].decimals))
 
+        if config.repaid == "as_paid":
+            if not any(asset.debt and asset.is_currency for asset in assets.values()):
+                code = self.program.currency.code
+                message = f"repaid = 'as_paid' needs a currency that may be owed: [assets.{code}] debt = true"
+                raise PluginError(message)
+            self.program.return_as_paid()
         if config.take_back != "proportional":
             self.program.reckon_awards()
         if config.chargeback is not None:

@@ -99,6 +99,13 @@ class RefundsConfig(PluginConfig):
             "they are taken then"
         ),
     ] = "keep"
+    repaid: Annotated[
+        Literal["as_it_was", "as_paid"],
+        Field(
+            description="bonus of a currency that was owed once it was spent, since it was not to be kept or was to be "
+            "taken back, and that money repaid: when what it had paid for comes back, it is bonus again, or paid value"
+        ),
+    ] = "as_it_was"
     take_back: Annotated[
         Literal["proportional", "increments", "anew"],
         Field(

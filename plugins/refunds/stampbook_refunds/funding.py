@@ -61,7 +61,7 @@ def known_of(earlier: Earlier | None, account: AccountView, program: Context) ->
         before,
         min(free, whole - before),
         settled_of,
-        _judged(account, earlier.seq),
+        _judged(account, earlier),
     )
 
 
@@ -81,11 +81,15 @@ def _went_back(account: AccountView, topup: int) -> tuple[int, dict[str, int]]:
     return back, settled_of
 
 
-def _judged(account: AccountView, topup: int) -> dict[str, int]:
+def _judged(account: AccountView, earlier: Earlier) -> dict[str, int]:
     """Return by rule what was taken back or made owed of what came with a top-up, since a condition did not hold."""
+    there = earlier.elsewhere
+    place = (earlier.seq, None) if there is None else (there.position, there.ref)
     good: dict[str, int] = {}
     for entry in account.history:
-        if getattr(entry.event, "topup", None) == topup and MADE_GOOD in entry.remembered:
+        event = entry.event
+        is_its = (getattr(event, "topup", None), getattr(event, "came_from", None)) == place
+        if is_its and MADE_GOOD in entry.remembered:
             for rule, units in json.loads(entry.remembered[MADE_GOOD]).items():
                 good[rule] = good.get(rule, 0) + units
     return good

@@ -133,6 +133,13 @@ class Keep(PluginConfig):
             "the asset)"
         ),
     ] = "let go"
+    merged: Annotated[
+        Literal["free", "goes along"],
+        Field(
+            description="when its account is merged into another before that: the bonus is free of the condition, or "
+            "that goes along, and is judged on the other account"
+        ),
+    ] = "free"
 
     @model_validator(mode="after")
     def _of_the_account(self) -> Keep:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stampbook import Event, PositiveAmount
+from stampbook import Event, PositiveAmount, Ref
 
 Units = Annotated[int, Field(strict=True, gt=0)]
 """Smallest units; only the engine makes events that have them."""
@@ -63,7 +63,8 @@ class BonusPledged(Event):
 class BonusReviewed(Event):
     """The time of a bonus under a condition is over: it is kept, or what is left of it is taken back.
 
-    It comes again for what was set aside then, as soon as that is free.
+    It comes again for what was set aside then, as soon as that is free. Where an account that was merged into this one
+    had the top-up (`came_from`), `topup` is a position in the journal of that.
     """
 
     asset_field: ClassVar[str] = "asset"
@@ -74,6 +75,7 @@ class BonusReviewed(Event):
     asset: str
     bonus: str
     topup: Annotated[int, Field(strict=True, ge=1)]
+    came_from: Ref | None = None
 
     @property
     def words(self) -> str:

@@ -6,9 +6,23 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stampbook import MADE_GOOD, NEVER, Debt, Due, Posting, Progress, Remember, TopUp
+from stampbook import (
+    MADE_GOOD,
+    NEVER,
+    AccountJoined,
+    AccountParted,
+    AccountParting,
+    Debt,
+    Due,
+    EarlierRecalled,
+    Posting,
+    Progress,
+    Remember,
+    TopUp,
+)
 from stampbook_stored_value.events import BonusPledged, BonusReviewed
 from stampbook_stored_value.instalments import PROMOTION, refunded_topups
+from stampbook_stored_value.joining import MERGED, came_with, joined, own_ref, parted, recalled, top_up_of
 from stampbook_stored_value.memory import remember, remembered
 from stampbook_stored_value.terms import Terms
 
@@ -57,6 +71,13 @@ class Pledges:
             for name, ready in self._bonuses.items()
             if ready.bonus.keep is not None
         }
+        if any(map(self._goes_along, self._bonuses)):
+            program.carry_facts(self._fact, of_lots=True)
+
+    def _goes_along(self, bonus: str) -> bool:
+        """Whether the condition on a bonus goes along where its account is merged into another."""
+        keep = self._bonuses[bonus].bonus.keep if bonus in self._bonuses else None
+        return keep is not None and keep.merged == "goes along"
 
     @property
     def any(self) -> bool:
@@ -74,10 +95,25 @@ class Pledges:
             pledges = [{**each, "lots": lots, "gone": event.gone} if _is_of(each, event) else each for each in before]
         elif isinstance(event, BonusReviewed):
             pledges = [left for each in before if (left := self._left(each, event, account)) is not None]
+        elif isinstance(event, (AccountJoined, AccountParted, AccountParting, EarlierRecalled)) or event.type == MERGED:
+            pledges = self._of_several(before, event, account)
         elif before and account.moved:
             pledges = self._without_what_went(before, event, account)
         if pledges != before:
             yield remember(account, self._fact, pledges, at)
+
+    def _of_several(self, before: list[Pledge], event: Event, account: AccountView) -> list[Pledge]:
+        """Return what is still to be judged where accounts become one, or two again."""
+        if isinstance(event, AccountJoined):
+            theirs = event.facts_of_other(self._fact)
+            return [*before, *joined(event, theirs, account, lambda pledge: self._goes_along(pledge["bonus"]))]
+        if isinstance(event, AccountParted):
+            return [*before, *parted(event, event.facts_of_other(self._fact), account)]
+        if isinstance(event, AccountParting):
+            return [each for each in before if not came_with(each, event.to)]
+        if isinstance(event, EarlierRecalled):
+            return recalled(before, event, account)
+        return [each for each in before if not self._goes_along(each["bonus"])]
 
     def _expected(self, event: TopUp, account: AccountView) -> Iterator[Pledge]:
         """Yield which bonuses may come: how much of each, and where, is known when all is granted."""
@@ -101,7 +137,7 @@ class Pledges:
             if event.type == _REFUND_PAID and pledge["lots"]:
                 there = [account.known_lot(lot) for lot, _ in pledge["lots"]]
                 settled = now != pledge or not any(lot is not None and lot.remaining for lot in there)
-                if settled or pledge["topup"] in refunded:
+                if settled or ("path" not in pledge and pledge["topup"] in refunded):
                     continue
             left.append(now)
         return left
@@ -116,7 +152,7 @@ class Pledges:
                 taken[posting.source] = taken.get(posting.source, 0) + posting.amount
         good = 0
         if MADE_GOOD in account.remembers:
-            if pledge["topup"] != account.named:
+            if top_up_of(pledge) != account.named:
                 return pledge  # what makes good what another top-up had brought is spent
             good = json.loads(account.remembers[MADE_GOOD]).get(own, 0)
         lots: dict[int, int] = {}
@@ -177,6 +213,8 @@ class Pledges:
             elif not (pledge["lots"] or pledge.get("gone")):
                 continue
             details = {name: pledge[name] for name in ("asset", "bonus", "topup")}
+            if (ref := own_ref(pledge)) is not None:
+                details["came_from"] = ref
             name = f"{self._name}.{pledge['bonus']}.reviewed:{account.ref}:{pledge['topup']}"
             yield Due(at, "bonus.reviewed", name, details)
 
@@ -248,4 +286,5 @@ class Pledges:
 
 
 def _is_of(pledge: Pledge, event: BonusPledged | BonusReviewed) -> bool:
-    return (pledge["topup"], pledge["bonus"]) == (event.topup, event.bonus)
+    came_from = event.came_from if isinstance(event, BonusReviewed) else None
+    return (pledge["topup"], pledge["bonus"], own_ref(pledge)) == (event.topup, event.bonus, came_from)

@@ -141,8 +141,10 @@ class Merging(Plugin[MergingConfig]):
             return [*objections]
         steps: _Steps = []
         lots: list[_Lot] = []
+        arrived: list[tuple[int, int]] = []
         for lot in account.lots:
             if lot.remaining > 0:
+                arrived.append((lot.number, lot.remaining))
                 steps.append(Posting(lot.asset, lot.remaining, lot.number, TRANSFERS, self.name))
                 lots.append((lot.asset, lot.remaining, *lot.terms[1:]))
             else:
@@ -155,6 +157,7 @@ class Merging(Plugin[MergingConfig]):
             "debts": [(lot.asset, -lot.remaining) for lot in owing],
             "metrics": metrics,
             "carried": self._carried(account),
+            **self._arrived(arrived),
             "facts": [
                 (rule.name, fact.value, fact.until)
                 for rule in self._rules
@@ -227,6 +230,7 @@ class Merging(Plugin[MergingConfig]):
             "debts": back.debts,
             "metrics": metrics,
             "carried": self._carried(account),
+            **self._arrived(back.arrived),
             "came_back": [(path[1:], *rest) for path, *rest in came_back if len(path) > 1],
         }
         return [*steps, Message(event.to, "account.restored", data)]
@@ -238,6 +242,10 @@ class Merging(Plugin[MergingConfig]):
             (name, [(fact.value, fact.since, fact.until, fact.reason) for fact in account.facts(name)])
             for name in names
         ]
+
+    def _arrived(self, units: list[tuple[int, int]]) -> dict[str, Any]:
+        """Return what is told of the lots that go along, where a plugin asks for it."""
+        return {"arrived": units} if self.program.carries_lots else {}
 
     # Facts
 

@@ -37,13 +37,15 @@ def taken_out(debts: Iterable[tuple[str, int]], account: AccountView) -> Out:
 class Back(NamedTuple):
     """What goes back, and what becomes of debts.
 
-    `taken` are triples of asset, lot and units, `lots` the same units with their terms; `owed_again` is what the
+    `taken` are triples of asset, lot and units, `lots` the same units with their terms, and `arrived` their lots here,
+    0 where they come out of none; `owed_again` is what the
     account owed before and paid with what was brought, `owed_here` what it owes since and owes no more, `debts` what
     goes back.
     """
 
     taken: list[tuple[str, int, int]]
     lots: list[LotTerms]
+    arrived: list[tuple[int, int]]
     owed_again: list[tuple[str, int]]
     owed_here: list[tuple[str, int]]
     debts: list[tuple[str, int]]
@@ -133,7 +135,7 @@ class Brought(NamedTuple):
 
     def given_back(self, account: AccountView, may_owe: Mapping[str, bool]) -> Back:
         """Return what can go back now: of each lot at most what is still free in lots of its terms."""
-        back = Back([], [], [], [], [])
+        back = Back([], [], [], [], [], [])
         left = {lot.number: lot.free for lot in account.lots if lot.free > 0}
         lots = {lot.number: lot for lot in account.lots}
         covered = dict(self.covered)
@@ -147,11 +149,13 @@ class Brought(NamedTuple):
                     back.taken.append((asset, number, part))
                     ends_at = max(expires_at, lots[number].expires_at)
                     back.lots.append((asset, part, kind, effective_at, ends_at, priority))
+                    back.arrived.append((number, part))
             again = min(units, covered.get(asset, 0)) if may_owe.get(asset) else 0
             if again and expires_at > account.at:
                 covered[asset] -= again
                 back.owed_again.append((asset, again))
                 back.lots.append((asset, again, kind, effective_at, expires_at, priority))
+                back.arrived.append((0, again))
         debts: dict[str, int] = {}
         for asset, units in self.owed:
             still = min(units, account.owed(asset))

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.archive import archive_in
-from stampbook.errors import PluginError, StampbookError, near
+from stampbook.errors import InputError, PluginError, StampbookError, near
+from stampbook.foreign import check_frames
 from stampbook.histories import History, read_frames
 from stampbook.keeping import Move, Policy, keep
 from stampbook.periods import instant_of, moment_of
-from stampbook.population import frames_wanted, until
+from stampbook.population import frames_wanted
 from stampbook.segments import SegmentRun, definition, runs_of, shares_of, spent_by
 from stampbook.store.segment_runs import KeptRun, Membership, find_run, members, runs, scores_of
 from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     import polars as pl
@@ -79,12 +79,15 @@ def segment(
 
     Raises:
         PluginError: the program has no such scheme, or a scheme breaks its contract.
+        InputError: the instant is still to come, or frames of a source do not keep their promises.
         StampbookError: the analytics extra is not installed.
     """
     if not (find_spec("narwhals") and find_spec("polars")):
         raise StampbookError("segments need the analytics extra: pip install 'stampbook[analytics]'")
-    instant = engine.clock() if at is None else at
+    now = engine.clock()
+    instant = now if at is None else at
     registry = engine.registry(instant)
+    _check_past(registry, instant, now)
     plugins = registry.segmenters()
     if not plugins:
         raise PluginError(f"{registry.context.name} has no segmentation scheme; add [[plugin]] use = 'rfm' to it")
@@ -102,8 +105,19 @@ def segment(
             place = None if archive is None else in_use.enter_context(archive_in(archive))
             past = read_frames(engine, instant, wanted, archive=place, on_progress=on_progress)
         else:
-            past = _counted(source(wanted), moment.astimezone(UTC))
+            frames = source(wanted)
+            past = History(frames, check_frames(frames, moment.astimezone(UTC)), 0)
         return list(_made(engine, registry, asked, past, instant, origin)), past
+
+
+def _check_past(registry: Registry, instant: int, now: int) -> None:
+    """Refuse a run as of what is to come: it would stay the latest until then, and no other could tell anybody."""
+    if instant > now:
+        iso = registry.context.calendar.iso
+        raise InputError(
+            f"segments are kept as of what has happened, and {iso(instant)} is still to come: it is {iso(now)} now; "
+            "leave the time away, or name yesterday"
+        )
 
 
 def _made(
@@ -125,13 +139,6 @@ def _made(
         shares = shares_of(_kept_frame(engine, kept), spent)
         told = _tell(engine, registry, kept)
         yield Segmentation(kept, shares, past.rows, is_new, tuple(moves), told)
-
-
-def _counted(frames: Frames, at: datetime) -> History:
-    import narwhals as nw
-
-    rows = until(frames.history, at, "history").select(rows=nw.len()).collect("polars")
-    return History(frames, int(rows.item()), 0)
 
 
 def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:

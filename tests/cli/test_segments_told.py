@@ -187,3 +187,10 @@ def test_an_archive_says_what_the_ledger_says_and_files_are_another_matter(books
     history.write_parquet(books / "other.parquet")
     other = data("segments", "run", "--at", "2025-05-31", "--history", "other.parquet")[0]
     assert (other["new"], other["accounts"]) == (True, 1)
+
+
+def test_a_run_as_of_what_is_to_come_is_refused_so_that_later_ones_can_tell(books: Path) -> None:
+    assert books.exists()
+    assert "is still to come: it is 2" in one_line("segments", "run", "--at", "2999-01-01")
+    assert data("segments", "runs") == []
+    assert data("segments", "run", "--at", "2025-05-31")[0]["told"] == 20

@@ -80,6 +80,15 @@ def test_a_run_that_was_made_before_moves_nobody(engine: Engine) -> None:
     assert len(runs(engine.store)) == 1
 
 
+def test_going_back_to_an_earlier_definition_brings_back_what_it_said(engine: Engine) -> None:
+    says = [("old", "x"), ("new", "y"), ("old", "x"), ("new", "y")]
+    for definition, segment in says:
+        say(engine, 1, {"a": segment}, definition=definition)
+        assert at(engine, 1) == {"a": segment}
+        assert say(engine, 1, {"a": "z"}, definition=definition) == []
+    assert len(runs(engine.store)) == len(says)
+
+
 def test_a_run_between_two_others_changes_what_was_between_them_only(engine: Engine) -> None:
     say(engine, 1, {"a": "x", "b": "x"})
     say(engine, 5, {"a": "x", "b": "y"})

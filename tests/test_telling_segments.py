@@ -167,6 +167,32 @@ def test_a_program_that_has_rules_read_more_tells_more_of_the_same_run(engine: E
     assert ran(engine, "2025-01-03").told == (0, 0)
 
 
+def test_a_program_that_is_taken_back_and_put_in_force_again_tells_each_time(any_db: str) -> None:
+    program = """
+[program]
+name = "Told"
+currency = "EUR"
+open_accounts = "on first event"
+[segments.custom]
+[[plugin]]
+use = "custom"
+[[plugin.rule]]
+when = "history.orders >= 1"
+segment = "near"
+"""
+    with Engine.open(any_db, create=True) as engine:
+        engine.put_text_in_force(program)
+        points(engine, "2025-01-01")
+        for name in ("near", "far", "near", "far"):
+            engine.put_text_in_force(program.replace("near", name), effective_from=AT("2025-01-02"))
+            made = ran(engine, "2025-01-03")
+            assert (made.is_new, made.told) == (True, (1, 0))
+            assert made.shares["segment"].to_list() == [name]
+            assert told(engine)[-1]["segment"] == name
+            assert ran(engine, "2025-01-03").told == (0, 0)
+        assert verify(engine).findings == ()
+
+
 def test_an_account_that_is_a_plugins_own_is_not_told(any_db: str) -> None:
     program = f'{PROGRAM}\n[[plugin]]\nuse = "cards"\n'
     with Engine.open(any_db, create=True, plugins={"groups": Groups}) as engine:

@@ -67,12 +67,16 @@ _NOT_MERGED: Final = (
 
 
 def find_run(session: Session, scheme: str, at: int, definition: str) -> KeptRun | None:
-    """Return the run of a scheme as of an instant by a definition, if it was made before."""
+    """Return the last run of a scheme as of an instant, if it was by this definition.
+
+    One that another definition followed is no longer what is kept: who was where is kept of the last one only.
+    """
     rows = sql_session(session).rows(
-        f"SELECT {_COLUMNS} FROM segment_run WHERE scheme = ? AND at = ? AND definition = ?",  # noqa: S608 - own columns
-        [scheme, at, definition],
+        f"SELECT {_COLUMNS} FROM segment_run WHERE scheme = ? AND at = ? ORDER BY id DESC LIMIT 1",  # noqa: S608 - own columns
+        [scheme, at],
     )
-    return KeptRun(*rows[0]) if rows else None
+    last = KeptRun(*rows[0]) if rows else None
+    return last if last is not None and last.definition == definition else None
 
 
 def add_run(session: Session, run: KeptRun) -> KeptRun:

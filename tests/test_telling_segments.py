@@ -193,6 +193,29 @@ segment = "near"
         assert verify(engine).findings == ()
 
 
+class Lately(Plugin[Any]):
+    """Has scores of kinds that JSON has not."""
+
+    @hookimpl
+    def segment(self, accounts: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+        import narwhals as nw
+        import polars as pl
+
+        ago = (pl.lit(at) - pl.col("opened_at")).alias("ago")
+        frame = accounts.collect("polars").to_native()
+        named = frame.select("account", ago, segment=pl.lit("some"), half=pl.lit("0.5").cast(pl.Decimal(4, 2)))
+        return nw.from_native(named.lazy())
+
+
+def test_scores_may_be_decimals_and_lengths_of_time(any_db: str) -> None:
+    program = PROGRAM[: PROGRAM.index("[segments.groups]")] + '[segments.late]\nscores = ["half"]\ntexts = ["ago"]\n'
+    with Engine.open(any_db, create=True, plugins={"late": Lately}) as engine:
+        engine.put_text_in_force(f'{program}[[plugin]]\nuse = "late"\n')
+        say(engine, "2025-01-01", where="north")
+        assert ran(engine, "2025-01-03").told == (1, 0)
+        assert told(engine)[-1]["scores"] == {"half": "0.5", "ago": "172800"}
+
+
 def test_an_account_that_is_a_plugins_own_is_not_told(any_db: str) -> None:
     program = f'{PROGRAM}\n[[plugin]]\nuse = "cards"\n'
     with Engine.open(any_db, create=True, plugins={"groups": Groups}) as engine:

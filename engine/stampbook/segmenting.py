@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, timedelta
+from decimal import Decimal
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from stampbook.store.segment_runs import KeptRun, Membership, find_run, members,
 from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -195,11 +196,24 @@ def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentR
             session,
             kept,
             (
-                Membership(row["account"], row["segment"], orjson.dumps({name: row[name] for name in scores}).decode())
+                Membership(row["account"], row["segment"], _json({name: row[name] for name in scores}))
                 for row in run.frame.iter_rows(named=True)
             ),
             policy_of(registry, run.scheme),
         )
+
+
+def _json(scores: Mapping[str, Any]) -> str:
+    return orjson.dumps(scores, default=_plain).decode()
+
+
+def _plain(score: object) -> float:
+    """Return a number of a kind that JSON has not; of a length of time, its seconds."""
+    if isinstance(score, timedelta):
+        return score.total_seconds()
+    if isinstance(score, Decimal):
+        return float(score)
+    raise TypeError  # orjson names the type
 
 
 def _tell(engine: Engine, registry: Registry, run: KeptRun) -> Told | None:

@@ -66,6 +66,12 @@ _NOT_MERGED: Final = (
 """What was merged into another account by an instant is no longer anywhere by itself."""
 
 
+def keep_alone(session: Session) -> None:
+    """Wait until nobody else keeps a run: each one's spells follow from those that were there before."""
+    sql = sql_session(session)
+    sql.rows(f"SELECT id FROM in_force ORDER BY id LIMIT 1{sql.for_update}")  # noqa: S608 - own words; a row for a lock
+
+
 def find_run(session: Session, scheme: str, at: int, definition: str) -> KeptRun | None:
     """Return the last run of a scheme as of an instant, if it was by this definition.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stampbook.archive import archive_in
+from stampbook.combining import combined
 from stampbook.errors import InputError, PluginError, StampbookError, near
 from stampbook.foreign import check_frames
 from stampbook.histories import History, read_frames
@@ -64,6 +65,7 @@ def segment(
     source: Callable[[frozenset[str]], Frames] | None = None,
     origin: str = "",
     archive: Path | None = None,
+    also: Frames | None = None,
 ) -> tuple[list[Segmentation], History]:
     """Run the segmentation schemes of the program in force and keep what they say.
 
@@ -77,6 +79,7 @@ def segment(
         source: where frames come from that are not read here, given the names of those that are wanted.
         origin: what those are of, if not of the ledger; such a run is never taken for one of the ledger.
         archive: a folder that keeps the history as Parquet, so that next time only what is new is read.
+        also: what another system knew, to be looked at besides the ledger, see `combining`; `origin` says which.
 
     Raises:
         PluginError: the program has no such scheme, or a scheme breaks its contract.
@@ -105,6 +108,7 @@ def segment(
         if source is None:
             place = None if archive is None else in_use.enter_context(archive_in(archive))
             past = read_frames(engine, instant, wanted, archive=place, on_progress=on_progress)
+            past = past if also is None else combined(engine, past, also, instant)
         else:
             frames = source(wanted)
             past = History(frames, check_frames(frames, moment.astimezone(UTC)), 0)

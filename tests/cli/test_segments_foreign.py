@@ -116,3 +116,46 @@ def test_a_file_that_ends_what_reads_it_ends_no_ledger(books: Path, arguments: t
     assert "other.parquet" in made.stderr
     assert len(made.stderr.splitlines()) == 1
     assert run("segments", "runs").stdout.startswith("No segments were made yet")
+
+
+def test_an_export_and_the_ledger_count_together_and_what_both_tell_once(books: Path) -> None:
+    with Engine.open("sqlite:///stampbook.db") as engine:
+        bought = {"type": "purchase", "account": "c01", "at": "2025-01-02", "amount": "2.00"}
+        engine.process([{**bought, "id": "e2"}, {**bought, "id": "e3", "at": "2025-02-02", "amount": "4.00"}])
+        engine.process([{**bought, "id": "e4", "at": "2025-03-02", "amount": "8.00", "currency": "EUR"}])
+    late = ("c02", datetime(2026, 1, 1, tzinfo=UTC), "purchase", 9_99, "e7", None)
+    frame(bad(account="stranger"), late).with_columns(pl.col("at").dt.cast_time_unit("ns")).write_parquet("old.parquet")
+    for more in ((), ("--archive", "kept"), ("--archive", "kept")):
+        [both] = data("segments", "run", "--at", "2025-05-31", "--history", "old.parquet", "--with-ledger", *more)
+        # Of the export e1 with two returns, e2 of c02, and the stranger; of the ledger e2, e3 and e4.
+        assert (both["rows"], both["accounts"]) == (8, 3)
+        told = {row["account"]: row for row in both_scores()}
+        assert (told["c01"]["frequency"], told["c01"]["monetary"]) == (3, 2_00 + 4_00 + 8_00)
+        assert (told["c02"]["frequency"], told["c02"]["monetary"]) == (1, 3_00)
+    [alone] = data("segments", "run", "--at", "2025-05-31")
+    assert (alone["new"], alone["rows"]) == (True, 3)
+    said = one_line("segments", "run", "--with-ledger")
+    assert "--with-ledger adds the ledger to what --history names" in said
+
+
+def both_scores() -> list[dict[str, Any]]:
+    [shown] = data("segments", "show")
+    return [row for name in shown["segments"] for row in data("segments", "show", "--segment", name)["first"]]
+
+
+def test_a_return_here_is_of_what_the_other_system_sold_also_after_a_merger(books: Path) -> None:
+    program = PROGRAM.replace("open_accounts", 'unknown_returns = "accept"\nopen_accounts')
+    with Engine.open("sqlite:///stampbook.db") as engine:
+        engine.put_text_in_force(
+            f'{program}[[plugin]]\nuse = "merging"\n[[plugin]]\nuse = "refunds"\n', effective_from=0
+        )
+        back = {"type": "return", "id": "r1", "account": "c02", "at": "2025-02-01", "purchase": "e8", "amount": "1.00"}
+        merged = {"type": "account.merged", "id": "m", "account": "c02", "to": "c01", "at": "2025-03-01"}
+        assert [outcome.accepted for outcome in engine.process([back, merged])] == [True, True]
+    only = frame(bad(account="c02", event="e8", amount=500)).filter(pl.col("amount") != 300)  # an id of both
+    only.write_parquet(books / "old.parquet")
+    [before] = data("segments", "run", "--at", "2025-02-20", "--history", "old.parquet", "--with-ledger")
+    assert (before["accounts"], before["rows"]) == (2, 6)
+    run("segments", "run", "--at", "2025-05-31", "--history", "old.parquet", "--with-ledger")
+    [row] = both_scores()
+    assert (row["account"], row["frequency"], row["monetary"]) == ("c01", 2, 2_00 + 4_00)

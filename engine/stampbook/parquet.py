@@ -10,7 +10,7 @@ from stampbook.population import Frames, columns_of
 from stampbook.whole_files import check_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 def parquet_places(place: str) -> dict[str, str]:
@@ -42,8 +42,8 @@ def _counts(file: Path) -> bool:
     return not file.name.startswith((".", "_"))
 
 
-def scanned(places: Mapping[str, str]) -> Frames:
-    """Return frames of Parquet, read when they are asked for.
+def scanned(places: Mapping[str, str], wanted: Collection[str] = Frames._fields) -> Frames:
+    """Return frames of Parquet, of those that are wanted, read when they are asked for.
 
     Files and folders, though not addresses, are read to their end first, by another process: see `whole_files`.
 
@@ -54,6 +54,8 @@ def scanned(places: Mapping[str, str]) -> Frames:
 
     frames = {}
     for name, place in places.items():
+        if name not in wanted:
+            continue
         is_address = "://" in place
         if not is_address:
             check_readable(place, columns_of(name), wholly=True)

@@ -159,3 +159,11 @@ def test_a_return_here_is_of_what_the_other_system_sold_also_after_a_merger(book
     run("segments", "run", "--at", "2025-05-31", "--history", "old.parquet", "--with-ledger")
     [row] = both_scores()
     assert (row["account"], row["frequency"], row["monetary"]) == ("c01", 2, 2_00 + 4_00)
+
+
+def test_frames_that_no_scheme_looks_at_are_not_looked_at(books: Path) -> None:
+    for name in ("history", "activity"):
+        (books / "all" / name).mkdir(parents=True)
+    frame().write_parquet(books / "all" / "history" / "1.parquet")
+    (books / "all" / "activity" / "1.parquet").write_bytes(b"no Parquet")
+    assert data(*RUN, "all")[0]["rows"] == 5

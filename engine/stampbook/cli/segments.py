@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stampbook.segmenting import Segmentation
     from stampbook.store.segment_runs import KeptRun
 
+_SALES = frozenset({"history", "lines"})
 SCHEME = click.option("--scheme", metavar="NAME", help="Only this one: the name of its plugin in the program.")
 
 
@@ -98,7 +99,7 @@ def run_(
             source=source,
             origin=origin,
             archive=archive,
-            also=scanned(parquet_places(added)) if added is not None and where == "polars" else None,
+            also=scanned(parquet_places(added), _SALES) if added is not None and where == "polars" else None,
         )
     asset = run.engine.registry().context.currency
     tell_other_program(run, instant)
@@ -115,7 +116,7 @@ def _source(
 
     places = None if place is None else parquet_places(place)
     if where == "polars":
-        yield None if places is None or added is not None else lambda _: scanned(places)
+        yield None if places is None or added is not None else lambda wanted: scanned(places, wanted)
         return
     from stampbook.combining import combined
     from stampbook.histories import read_frames
@@ -129,7 +130,7 @@ def _source(
 
         def told(wanted: frozenset[str]) -> Frames:
             past = read_frames(run.engine, instant, wanted)
-            past = past if places is None else combined(run.engine, past, scanned(places), instant)
+            past = past if places is None else combined(run.engine, past, scanned(places, _SALES), instant)
             return session.handed_over(past.frames)
 
         yield told

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from stampbook.plugin import Plugin
     from stampbook.population import Frames
     from stampbook.registry import Registry
+
+
+_ORIGIN: Final = "--history"
+"""Under what name options of a run keep what it looked at: that of no option of a scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def _made(
         if kept is None:
             run = replace(next(news), definition=meanings[name])
             _check_scores(registry, run)
-            kept, moves = _keep(engine, registry, plugin, run)
+            kept, moves = _keep(engine, registry, plugin, run, origin)
         shares = shares_of(_kept_frame(engine, kept), spent)
         told = _tell(engine, registry, kept)
         yield Segmentation(kept, shares, past.rows, is_new, tuple(moves), told)
@@ -155,16 +159,16 @@ def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:
     told: dict[str, tuple[str, ...]] = {}
     for run, member in scores_of(engine.store, ref):
         plugin = schemes.get(run.scheme)
-        if plugin is not None and definition(run.scheme, plugin) == run.definition:
+        if plugin is not None and definition(run.scheme, plugin, _origin(run)) == run.definition:
             row = {"account": ref, "segment": member.segment, **orjson.loads(member.scores)}
             told[run.scheme] = tuple(plugin.reasons(row, orjson.loads(run.findings)))
     return told
 
 
-def summary(engine: Engine, run: KeptRun, origin: str = "") -> tuple[str, ...]:
+def summary(engine: Engine, run: KeptRun) -> tuple[str, ...]:
     """Say in sentences what a run found out; nothing where its scheme has another definition by now, or is gone."""
     plugin = dict(engine.registry().segmenters()).get(run.scheme)
-    if plugin is None or definition(run.scheme, plugin, origin) != run.definition:
+    if plugin is None or definition(run.scheme, plugin, _origin(run)) != run.definition:
         return ()
     return tuple(plugin.summary(orjson.loads(run.findings)))
 
@@ -178,7 +182,14 @@ def policy_of(registry: Registry, scheme: str) -> Policy:
     return Policy(stays, table.confirm_runs, frozenset(table.at_once))
 
 
-def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentRun) -> tuple[KeptRun, list[Move]]:
+def _origin(run: KeptRun) -> str:
+    """Return what a run looked at, where that was not the ledger alone."""
+    return str(orjson.loads(run.options).get(_ORIGIN, ""))
+
+
+def _keep(
+    engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentRun, origin: str
+) -> tuple[KeptRun, list[Move]]:
     counts = dict(run.frame.group_by("segment").len().sort("segment").iter_rows())
     config = plugin.config.model_dump(mode="json")
     kept = KeptRun(
@@ -190,7 +201,7 @@ def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentR
         len(run.frame),
         round(run.took_ms),
         str(config.get("window", "lifetime")),
-        orjson.dumps(config).decode(),
+        orjson.dumps({**config, **({_ORIGIN: origin} if origin else {})}).decode(),
         orjson.dumps(counts).decode(),
         orjson.dumps(dict(run.findings)).decode(),
     )

@@ -132,6 +132,8 @@ def test_an_export_and_the_ledger_count_together_and_what_both_tell_once(books: 
         told = {row["account"]: row for row in both_scores()}
         assert (told["c01"]["frequency"], told["c01"]["monetary"]) == (3, 2_00 + 4_00 + 8_00)
         assert (told["c02"]["frequency"], told["c02"]["monetary"]) == (1, 3_00)
+    [why] = data("segments", "explain", "c01")
+    assert "F=4: 3 orders" in why["reasons"][0]
     [alone] = data("segments", "run", "--at", "2025-05-31")
     assert (alone["new"], alone["rows"]) == (True, 3)
     said = one_line("segments", "run", "--with-ledger")

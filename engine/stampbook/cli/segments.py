@@ -103,7 +103,7 @@ def run_(
         )
     asset = run.engine.registry().context.currency
     tell_other_program(run, instant)
-    data = [_share_data(run, each, asset, origin) for each in found]
+    data = [_share_data(run, each, asset) for each in found]
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
 
 
@@ -136,7 +136,7 @@ def _source(
         yield told
 
 
-def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[str, Any]:
+def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
     rows = made.shares.to_dicts()
     for row in rows:
         mean = row["mean_order_value"]
@@ -146,7 +146,7 @@ def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[s
         for key in ("accounts_percent", "revenue_percent"):
             row[key] = None if row[key] is None else round(row[key], 2)
     return {
-        **run_data(run, made.run, origin),
+        **run_data(run, made.run),
         "rows": made.rows,
         "new": made.is_new,
         "came": sum(not move.before for move in made.moves),
@@ -157,13 +157,12 @@ def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[s
     }
 
 
-def run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
+def run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
     """Return what is told of a kept run.
 
     Args:
         run: the command.
         kept: the run.
-        origin: what it looked at, where that was not the ledger.
     """
     import orjson
 
@@ -179,7 +178,7 @@ def run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
         "window": kept.span,
         "accounts": kept.accounts,
         "took_ms": kept.took_ms,
-        "said": list(summary(run.engine, kept, origin)),
+        "said": list(summary(run.engine, kept)),
         "findings": orjson.loads(kept.findings),
     }
 

@@ -25,8 +25,8 @@ _AT_ONCE: Final = 20_000
 class KeptRun(NamedTuple):
     """One run of a scheme over the whole population as of an instant.
 
-    `span` is the window that counted. JSON are `options`, those of the scheme, `segments`, how many accounts it put
-    into each, and `findings`, what it found out besides.
+    `span` is the window that counted. JSON are `options`, those of the scheme and what it looked at, `segments`, how
+    many accounts it put into each, and `findings`, what it found out besides.
     """
 
     id: int

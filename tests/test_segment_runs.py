@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count, pairwise, takewhile
+from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -80,6 +82,33 @@ def test_a_run_that_was_made_before_moves_nobody(engine: Engine) -> None:
     assert len(runs(engine.store)) == 1
 
 
+@pytest.mark.parametrize("other", [1, 2])
+def test_two_runs_at_once_are_kept_one_after_the_other(any_db: str, other: int) -> None:
+    run = KeptRun(0, "s", START + DAY, "d", 1, 1, 1)
+
+    def say_late() -> list[Move]:
+        with Engine.open(any_db) as second:
+            return say(second, other, {"a": "y"})
+
+    with opened(any_db) as engine, ThreadPoolExecutor(1) as pool:
+        with engine.store.writer() as session:
+            keep(session, run, [Membership("a", "x")], Policy())
+            late = pool.submit(say_late)
+            sleep(0.3)
+        assert late.result(timeout=20) == ([] if other == 1 else [("a", "x", "y")])
+        assert at(engine, other) == {"a": "x" if other == 1 else "y"}
+        assert len(runs(engine.store)) == other
+
+
+def test_going_back_to_an_earlier_definition_brings_back_what_it_said(engine: Engine) -> None:
+    says = [("old", "x"), ("new", "y"), ("old", "x"), ("new", "y")]
+    for definition, segment in says:
+        say(engine, 1, {"a": segment}, definition=definition)
+        assert at(engine, 1) == {"a": segment}
+        assert say(engine, 1, {"a": "z"}, definition=definition) == []
+    assert len(runs(engine.store)) == len(says)
+
+
 def test_a_run_between_two_others_changes_what_was_between_them_only(engine: Engine) -> None:
     say(engine, 1, {"a": "x", "b": "x"})
     say(engine, 5, {"a": "x", "b": "y"})
@@ -132,14 +161,14 @@ class Naive:
     """Keeps every run whole, and where everybody was after each, and works all later ones out anew."""
 
     def __init__(self) -> None:
-        self.definitions: set[tuple[int, str]] = set()
+        self.definitions: dict[int, str] = {}
         self.said: dict[int, dict[str, str]] = {}
         self.kept: dict[int, dict[str, tuple[int, str]]] = {}
 
     def say(self, made: Said) -> None:
-        if (made.day, made.definition) in self.definitions:
+        if self.definitions.get(made.day) == made.definition:
             return
-        self.definitions.add((made.day, made.definition))
+        self.definitions[made.day] = made.definition
         self.said[made.day] = made.segments
         days = sorted(self.said)
         for place, day in enumerate(days):
@@ -183,7 +212,7 @@ def check(engine: Engine, scheme: str, story: Sequence[Said]) -> None:
     naive = Naive()
     for made in story:
         before = naive.at(made.day - 1)
-        is_new = (made.day, made.definition) not in naive.definitions
+        is_new = naive.definitions.get(made.day) != made.definition
         naive.say(made)
         moves = say(engine, made.day, made.segments, made.policy, scheme, made.definition)
         after = naive.at(made.day)

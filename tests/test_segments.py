@@ -186,6 +186,14 @@ def test_a_narwhals_history_gives_the_same() -> None:
     assert run.frame.equals(run_size().frame)
 
 
+@pytest.mark.parametrize("zone", ["Europe/Vienna", "America/St_Johns"])
+def test_a_history_in_another_zone_says_the_same(zone: str) -> None:
+    told = HISTORY.with_columns(pl.col("at").dt.convert_time_zone(zone))
+    [run] = run_segments([("size", build(Size))], told, AT)
+    assert run.frame.equals(run_size().frame)
+    assert share_table(run, told).equals(share_table(run_size(), HISTORY))
+
+
 def test_the_order_of_rows_does_not_show() -> None:
     [run] = run_segments([("size", build(Size))], HISTORY.reverse(), AT)
     assert run.frame.equals(run_size().frame)

@@ -167,6 +167,55 @@ def test_a_program_that_has_rules_read_more_tells_more_of_the_same_run(engine: E
     assert ran(engine, "2025-01-03").told == (0, 0)
 
 
+def test_a_program_that_is_taken_back_and_put_in_force_again_tells_each_time(any_db: str) -> None:
+    program = """
+[program]
+name = "Told"
+currency = "EUR"
+open_accounts = "on first event"
+[segments.custom]
+[[plugin]]
+use = "custom"
+[[plugin.rule]]
+when = "history.orders >= 1"
+segment = "near"
+"""
+    with Engine.open(any_db, create=True) as engine:
+        engine.put_text_in_force(program)
+        points(engine, "2025-01-01")
+        for name in ("near", "far", "near", "far"):
+            engine.put_text_in_force(program.replace("near", name), effective_from=AT("2025-01-02"))
+            made = ran(engine, "2025-01-03")
+            assert (made.is_new, made.told) == (True, (1, 0))
+            assert made.shares["segment"].to_list() == [name]
+            assert told(engine)[-1]["segment"] == name
+            assert ran(engine, "2025-01-03").told == (0, 0)
+        assert verify(engine).findings == ()
+
+
+class Lately(Plugin[Any]):
+    """Has scores of kinds that JSON has not."""
+
+    @hookimpl
+    def segment(self, accounts: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:
+        import narwhals as nw
+        import polars as pl
+
+        ago = (pl.lit(at) - pl.col("opened_at")).alias("ago")
+        frame = accounts.collect("polars").to_native()
+        named = frame.select("account", ago, segment=pl.lit("some"), half=pl.lit("0.5").cast(pl.Decimal(4, 2)))
+        return nw.from_native(named.lazy())
+
+
+def test_scores_may_be_decimals_and_lengths_of_time(any_db: str) -> None:
+    program = PROGRAM[: PROGRAM.index("[segments.groups]")] + '[segments.late]\nscores = ["half"]\ntexts = ["ago"]\n'
+    with Engine.open(any_db, create=True, plugins={"late": Lately}) as engine:
+        engine.put_text_in_force(f'{program}[[plugin]]\nuse = "late"\n')
+        say(engine, "2025-01-01", where="north")
+        assert ran(engine, "2025-01-03").told == (1, 0)
+        assert told(engine)[-1]["scores"] == {"half": "0.5", "ago": "172800"}
+
+
 def test_an_account_that_is_a_plugins_own_is_not_told(any_db: str) -> None:
     program = f'{PROGRAM}\n[[plugin]]\nuse = "cards"\n'
     with Engine.open(any_db, create=True, plugins={"groups": Groups}) as engine:

@@ -188,7 +188,7 @@ def _counted(sold: Iterator[Sold], on_progress: Callable[[int], None] | None) ->
 
 def _manifest(folder: Path, currency: str) -> Manifest | None:
     """Return what the archive says it consists of, if all of it is there as it was written."""
-    with suppress(ValueError, TypeError, KeyError, OSError):
+    with suppress(ValueError, TypeError, AttributeError, KeyError, RecursionError, OSError):
         said = json.loads((folder / _MANIFEST).read_bytes())
         if said.pop("seal") == _seal(said) and said["format"] == FORMAT and said["currency"] == currency:
             lines = None if said["lines"] is None else tuple(Part(*part) for part in said["lines"])

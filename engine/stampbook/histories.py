@@ -67,13 +67,15 @@ def read_frames(
     else:
         kept, kept_lines = archive.up_to_date(engine, currency, with_lines=with_lines, on_progress=on_progress)
         sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
+    # Whose it is comes first: what comes back to an heir may be of a purchase of the account that was merged.
+    whose = Whose(engine, until)
+    sales = whose.heirs(sales)
     counts = dict(sales.group_by("foreign").len().collect().iter_rows())
     if counts.get(1):
         sales = of_their_purchases(sales)
         counts = dict(sales.group_by("foreign").len().collect().iter_rows())
-    whose = Whose(engine, until)
     frames = Frames(
-        whose.heirs(history_of(sales)),
+        history_of(sales),
         lines_of(whose.heirs(lines)) if with_lines and lines is not None else None,
         whose.customers(_accounts(engine, until, context.attributes)) if "accounts" in wanted else None,
         whose.moved(_movements(engine, until, context.currency.code)) if "movements" in wanted else None,

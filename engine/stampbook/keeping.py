@@ -23,6 +23,7 @@ from stampbook.store.segment_runs import (
     copy_line,
     find_run,
     has_line,
+    keep_alone,
     replace_scores,
     replace_spells,
     run_instants,
@@ -79,6 +80,7 @@ def keep(session: Session, run: KeptRun, members: Iterable[Membership], policy: 
     Returns:
         the run, and the accounts that are elsewhere than just before its instant.
     """
+    keep_alone(session)
     before = find_run(session, run.scheme, run.at, run.definition)
     if before is not None:
         return before, []

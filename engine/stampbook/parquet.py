@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stampbook.errors import InputError
-from stampbook.population import Frames
+from stampbook.population import Frames, columns_of
+from stampbook.whole_files import check_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 def parquet_places(place: str) -> dict[str, str]:
@@ -19,7 +20,7 @@ def parquet_places(place: str) -> dict[str, str]:
     an address such as "s3a://shop/history" among them.
 
     Raises:
-        InputError: there is no such file or folder.
+        InputError: there is no such file or folder, or a folder holds no Parquet.
     """
     if "://" in place:
         return {"history": place}
@@ -27,12 +28,36 @@ def parquet_places(place: str) -> dict[str, str]:
     if not path.exists():
         raise InputError(f"{place}: no such file or folder of Parquet files")
     if not (path / "history").is_dir():
-        return {"history": str(path)}
-    return {name: str(path / name) for name in Frames._fields if (path / name).is_dir()}
+        places = {"history": path}
+    else:
+        places = {name: path / name for name in Frames._fields if (path / name).is_dir()}
+    for each in places.values():
+        if each.is_dir() and not any(file.is_file() and _counts(file) for file in each.rglob("*")):
+            raise InputError(f"{each}: a folder without Parquet files")
+    return {name: str(each) for name, each in places.items()}
 
 
-def scanned(places: Mapping[str, str]) -> Frames:
-    """Return frames of Parquet, read when they are asked for."""
+def _counts(file: Path) -> bool:
+    """Say whether a file of a folder is read: what begins so is a note that some writer left."""
+    return not file.name.startswith((".", "_"))
+
+
+def scanned(places: Mapping[str, str], wanted: Collection[str] = Frames._fields) -> Frames:
+    """Return frames of Parquet, of those that are wanted, read when they are asked for.
+
+    Files and folders, though not addresses, are read to their end first, by another process: see `whole_files`.
+
+    Raises:
+        InputError: one cannot be read to its end.
+    """
     import polars as pl
 
-    return Frames(**{name: pl.scan_parquet(place) for name, place in places.items()})
+    frames = {}
+    for name, place in places.items():
+        if name not in wanted:
+            continue
+        is_address = "://" in place
+        if not is_address:
+            check_readable(place, columns_of(name), wholly=True)
+        frames[name] = pl.scan_parquet(place, glob=is_address)
+    return Frames(**frames)

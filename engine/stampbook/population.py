@@ -126,6 +126,13 @@ class Frames(NamedTuple):
     activity: Frame | None = None
 
 
+def columns_of(name: str) -> frozenset[str]:
+    """Return the columns of a frame, those included that it need not have; none of accounts, which may have any."""
+    if name == "accounts":
+        return frozenset()
+    return frozenset(_COLUMNS[name]) | (frozenset(OPTIONAL_COLUMNS) if name == "history" else frozenset())
+
+
 def frames_wanted(plugin: Any) -> frozenset[str]:
     """Return the frames that a scheme needs: those that its `segment` hook names without a default, and `looks_at`."""
     named = {name for name, each in signature(plugin.segment).parameters.items() if each.default is each.empty}
@@ -136,20 +143,35 @@ def until(given: Frame, at: datetime, name: str) -> nw.LazyFrame[Any]:
     """Return a frame without what came after an instant; an account came when it was opened."""
     import narwhals as nw
 
+    return checked(given, name).filter(nw.col("opened_at" if name == "accounts" else "at") <= at)
+
+
+def checked(given: Frame, name: str) -> nw.LazyFrame[Any]:
+    """Return a frame, if it has the columns that one of its name has; instants of any time zone are told in UTC.
+
+    Raises:
+        InputError: a column is missing or of another type.
+    """
+    import narwhals as nw
+
     frame: nw.LazyFrame[Any] = nw.from_native(given).lazy()
     schema = frame.collect_schema()
     known = dict(_COLUMNS[name])
     if name == "history":
         known |= {column: kind for column, kind in OPTIONAL_COLUMNS.items() if column in schema}
+    elsewhere: list[str] = []
     for column, expected in known.items():
         if column not in schema:
             raise InputError(f"{name}: no column {column!r}{near(column, schema)}")
         found = schema[column]
         if type(found).__name__ != expected:
             raise InputError(f"{name}: column {column!r} is {found}, not {expected}")
-        if isinstance(found, nw.Datetime) and found.time_zone is None:
-            raise InputError(f"{name}: column {column!r} has no time zone")
-    return frame.filter(nw.col("opened_at" if name == "accounts" else "at") <= at)
+        if isinstance(found, nw.Datetime):
+            if found.time_zone is None:
+                raise InputError(f"{name}: column {column!r} has no time zone")
+            if found.time_zone != "UTC":
+                elsewhere.append(column)
+    return frame.with_columns(nw.col(*elsewhere).dt.convert_time_zone("UTC")) if elsewhere else frame
 
 
 def collected(frame: nw.LazyFrame[Any]) -> pl.DataFrame:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, timedelta
+from decimal import Decimal
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from stampbook.archive import archive_in
-from stampbook.errors import PluginError, StampbookError, near
+from stampbook.combining import combined
+from stampbook.errors import InputError, PluginError, StampbookError, near
+from stampbook.foreign import check_frames
 from stampbook.histories import History, read_frames
 from stampbook.keeping import Move, Policy, keep
 from stampbook.periods import instant_of, moment_of
-from stampbook.population import frames_wanted, until
+from stampbook.population import frames_wanted
 from stampbook.segments import SegmentRun, definition, runs_of, shares_of, spent_by
 from stampbook.store.segment_runs import KeptRun, Membership, find_run, members, runs, scores_of
 from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from stampbook.plugin import Plugin
     from stampbook.population import Frames
     from stampbook.registry import Registry
+
+
+_ORIGIN: Final = "--history"
+"""Under what name options of a run keep what it looked at: that of no option of a scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ def segment(
     source: Callable[[frozenset[str]], Frames] | None = None,
     origin: str = "",
     archive: Path | None = None,
+    also: Frames | None = None,
 ) -> tuple[list[Segmentation], History]:
     """Run the segmentation schemes of the program in force and keep what they say.
 
@@ -76,15 +83,19 @@ def segment(
         source: where frames come from that are not read here, given the names of those that are wanted.
         origin: what those are of, if not of the ledger; such a run is never taken for one of the ledger.
         archive: a folder that keeps the history as Parquet, so that next time only what is new is read.
+        also: what another system knew, to be looked at besides the ledger, see `combining`; `origin` says which.
 
     Raises:
         PluginError: the program has no such scheme, or a scheme breaks its contract.
+        InputError: the instant is still to come, or frames of a source do not keep their promises.
         StampbookError: the analytics extra is not installed.
     """
     if not (find_spec("narwhals") and find_spec("polars")):
         raise StampbookError("segments need the analytics extra: pip install 'stampbook[analytics]'")
-    instant = engine.clock() if at is None else at
+    now = engine.clock()
+    instant = now if at is None else at
     registry = engine.registry(instant)
+    _check_past(registry, instant, now)
     plugins = registry.segmenters()
     if not plugins:
         raise PluginError(f"{registry.context.name} has no segmentation scheme; add [[plugin]] use = 'rfm' to it")
@@ -101,9 +112,21 @@ def segment(
         if source is None:
             place = None if archive is None else in_use.enter_context(archive_in(archive))
             past = read_frames(engine, instant, wanted, archive=place, on_progress=on_progress)
+            past = past if also is None else combined(engine, past, also, instant)
         else:
-            past = _counted(source(wanted), moment.astimezone(UTC))
+            frames = source(wanted)
+            past = History(frames, check_frames(frames, moment.astimezone(UTC)), 0)
         return list(_made(engine, registry, asked, past, instant, origin)), past
+
+
+def _check_past(registry: Registry, instant: int, now: int) -> None:
+    """Refuse a run as of what is to come: it would stay the latest until then, and no other could tell anybody."""
+    if instant > now:
+        iso = registry.context.calendar.iso
+        raise InputError(
+            f"segments are kept as of what has happened, and {iso(instant)} is still to come: it is {iso(now)} now; "
+            "leave the time away, or name yesterday"
+        )
 
 
 def _made(
@@ -121,17 +144,10 @@ def _made(
         if kept is None:
             run = replace(next(news), definition=meanings[name])
             _check_scores(registry, run)
-            kept, moves = _keep(engine, registry, plugin, run)
+            kept, moves = _keep(engine, registry, plugin, run, origin)
         shares = shares_of(_kept_frame(engine, kept), spent)
         told = _tell(engine, registry, kept)
         yield Segmentation(kept, shares, past.rows, is_new, tuple(moves), told)
-
-
-def _counted(frames: Frames, at: datetime) -> History:
-    import narwhals as nw
-
-    rows = until(frames.history, at, "history").select(rows=nw.len()).collect("polars")
-    return History(frames, int(rows.item()), 0)
 
 
 def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:
@@ -143,16 +159,16 @@ def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:
     told: dict[str, tuple[str, ...]] = {}
     for run, member in scores_of(engine.store, ref):
         plugin = schemes.get(run.scheme)
-        if plugin is not None and definition(run.scheme, plugin) == run.definition:
+        if plugin is not None and definition(run.scheme, plugin, _origin(run)) == run.definition:
             row = {"account": ref, "segment": member.segment, **orjson.loads(member.scores)}
             told[run.scheme] = tuple(plugin.reasons(row, orjson.loads(run.findings)))
     return told
 
 
-def summary(engine: Engine, run: KeptRun, origin: str = "") -> tuple[str, ...]:
+def summary(engine: Engine, run: KeptRun) -> tuple[str, ...]:
     """Say in sentences what a run found out; nothing where its scheme has another definition by now, or is gone."""
     plugin = dict(engine.registry().segmenters()).get(run.scheme)
-    if plugin is None or definition(run.scheme, plugin, origin) != run.definition:
+    if plugin is None or definition(run.scheme, plugin, _origin(run)) != run.definition:
         return ()
     return tuple(plugin.summary(orjson.loads(run.findings)))
 
@@ -166,7 +182,14 @@ def policy_of(registry: Registry, scheme: str) -> Policy:
     return Policy(stays, table.confirm_runs, frozenset(table.at_once))
 
 
-def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentRun) -> tuple[KeptRun, list[Move]]:
+def _origin(run: KeptRun) -> str:
+    """Return what a run looked at, where that was not the ledger alone."""
+    return str(orjson.loads(run.options).get(_ORIGIN, ""))
+
+
+def _keep(
+    engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentRun, origin: str
+) -> tuple[KeptRun, list[Move]]:
     counts = dict(run.frame.group_by("segment").len().sort("segment").iter_rows())
     config = plugin.config.model_dump(mode="json")
     kept = KeptRun(
@@ -178,7 +201,7 @@ def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentR
         len(run.frame),
         round(run.took_ms),
         str(config.get("window", "lifetime")),
-        orjson.dumps(config).decode(),
+        orjson.dumps({**config, **({_ORIGIN: origin} if origin else {})}).decode(),
         orjson.dumps(counts).decode(),
         orjson.dumps(dict(run.findings)).decode(),
     )
@@ -188,11 +211,24 @@ def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentR
             session,
             kept,
             (
-                Membership(row["account"], row["segment"], orjson.dumps({name: row[name] for name in scores}).decode())
+                Membership(row["account"], row["segment"], _json({name: row[name] for name in scores}))
                 for row in run.frame.iter_rows(named=True)
             ),
             policy_of(registry, run.scheme),
         )
+
+
+def _json(scores: Mapping[str, Any]) -> str:
+    return orjson.dumps(scores, default=_plain).decode()
+
+
+def _plain(score: object) -> float:
+    """Return a number of a kind that JSON has not; of a length of time, its seconds."""
+    if isinstance(score, timedelta):
+        return score.total_seconds()
+    if isinstance(score, Decimal):
+        return float(score)
+    raise TypeError  # orjson names the type
 
 
 def _tell(engine: Engine, registry: Registry, run: KeptRun) -> Told | None:

@@ -92,12 +92,12 @@ def _events(engine: Engine, registry: Registry, run: KeptRun) -> Iterator[dict[s
             event["before"] = before
         if scores:
             event["scores"] = scores
-        yield {**event, "id": _id(event)}
+        yield {**event, "id": _id(event, run)}
 
 
-def _id(event: Mapping[str, Any]) -> str:
-    """Return an id by all that an event says: what was told with other scores, by another program, was another."""
-    return sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+def _id(event: Mapping[str, Any], run: KeptRun) -> str:
+    """Return an id by the run and all that an event says: with other scores, or by another run, it was another."""
+    return sha256(orjson.dumps({**event, "run": run.id}, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 def _text(score: Any) -> str:

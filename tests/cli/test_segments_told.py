@@ -108,6 +108,9 @@ def test_who_went_where_and_who_is_where(books: Path) -> None:
     assert (books / "flow.csv").read_text(encoding="utf-8").splitlines()[0] == "account,before,after"
     assert "c19" in data("segments", "who", "rfm", "champions", "--at", "2025-05-31")["accounts"]
     assert "did you mean 'champions'" in one_line("segments", "who", "rfm", "champion", "--at", "2025-05-31")
+    (books / "them.csv").write_text("account\nc19\n", encoding="utf-8")
+    run("segments", "who", "rfm", "cant_lose", "--at", "2025-02-28", "--csv", "them.csv")
+    assert (books / "them.csv").read_text(encoding="utf-8") == "account\n"
     assert "no segments of scheme rmf" in one_line("segments", "who", "rmf", "champions")
     early = "nobody was in a segment of rfm yet: its first run is as of 2025-02-28"
     assert early in one_line("segments", "who", "rfm", "champions", "--at", "2025-01-01")
@@ -187,3 +190,10 @@ def test_an_archive_says_what_the_ledger_says_and_files_are_another_matter(books
     history.write_parquet(books / "other.parquet")
     other = data("segments", "run", "--at", "2025-05-31", "--history", "other.parquet")[0]
     assert (other["new"], other["accounts"]) == (True, 1)
+
+
+def test_a_run_as_of_what_is_to_come_is_refused_so_that_later_ones_can_tell(books: Path) -> None:
+    assert books.exists()
+    assert "is still to come: it is 2" in one_line("segments", "run", "--at", "2999-01-01")
+    assert data("segments", "runs") == []
+    assert data("segments", "run", "--at", "2025-05-31")[0]["told"] == 20

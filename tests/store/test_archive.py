@@ -174,6 +174,15 @@ def test_a_folder_of_other_things_is_left_alone(engine: Engine, tmp_path: Path) 
         seen(engine, tmp_path)
 
 
+@pytest.mark.parametrize("content", ["null", "[]", "7", "{}", "[" * 100_000])
+def test_an_archive_whose_list_is_something_else_is_made_anew(sqlite_db: str, tmp_path: Path, content: str) -> None:
+    with opened(sqlite_db) as engine:
+        engine.process([bought("p1")])
+        agree(engine, tmp_path / "archive")
+        (tmp_path / "archive" / "archive.json").write_text(content)
+        agree(engine, tmp_path / "archive")
+
+
 @pytest.mark.parametrize("name", ["sales-2024.parquet", "archive.json", "archive-old.json"])
 def test_files_that_only_sound_like_an_archive_are_left_alone(engine: Engine, tmp_path: Path, name: str) -> None:
     (tmp_path / "own").mkdir()

@@ -179,3 +179,19 @@ def test_a_flow_says_who_was_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     said = run(*where).stdout
     assert "ann: low -> (none)" in said
     assert "(none)" in said.splitlines()[2]
+
+
+def test_what_an_heir_gives_back_is_in_the_currency_of_what_was_bought_before_the_merger(engine: Engine) -> None:
+    pounds = PROGRAM.replace("[assets.points]", "[assets.points]\n[assets.GBP]") + "[[plugin]]\nuse = 'refunds'\n"
+    engine.put_text_in_force(pounds, effective_from=AT("2024-06-01"))
+    tell(
+        engine,
+        {"type": "purchase", "account": "ann", "at": "2025-01-01", "amount": "10.00", "currency": "GBP"},
+        {"type": "purchase", "account": "bob", "at": "2025-01-03", "amount": "10.00"},
+        {"type": "account.merged", "account": "ann", "to": "bob", "at": "2025-02-01"},
+        {"type": "return", "account": "bob", "at": "2025-03-01", "purchase": "purchase ann 2025-01-01", "amount": "4"},
+    )
+    past = read_frames(engine, NOW, ())
+    assert isinstance(past.frames.history, pl.LazyFrame)
+    assert past.frames.history.collect()["amount"].to_list() == [10_00]
+    assert (past.rows, past.left_out) == (1, 2)

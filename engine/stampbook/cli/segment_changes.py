@@ -99,7 +99,7 @@ def who(run: Run, scheme: str, segment: str, at: str | None, file: Any) -> None:
         known = sizes(store, scheme, until)
         if not known:
             _no_runs(run, scheme)
-        if segment not in known:
+        if segment not in {*known, *_named(run, scheme)}:
             fail(f"nobody was in {segment!r}{near(segment, known)}; there were {', '.join(known)}")
     data = {"scheme": scheme, "segment": segment, "at": run.calendar.local(until), "accounts": refs}
     write(file, ("account",), [(ref,) for ref in refs])
@@ -111,6 +111,17 @@ def who(run: Run, scheme: str, segment: str, at: str | None, file: Any) -> None:
         more(len(refs))
 
     run.answer(data, tell)
+
+
+def _named(run: Run, scheme: str) -> set[str]:
+    """Return the segments that a scheme may name, or has named in any run: nobody may be in one, which is an answer."""
+    import orjson
+
+    from stampbook.store.segment_runs import runs
+
+    plugin = dict(run.engine.registry().segmenters()).get(scheme)
+    known = set() if plugin is None else set(plugin.segment_names)
+    return known.union(*(orjson.loads(kept.segments) for kept in runs(run.engine.store, scheme=scheme)))
 
 
 def _no_runs(run: Run, scheme: str) -> NoReturn:

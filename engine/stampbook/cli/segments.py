@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stampbook.segmenting import Segmentation
     from stampbook.store.segment_runs import KeptRun
 
+_SALES = frozenset({"history", "lines"})
 SCHEME = click.option("--scheme", metavar="NAME", help="Only this one: the name of its plugin in the program.")
 
 
@@ -37,6 +38,9 @@ def segments() -> None:
 @SCHEME
 @click.option("--history", "place", metavar="PATH", help="Look at this Parquet file or folder, not at the ledger.")
 @click.option(
+    "--with-ledger", is_flag=True, help="With --history: look at the ledger, too. What both tell counts once."
+)
+@click.option(
     "--engine",
     "where",
     type=click.Choice(["polars", "spark"]),
@@ -52,15 +56,23 @@ def segments() -> None:
     help="Keep the ledger's history in this folder as Parquet, so that next time only what is new is read.",
 )
 def run_(
-    run: Run, at: str | None, scheme: str | None, place: str | None, where: str, master: str, archive: Path | None
+    run: Run,
+    at: str | None,
+    scheme: str | None,
+    place: str | None,
+    with_ledger: bool,  # noqa: FBT001 - click passes it by its name
+    where: str,
+    master: str,
+    archive: Path | None,
 ) -> None:
     """Put every account that ever bought something into a segment, and keep what was said.
 
     Each scheme of the program in force is run over the whole history up to then. A run that was made before, of the
     same scheme with the same options as of the same instant, is shown as it was kept and changes nothing.
 
-    Purchases and returns come out of the ledger, or out of Parquet that --history names. With --engine spark the same
-    schemes run on a Spark cluster and say the same.
+    Purchases and returns come out of the ledger, or out of Parquet that --history names, or out of both: with
+    --with-ledger what another system sold before the ledger began counts too, and what both tell counts once, as the
+    ledger tells it. With --engine spark the same schemes run on a Spark cluster and say the same.
 
     Segments are for looking at, unless [segments.SCHEME] of the program says that rules are to know of them: then each
     account that is elsewhere than it knows gets the event segment.changed, and rules can ask for its segment:
@@ -68,50 +80,63 @@ def run_(
     """
     from stampbook.cli.printing import progress
     from stampbook.cli.segment_findings import tell_other_program
+    from stampbook.parquet import parquet_places, scanned
     from stampbook.segmenting import segment
 
-    if archive is not None and (place is not None or where == "spark"):
+    if with_ledger and place is None:
+        fail("--with-ledger adds the ledger to what --history names; name it, or leave both away")
+    if archive is not None and ((place is not None and not with_ledger) or where == "spark"):
         fail("--archive is of the ledger, read on this machine; leave --history and --engine spark away")
     instant = run.instant(at, end_of_day=True)
-    with progress("reading the history") as show, _source(run, instant, place, where, master) as source:
+    origin = f"{place} and the ledger" if with_ledger else place or ""
+    added = place if with_ledger else None
+    with progress("reading the history") as show, _source(run, instant, place, added, where, master) as source:
         found, history = segment(
             run.engine,
             at=instant,
             schemes=None if scheme is None else [scheme],
             on_progress=lambda rows: show(rows, None),
             source=source,
-            origin=place or "",
+            origin=origin,
             archive=archive,
+            also=scanned(parquet_places(added), _SALES) if added is not None and where == "polars" else None,
         )
     asset = run.engine.registry().context.currency
     tell_other_program(run, instant)
-    data = [_share_data(run, each, asset, place or "") for each in found]
+    data = [_share_data(run, each, asset) for each in found]
     run.answer(data, lambda: _tell_shares(data, asset.code, history.left_out))
 
 
 @contextmanager
 def _source(
-    run: Run, at: int | None, place: str | None, where: str, master: str
+    run: Run, at: int | None, place: str | None, added: str | None, where: str, master: str
 ) -> Iterator[Callable[[frozenset[str]], Frames] | None]:
-    """Give where the frames come from; None where that is the ledger, on this machine."""
+    """Give where the frames come from; None where that is the ledger, on this machine, whatever is added to it."""
     from stampbook.parquet import parquet_places, scanned
 
     places = None if place is None else parquet_places(place)
     if where == "polars":
-        yield None if places is None else lambda _: scanned(places)
+        yield None if places is None or added is not None else lambda wanted: scanned(places, wanted)
         return
+    from stampbook.combining import combined
     from stampbook.histories import read_frames
     from stampbook.spark import spark
 
     instant = run.engine.clock() if at is None else at
     with spark(master) as session:
-        if places is not None:
+        if places is not None and added is None:
             yield lambda _: session.read(places)
-        else:
-            yield lambda wanted: session.handed_over(read_frames(run.engine, instant, wanted).frames)
+            return
+
+        def told(wanted: frozenset[str]) -> Frames:
+            past = read_frames(run.engine, instant, wanted)
+            past = past if places is None else combined(run.engine, past, scanned(places, _SALES), instant)
+            return session.handed_over(past.frames)
+
+        yield told
 
 
-def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[str, Any]:
+def _share_data(run: Run, made: Segmentation, asset: Any) -> dict[str, Any]:
     rows = made.shares.to_dicts()
     for row in rows:
         mean = row["mean_order_value"]
@@ -121,7 +146,7 @@ def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[s
         for key in ("accounts_percent", "revenue_percent"):
             row[key] = None if row[key] is None else round(row[key], 2)
     return {
-        **run_data(run, made.run, origin),
+        **run_data(run, made.run),
         "rows": made.rows,
         "new": made.is_new,
         "came": sum(not move.before for move in made.moves),
@@ -132,13 +157,12 @@ def _share_data(run: Run, made: Segmentation, asset: Any, origin: str) -> dict[s
     }
 
 
-def run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
+def run_data(run: Run, kept: KeptRun) -> dict[str, Any]:
     """Return what is told of a kept run.
 
     Args:
         run: the command.
         kept: the run.
-        origin: what it looked at, where that was not the ledger.
     """
     import orjson
 
@@ -154,7 +178,7 @@ def run_data(run: Run, kept: KeptRun, origin: str = "") -> dict[str, Any]:
         "window": kept.span,
         "accounts": kept.accounts,
         "took_ms": kept.took_ms,
-        "said": list(summary(run.engine, kept, origin)),
+        "said": list(summary(run.engine, kept)),
         "findings": orjson.loads(kept.findings),
     }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stampbook.errors import InputError
 from stampbook.importing.rows import Row, Rows
+from stampbook.whole_files import check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ class ParquetRows(Rows):
         except ImportError:
             message = "reading Parquet needs Polars; run: pip install 'stampbook[analytics]'"
             raise InputError(message) from None
+        check_readable(path, needed or ())
         self._path = path
         self._failures = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
         try:

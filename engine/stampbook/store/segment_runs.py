@@ -25,8 +25,8 @@ _AT_ONCE: Final = 20_000
 class KeptRun(NamedTuple):
     """One run of a scheme over the whole population as of an instant.
 
-    `span` is the window that counted. JSON are `options`, those of the scheme, `segments`, how many accounts it put
-    into each, and `findings`, what it found out besides.
+    `span` is the window that counted. JSON are `options`, those of the scheme and what it looked at, `segments`, how
+    many accounts it put into each, and `findings`, what it found out besides.
     """
 
     id: int
@@ -66,13 +66,23 @@ _NOT_MERGED: Final = (
 """What was merged into another account by an instant is no longer anywhere by itself."""
 
 
+def keep_alone(session: Session) -> None:
+    """Wait until nobody else keeps a run: each one's spells follow from those that were there before."""
+    sql = sql_session(session)
+    sql.rows(f"SELECT id FROM in_force ORDER BY id LIMIT 1{sql.for_update}")  # noqa: S608 - own words; a row for a lock
+
+
 def find_run(session: Session, scheme: str, at: int, definition: str) -> KeptRun | None:
-    """Return the run of a scheme as of an instant by a definition, if it was made before."""
+    """Return the last run of a scheme as of an instant, if it was by this definition.
+
+    One that another definition followed is no longer what is kept: who was where is kept of the last one only.
+    """
     rows = sql_session(session).rows(
-        f"SELECT {_COLUMNS} FROM segment_run WHERE scheme = ? AND at = ? AND definition = ?",  # noqa: S608 - own columns
-        [scheme, at, definition],
+        f"SELECT {_COLUMNS} FROM segment_run WHERE scheme = ? AND at = ? ORDER BY id DESC LIMIT 1",  # noqa: S608 - own columns
+        [scheme, at],
     )
-    return KeptRun(*rows[0]) if rows else None
+    last = KeptRun(*rows[0]) if rows else None
+    return last if last is not None and last.definition == definition else None
 
 
 def add_run(session: Session, run: KeptRun) -> KeptRun:

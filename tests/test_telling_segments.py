@@ -204,7 +204,8 @@ class Lately(Plugin[Any]):
         ago = (pl.lit(at) - pl.col("opened_at")).alias("ago")
         frame = accounts.collect("polars").to_native()
         named = frame.select("account", ago, segment=pl.lit("some"), half=pl.lit("0.5").cast(pl.Decimal(4, 2)))
-        return nw.from_native(named.lazy())
+        answer: nw.LazyFrame[Any] = nw.from_native(named.lazy())
+        return answer
 
 
 def test_scores_may_be_decimals_and_lengths_of_time(any_db: str) -> None:

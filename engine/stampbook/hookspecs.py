@@ -261,6 +261,7 @@ class Hooks:
         accounts: nw.LazyFrame[Any],
         movements: nw.LazyFrame[Any],
         activity: nw.LazyFrame[Any],
+        counts: nw.LazyFrame[Any],
     ) -> nw.LazyFrame[Any]:
         """Return one row an account: `account`, `segment`, and scores of the plugin's choice.
 

@@ -70,6 +70,8 @@ class Context:
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
         self.granted: frozenset[str] = frozenset()
+        self.metric_assets: Mapping[str, Asset] = {}
+        """Of metrics that count an asset: that asset, in the decimals of the metric."""
         self.kept_of: Callable[[Any, Any, Any], int] | None = None
         self.reckons = False
         """Whether purchases keep what each award exactly was, for returns that reckon anew (`Granted.reckoned`)."""
@@ -209,6 +211,13 @@ class Context:
     def metric_asset(self, name: str) -> Asset:
         """Return the units in which a metric counts, or one value of it: its decimals under its own name."""
         return Asset(name, self.metric_decimals[name.partition(":")[0]])
+
+    def metric_told(self, name: str, units: int) -> str:
+        """Write smallest units of a metric for a person: ``12.50 GBP of spend``, ``1 visit``."""
+        asset = self.metric_assets.get(name)
+        if asset is None:
+            return self.metric_asset(name).told(units)
+        return asset.told(units) if asset.code == name else f"{asset.told(units)} of {name}"
 
     def reader(self, names: Iterable[str]) -> Callable[..., dict[str, object]]:
         """Return a function of event, order, line, account that reads names such as ``order.net`` as kept.

@@ -46,6 +46,7 @@ segment = "some"
 """
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "rfm": ("", "window = '12 months'", "scores = 'ntile'", "count_zero_amounts = true"),
+    "abc": ("", "by = 'metric.spend'", "by = 'metric.spend'\nwindow = '90 days'"),
     "attributes": (
         "attribute = 'region'",
         "[[plugin.rule]]\nwhen = \"account.region != 'north'\"\nsegment = 'elsewhere'",
@@ -82,7 +83,8 @@ def session() -> Iterator[Spark]:
 
 @pytest.mark.parametrize(("scheme", "options"), list(schemes()))
 def test_a_scheme_says_the_same_on_spark(scheme: str, options: str, places: dict[str, str], session: Spark) -> None:
-    registry = load(f"{PROGRAM}\n[[plugin]]\nuse = '{scheme}'\n{options}\n")
+    metrics = "[metrics.spend]\nsum = 'order.net'"
+    registry = load(f"{PROGRAM}\n{metrics}\n[[plugin]]\nuse = '{scheme}'\n{options}\n")
     [here] = run_segments(registry.segmenters(), scanned(places), AT, [scheme])
     [there] = run_segments(registry.segmenters(), session.read(places), AT, [scheme])
     assert there.frame.height == here.accounts > 0

@@ -15,7 +15,6 @@ from stampbook.narrowing import Choice
 from stampbook.periods import Window
 from stampbook.vocabulary import LineCondition, LineFormula, LineLabel, WindowText, check_reads, refuse
 
-
 _SUM_OF_NAMES: Final = re.compile(r"\s*[a-z_.]+(\s*[+-]\s*[a-z_.]+)*\s*")
 
 

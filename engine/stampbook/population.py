@@ -102,8 +102,8 @@ COUNT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 """The columns of what the program's metrics counted, one row a change: `at` is when the event happened that counted.
 
 `day` is the local day that it counts on: a return takes off on the day of its purchase. `amount` is in the smallest
-units of the metric, negative where something was taken off. `value` is, of a metric that counts how many different texts
-there were, such a text; null of all others.
+units of the metric, negative where something was taken off. `value` is, of a metric that counts how many different
+texts there were, such a text; null of all others.
 """
 
 PURCHASE_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(

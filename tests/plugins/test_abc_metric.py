@@ -1,4 +1,4 @@
-"""ABC by a metric of the program: what it counted in the window, whoever counted it and whatever was taken off since."""
+"""ABC by a metric of the program: what it counted in the window, whoever counted it, less what was taken off."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ CHANGE = st.tuples(st.sampled_from("abc"), st.integers(0, 40), st.integers(0, 40
 def test_values_are_those_of_a_naive_sum(
     changes: list[tuple[tuple[str, int, int, int], str]], at: int, window: int | None
 ) -> None:
-    expected = Counter({ref: 0 for ref in "abcd"})
+    expected = Counter(dict.fromkeys("abcd", 0))
     rows = []
     for (ref, happened, counts_on, amount), metric in changes:
         rows.append((ref, happened, metric, None, counts_on, amount))

@@ -56,8 +56,8 @@ class AbcConfig(PluginConfig):
     by: Measure = Field(
         default="revenue",
         description="What an account is worth: what it paid net of returns, how many purchases it kept something of, "
-        "how many pieces it kept, what was earned on the lines that it kept, see `margins`, or what a metric of "
-        "`[metrics]` counted in the window.",
+        "how many pieces it kept, what was earned on the lines that it kept, see `margins`, or, as "
+        "`metric.NAME`, what that metric of `[metrics]` counted in the window.",
     )
     margins: dict[str, Percent] = Field(
         default_factory=dict,

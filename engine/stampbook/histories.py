@@ -85,7 +85,7 @@ def read_frames(
         whose.customers(_accounts(engine, until, context.attributes)) if "accounts" in wanted else None,
         whose.moved(_movements(engine, until, context.currency.code)) if "movements" in wanted else None,
         whose.happened(_activity(engine, until)) if "activity" in wanted else None,
-        whose.happened(_counts(engine, until, context.scope["metric"])) if "counts" in wanted else None,
+        whose.happened(_counts(engine, until)) if "counts" in wanted else None,
     )
     return History(frames, counts.get(0, 0), counts.get(1, 0))
 
@@ -161,14 +161,14 @@ def _activity(engine: Engine, until: int) -> pl.LazyFrame:
         return frame_of(rows, ("account", "at", "kind", "reason")).lazy()
 
 
-def _counts(engine: Engine, until: int, names: Collection[str]) -> pl.LazyFrame:
-    """Return one row a change of a metric that the program declares; what limits count is nobody's to look at."""
+def _counts(engine: Engine, until: int) -> pl.LazyFrame:
+    """Return one row a change of a metric that a program declared; what limits and plugins count has a slash."""
     with engine.store.reader() as session:
         rows = (
             (ref, at, name, text or None, day - _EPOCH_DAY, units)
             for ref, at, effects in counted(session, until)
             for metric, day, units in orjson.loads(effects).get("metrics", ())
             for name, _, text in [metric.partition(SEPARATOR)]
-            if name in names
+            if "/" not in name
         )
         return frame_of(rows, ("account", "at", "metric", "value", "day", "amount")).lazy()

@@ -297,12 +297,18 @@ PopulationCondition = Annotated[
     Condition,
     _Reads(
         lambda text, context: compile_condition(
-            text, population_scope(context.currency.decimals, context.attributes), context.calendar
+            text,
+            population_scope(
+                context.currency.decimals,
+                context.attributes,
+                {name: field.scale for name, field in context.scope["metric"].items()},
+            ),
+            context.calendar,
         ),
         _CONDITION,
     ),
 ]
-"""A condition of a segmentation scheme, over account and history; see `stampbook.population_names`."""
+"""A condition of a segmentation scheme, over account, history and metric; see `stampbook.population_names`."""
 LineCondition = Annotated[Condition, _Reads(_within(_LINE_ROOTS, compile_condition), _CONDITION)]
 """A condition that may also name the line."""
 LineFormula = Annotated[Formula, _Reads(_within(_LINE_ROOTS, compile_formula), _FORMULA)]

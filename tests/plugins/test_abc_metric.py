@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -233,6 +234,41 @@ def test_the_command_line_runs_shows_and_explains_it(tmp_path: Path, monkeypatch
     shown = run("segments", "show", "--scheme", "by_spend", "--segment", "A").output
     assert "9000" in shown
     assert "A: 90.00 EUR of spend, rank 1" in run("segments", "explain", "ann").output
+
+
+def test_a_report_draws_no_borders_of_another_measure_on_the_curve_of_revenue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAMPBOOK_DB", "sqlite:///stampbook.db")
+    with opened("sqlite:///stampbook.db", by("paid_in")) as engine:
+        tell(
+            engine,
+            bought("ann", "2025-02-01", "90.00", "a1"),
+            bought("bob", "2025-02-01", "10.00", "b1"),
+            {"type": "topup", "account": "bob", "at": "2025-02-02", "amount": "5.00"},
+        )
+    run("segments", "report", "--at", "2025-05-31", "--tables", "tables", "--table-format", "csv")
+    classes = pl.read_csv(tmp_path / "tables" / "classes.csv")
+    assert dict(classes.select("class", "accounts").iter_rows()) == {"A": 1, "B": 1}
+    assert classes.row(0, named=True)["accounts"] == 1
+    assert classes["revenue"].to_list() == sorted(classes["revenue"].to_list(), reverse=True)
+
+
+def test_a_draft_may_go_by_a_metric_that_the_other_program_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAMPBOOK_DB", "sqlite:///stampbook.db")
+    with opened("sqlite:///stampbook.db", by("spend")) as engine:
+        tell(engine, bought("ann", "2025-02-01", "90.00", "a1"), bought("bob", "2025-02-01", "10.00", "b1"))
+    head = PROGRAM[: PROGRAM.index("[assets.points]")]
+    (tmp_path / "left.toml").write_text(f'{head}\n[[plugin]]\nuse = "abc"\nname = "by_spend"\nby = "orders"\n')
+    (tmp_path / "right.toml").write_text(by("spend"))
+    drafts = ("--left-program", "left.toml", "--program", "right.toml")
+    compared = run("segments", "compare", "by_spend", "--at", "2025-05-31", *drafts, "--json").output
+    [cells] = json.loads(compared)["matrix"].values()
+    assert {name: cell["accounts"] for name, cell in cells.items()} == {"A": 1, "B": 1}
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "balance": ("", "amounts = ['50', '10']\nby = 'both'"),
     "behaviour": ("", "returned_from = '20%'\ndiscounted_orders = 1"),
-    "custom": (CONDITION,),
+    "custom": (CONDITION, "[[plugin.rule]]\nwhen = 'metric.spend >= 20'\nsegment = 'some'"),
     "lifecycle": ("", "rule = 'lapse'"),
     "preference": ("", "of = 'label'\nconfidence = '60%'", "of = 'channel'", "choose = 'lift'\nleast_orders = 1"),
 }

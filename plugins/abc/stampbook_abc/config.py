@@ -41,7 +41,7 @@ def _measure(by: str, info: ValidationInfo) -> str:
 Measure = Annotated[
     str,
     AfterValidator(_measure),
-    Field(json_schema_extra={"anyOf": [{"enum": [*MEASURES]}, {"pattern": r"^metric\."}]}),
+    Field(json_schema_extra={"anyOf": [{"enum": [*MEASURES]}, {"type": "string", "examples": [f"{OF_METRIC}spend"]}]}),
 ]
 
 

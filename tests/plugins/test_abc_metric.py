@@ -198,6 +198,23 @@ def test_what_a_merged_account_counted_is_its_heirs_once_even_beyond_the_metrics
     assert values(engine, "categories") == {"new": 2}
 
 
+@pytest.mark.parametrize("metrics", ["move", "leave"])
+def test_a_merger_gives_the_heir_everything_and_its_undoing_gives_it_back(any_db: str, metrics: str) -> None:
+    merging = f'use = "merging"\nundo = "90 days"\nmetrics = "{metrics}"'
+    with opened(any_db, by("spend").replace('use = "merging"', merging)) as engine:
+        tell(
+            engine,
+            bought("old", "2025-03-20", "20.00", "o1"),
+            bought("new", "2025-03-21", "40.00", "n1"),
+            {"type": "account.merged", "account": "old", "at": "2025-04-01", "to": "new"},
+            {"type": "return", "account": "new", "at": "2025-04-02", "purchase": "o1", "amount": "5.00"},
+            {"type": "account.unmerged", "account": "new", "at": "2025-05-01", "to": "old"},
+        )
+        assert values(engine, "spend", "2025-04-01") == {"new": 6_000}
+        assert values(engine, "spend", "2025-04-30") == {"new": 5_500}
+        assert values(engine, "spend") == {"new": 4_000, "old": 1_500}
+
+
 def test_limits_are_no_metrics_to_look_at(engine: Engine) -> None:
     tell(engine, bought("ann", "2025-02-01", "100.00", "a1"))
     frame = read_frames(engine, NOW, {"counts"}).frames.counts

@@ -11,18 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stampbook import Engine, InputError, ProgramError
+from stampbook import Engine, ProgramError
 from stampbook.histories import read_frames
 from stampbook.loading import load
 from stampbook.periods import Calendar
-from stampbook.population import Frames
 from stampbook.segmenting import reasons, segment
 from stampbook.segments import run_segments
 from stampbook.store.segment_runs import members
 from tests.cli.shop import data, one_line, run
 from tests.effort import examples
-from tests.plugins.histories import counts, day, history, program
-from tests.plugins.histories import run as run_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,7 +265,6 @@ def test_a_report_draws_no_borders_of_another_measure_on_the_curve_of_revenue(
     run("segments", "report", "--at", "2025-05-31", "--tables", "tables", "--table-format", "csv")
     classes = pl.read_csv(tmp_path / "tables" / "classes.csv")
     assert dict(classes.select("class", "accounts").iter_rows()) == {"A": 1, "B": 1}
-    assert classes.row(0, named=True)["accounts"] == 1
     assert classes["revenue"].to_list() == sorted(classes["revenue"].to_list(), reverse=True)
 
 
@@ -346,38 +342,6 @@ def test_parquet_without_the_frame_says_what_is_missing(tmp_path: Path, monkeypa
     with opened("sqlite:///other.db", by("spend")):
         pass
     assert "scheme 'by_spend' looks at counts, of which there are none here" in one_line(*at)
-
-
-def test_a_frame_that_is_not_there_is_named() -> None:
-    text = program("abc", 'by = "metric.n"', "[metrics.n]\ncount = true\n")
-    with pytest.raises(InputError, match="looks at accounts"):
-        run_on(text, Frames(history([]), counts=counts([])))
-
-
-CHANGE = st.tuples(st.sampled_from("abc"), st.integers(0, 40), st.integers(0, 40), st.integers(-5, 9))
-
-
-@examples(60)
-@given(
-    changes=st.lists(st.tuples(CHANGE, st.sampled_from(["n", "m"])), max_size=30),
-    at=st.integers(0, 45),
-    window=st.sampled_from([None, 1, 7, 30]),
-)
-def test_values_are_those_of_a_naive_sum(
-    changes: list[tuple[tuple[str, int, int, int], str]], at: int, window: int | None
-) -> None:
-    expected = Counter(dict.fromkeys("abcd", 0))
-    rows = []
-    for (ref, happened, counts_on, amount), metric in changes:
-        rows.append((ref, happened, metric, None, counts_on, amount))
-        if metric == "n" and happened <= at and counts_on <= at and (window is None or counts_on > at - window):
-            expected[ref] += amount
-    options = 'by = "metric.n"' + (f'\nwindow = "{window} days"' if window else "")
-    text = program("abc", options, "[metrics.n]\ncount = true\n[metrics.m]\ncount = true\n")
-    people = pl.LazyFrame({"account": list("abcd"), "opened_at": [day(0)] * 4, "status": ["open"] * 4})
-    frame = run_on(text, Frames(history([]), accounts=people, counts=counts(rows)), at)
-    assert dict(frame.select("account", "value").iter_rows()) == expected
-    assert set(frame.filter(pl.col("value") <= 0)["segment"]) <= {"C"}
 
 
 @examples(40)

@@ -118,8 +118,10 @@ if TYPE_CHECKING:
     from stampbook.netting import days_since as days_since
     from stampbook.netting import first_instant as first_instant
     from stampbook.netting import from_on as from_on
+    from stampbook.netting import metric_sums as metric_sums
     from stampbook.netting import net_lines as net_lines
     from stampbook.netting import net_purchases as net_purchases
+    from stampbook.netting import window_days as window_days
     from stampbook.ordering import followed as followed
     from stampbook.ordering import placed as placed
     from stampbook.orders import Line as Line
@@ -210,7 +212,7 @@ _ROOMS = {
         "visits",
     ),
     "earlier": ("Earlier", "Happened"),
-    "netting": ("days_since", "first_instant", "from_on", "net_lines", "net_purchases"),
+    "netting": ("days_since", "first_instant", "from_on", "metric_sums", "net_lines", "net_purchases", "window_days"),
     "engine": ("Engine",),
     "errors": (
         "AmountError",

@@ -66,8 +66,11 @@ def _faults(name: str) -> dict[str, nw.Expr]:
     if name in _SALES:
         kind = nw.col("kind")
         faults["a kind that is neither purchase nor return"] = kind.is_null() | ~kind.is_in(["purchase", "return"])
-    if name in _SALES or name == "movements":
+    if name in _SALES or name in {"movements", "counts"}:
         faults["no amount"] = nw.col("amount").is_null()
+    if name == "counts":
+        faults["no metric"] = nw.col("metric").is_null()
+        faults["no day"] = nw.col("day").is_null()
     if name in _SALES:
         faults["an amount below zero: what comes back is a return, with what it takes off"] = nw.col("amount") < 0
     return faults

@@ -5,14 +5,16 @@ Amounts of purchases and returns in another currency than the program's are left
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from stampbook.metrics import SEPARATOR
 from stampbook.population import Frames
 from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of, of_their_purchases
 from stampbook.store.columns import sales_columns
-from stampbook.store.histories import accounts, attributes, happenings, moved, statuses
+from stampbook.store.histories import accounts, attributes, counted, happenings, moved, statuses
 from stampbook.whose import Whose
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from stampbook.archive import Archive
     from stampbook.engine import Engine
     from stampbook.vocabulary import Context
+
+
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
 class History(NamedTuple):
@@ -80,6 +85,7 @@ def read_frames(
         whose.customers(_accounts(engine, until, context.attributes)) if "accounts" in wanted else None,
         whose.moved(_movements(engine, until, context.currency.code)) if "movements" in wanted else None,
         whose.happened(_activity(engine, until)) if "activity" in wanted else None,
+        whose.happened(_counts(engine, until)) if "counts" in wanted else None,
     )
     return History(frames, counts.get(0, 0), counts.get(1, 0))
 
@@ -153,3 +159,16 @@ def _activity(engine: Engine, until: int) -> pl.LazyFrame:
             for ref, at, kind, payload in happenings(session, until)
         )
         return frame_of(rows, ("account", "at", "kind", "reason")).lazy()
+
+
+def _counts(engine: Engine, until: int) -> pl.LazyFrame:
+    """Return one row a change of a metric that a program declared; what limits and plugins count has a slash."""
+    with engine.store.reader() as session:
+        rows = (
+            (ref, at, name, text or None, day - _EPOCH_DAY, units)
+            for ref, at, effects in counted(session, until)
+            for metric, day, units in orjson.loads(effects).get("metrics", ())
+            for name, _, text in [metric.partition(SEPARATOR)]
+            if "/" not in name
+        )
+        return frame_of(rows, ("account", "at", "metric", "value", "day", "amount")).lazy()

@@ -261,13 +261,13 @@ class Hooks:
         accounts: nw.LazyFrame[Any],
         movements: nw.LazyFrame[Any],
         activity: nw.LazyFrame[Any],
+        counts: nw.LazyFrame[Any],
     ) -> nw.LazyFrame[Any]:
         """Return one row an account: `account`, `segment`, and scores of the plugin's choice.
 
         Called by ``stampbook segments run`` for the whole population as of an instant. Only the frames that a scheme
         names are read; `stampbook.population` says what is in each. One that names `accounts` answers for all of
-        them, any other for those in `history`. `purchases` is the history net of returns, worked out once for all
-        schemes of a run.
+        them, any other for those in `history`. `purchases` is the history net of returns, worked out once a run.
         """
         raise NotImplementedError
 

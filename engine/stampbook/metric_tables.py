@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from stampbook.amounts import Rounding
 from stampbook.choosing import Which
 from stampbook.errors import near
+from stampbook.names import ORDER_MONEY
 from stampbook.narrowing import Choice
 from stampbook.periods import Window
 from stampbook.vocabulary import LineCondition, LineFormula, LineLabel, WindowText, check_reads, refuse
+
+_SUM_OF_NAMES: Final = re.compile(r"\s*[a-z_.]+(\s*[+-]\s*[a-z_.]+)*\s*")
 
 
 class MetricTable(BaseModel):
@@ -92,6 +96,11 @@ class MetricTable(BaseModel):
         if code is not None and code not in assets:
             refuse(f"{code!r} is not an asset of the program{near(code, assets)}")
         return code
+
+    @property
+    def is_money(self) -> bool:
+        """Whether it surely sums money of the program's currency: parts of orders or lines, added or taken off."""
+        return self.sum is not None and bool(_SUM_OF_NAMES.fullmatch(self.sum.text)) and self.sum.reads <= ORDER_MONEY
 
     @property
     def is_plain(self) -> bool:

@@ -164,3 +164,15 @@ def with_declared(event: Mapping[str, Name], declared: Mapping[str, Name], kinds
 
 def _text_of(name: str) -> str:
     return f"account.text_of(event, {name!r})"
+
+
+_ODD = 7
+"""Decimals that no number has but money in a currency of so many."""
+
+ORDER_MONEY = frozenset(
+    f"{root}.{name}"
+    for root in ("order", "line")
+    for name, field in vocabulary(_ODD, {}, 0)[root].items()
+    if field.scale == _ODD
+)
+"""What of an order and of its lines is money of the program's currency, and no count."""

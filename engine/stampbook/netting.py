@@ -5,7 +5,7 @@ The same code runs on every engine that narwhals speaks: Polars on one machine, 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
@@ -92,6 +92,38 @@ def first_instant(window: Window, at: datetime, calendar: Calendar) -> datetime 
         return None
     first_day = window.first_day(calendar.day(calendar.instant(at)), calendar)
     return calendar.local(calendar.start_of(first_day)).astimezone(UTC)
+
+
+def window_days(window: Window, at: datetime, calendar: Calendar) -> tuple[date | None, date]:
+    """Return the first and the last local day of the window that ends with `at`; no first one for a lifetime."""
+    last = calendar.day(calendar.instant(at))
+    first = None if window.is_lifetime else date.fromordinal(max(1, window.first_day(last, calendar)))
+    return first, date.fromordinal(last)
+
+
+def metric_sums(
+    counts: nw.LazyFrame[Any], metric: str, at: datetime, days: tuple[date | None, date], *, distinct: bool = False
+) -> nw.LazyFrame[Any]:
+    """Return what a metric comes to over some days, as far as was so at an instant.
+
+    Args:
+        counts: one row a change of a metric, with the columns of `stampbook.population.COUNT_COLUMNS`.
+        metric: its name.
+        at: what an event after this instant counted is not seen, whatever day it counts on.
+        days: the first day that counts, if there is one, and the last, as of `window_days`.
+        distinct: whether the metric counts how many different texts there were: those of which something is left.
+
+    Returns:
+        `account` and `amount`, in the smallest units of the metric; who never counted anything has no row.
+    """
+    first, last = days
+    rows = counts.filter((nw.col("at") <= at) & (nw.col("metric") == metric) & (nw.col("day") <= last))
+    if first is not None:
+        rows = rows.filter(nw.col("day") >= first)
+    if not distinct:
+        return rows.group_by("account").agg(amount=nw.col("amount").sum())
+    texts = rows.group_by("account", "value").agg(amount=nw.col("amount").sum())
+    return texts.filter(nw.col("amount") > 0).group_by("account").agg(amount=nw.len())
 
 
 def net_lines(lines: nw.LazyFrame[Any], at: datetime) -> nw.LazyFrame[Any]:

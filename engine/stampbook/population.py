@@ -1,4 +1,4 @@
-"""What segmentation schemes look at: purchases and returns, their lines, accounts, stored value, and all that happened.
+"""What segmentation schemes look at: purchases and returns, their lines, accounts, stored value, events and metrics.
 
 Frames may be of Polars, or narwhals frames over any engine.
 """
@@ -89,6 +89,23 @@ ACTIVITY_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The columns of accepted events: `kind` is that of the event, such as "return" or one that the program declares."""
 
+COUNT_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "account": "String",
+        "at": "Datetime",
+        "metric": "String",
+        "value": "String",
+        "day": "Date",
+        "amount": "Int64",
+    }
+)
+"""The columns of what the program's metrics counted, one row a change: `at` is when the event happened that counted.
+
+`day` is the local day that it counts on: a return takes off on the day of its purchase. `amount` is in the smallest
+units of the metric, negative where something was taken off. `value` is, of a metric that counts how many different
+texts there were, such a text; null of all others.
+"""
+
 PURCHASE_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "account": "String",
@@ -112,6 +129,7 @@ _COLUMNS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "accounts": ACCOUNT_COLUMNS,
         "movements": MOVEMENT_COLUMNS,
         "activity": ACTIVITY_COLUMNS,
+        "counts": COUNT_COLUMNS,
     }
 )
 
@@ -124,6 +142,7 @@ class Frames(NamedTuple):
     accounts: Frame | None = None
     movements: Frame | None = None
     activity: Frame | None = None
+    counts: Frame | None = None
 
 
 def columns_of(name: str) -> frozenset[str]:

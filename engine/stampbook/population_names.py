@@ -1,8 +1,8 @@
-"""What conditions of segmentation schemes may read: an account as it was, and what its history comes to.
+"""What conditions of segmentation schemes may read: an account as it was, what its history comes to, and its metrics.
 
 A compiled condition is asked of a row, ``condition.test(None, None, None, row, None)``: a mapping whose keys are the
-names that it reads with an underscore for the full stop, as in ``account_region``, ``history_net`` and ``event_at``, so
-that an attribute may be called like a measure.
+names that it reads with an underscore for the full stop, as in ``account_region``, ``metric_spend`` and ``event_at``,
+so that an attribute may be called like a measure.
 Its values are whole numbers: money in minor units, instants in microseconds since 1970, shares in ten-thousandths
 rounded half up, so that a condition compares exact numbers; texts are never null.
 """
@@ -15,7 +15,7 @@ from stampbook.expressions import Field as Name
 from stampbook.expressions import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from stampbook.expressions import Scope
 
@@ -23,12 +23,13 @@ _SHARE_DECIMALS: Final = 4
 _STATUSES: Final = ("open", "frozen", "closed")
 
 
-def population_scope(decimals: int, attributes: Iterable[str]) -> Scope:
-    """Return the names: `account`, with the program's attributes as texts, `history`, and the instant as `event.at`.
+def population_scope(decimals: int, attributes: Iterable[str], metrics: Mapping[str, int]) -> Scope:
+    """Return the names: `account`, with attributes as texts, `history`, `metric`, and the instant as `event.at`.
 
     Args:
         decimals: of the program's currency.
         attributes: that the program declares.
+        metrics: the decimals of each metric that it declares.
     """
 
     def number(key: str, about: str, places: int = 0) -> Name:
@@ -63,5 +64,8 @@ def population_scope(decimals: int, attributes: Iterable[str]) -> Scope:
             "discounted_share": number(
                 "history_discounted_share", "share of the orders in the window with a discount", _SHARE_DECIMALS
             ),
+        },
+        "metric": {
+            name: number(f"metric_{name}", "what it counted in the window", places) for name, places in metrics.items()
         },
     }

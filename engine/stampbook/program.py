@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -222,6 +223,12 @@ def read_file(
     file = source.validated(ProgramFile, data, (), context)
     if file is not None:
         context.windows = {name: table.window for name, table in file.metrics.items()}
+        context.metric_assets = {
+            name: context.assets[table.granted] if table.granted else replace(context.currency, decimals=decimals)
+            for name, table in file.metrics.items()
+            for decimals in [context.metric_decimals[name]]
+            if table.granted or table.is_money
+        }
         context.granted = frozenset(name for name, table in file.metrics.items() if table.granted is not None)
         context.distinct = frozenset(name for name, table in file.metrics.items() if table.distinct is not None)
         context.spend_orders = {code: table.spend_order for code, table in file.assets.items() if table.spend_order}

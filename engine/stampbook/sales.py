@@ -30,7 +30,7 @@ _CHUNK: Final = 50_000
 _GOODS: Final = "goods"
 SALE: Final = ("account", "at", "kind", "amount", "event", "about", "discount", "channel", "store", "foreign")
 LINE: Final = ("account", "at", "kind", "event", "about", "number", "sku", "category", "labels", "quantity", "amount")
-_NUMBERS: Final = {"at", "opened_at", "amount", "discount", "number", "quantity", "foreign"}
+_NUMBERS: Final = {"at", "opened_at", "amount", "discount", "number", "quantity", "foreign", "day"}
 
 
 class Sold(NamedTuple):
@@ -284,7 +284,7 @@ def _brought_back(row: SaleRow, name: str, about: str | None, memo: dict[str, An
 
 
 def frame_of(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> pl.DataFrame:
-    """Return rows as a frame: whole numbers where the columns count or tell time, text elsewhere."""
+    """Return rows as a frame: whole numbers where the columns count or tell time, text elsewhere; days since 1970."""
     import polars as pl
 
     schema = {name: pl.Int64 if name in _NUMBERS else pl.String for name in columns}
@@ -292,4 +292,5 @@ def frame_of(rows: Iterable[tuple[Any, ...]], columns: Sequence[str]) -> pl.Data
     while some := list(islice(rows, _CHUNK)):
         parts.append(pl.DataFrame(some, schema=schema, orient="row"))
     instants = [pl.col(name).cast(pl.Datetime("us", "UTC")) for name in ("at", "opened_at") if name in columns]
-    return pl.concat(parts).with_columns(instants)
+    days = [pl.col(name).cast(pl.Date) for name in ("day",) if name in columns]
+    return pl.concat(parts).with_columns(*instants, *days)

@@ -70,6 +70,8 @@ class Context:
         self.events: Mapping[str, EventTable] = {}
         self.distinct: frozenset[str] = frozenset()
         self.granted: frozenset[str] = frozenset()
+        self.metric_assets: Mapping[str, Asset] = {}
+        """Of metrics that count an asset: that asset, in the decimals of the metric."""
         self.kept_of: Callable[[Any, Any, Any], int] | None = None
         self.reckons = False
         """Whether purchases keep what each award exactly was, for returns that reckon anew (`Granted.reckoned`)."""
@@ -218,6 +220,13 @@ class Context:
         """Return the units in which a metric counts, or one value of it: its decimals under its own name."""
         return Asset(name, self.metric_decimals[name.partition(":")[0]])
 
+    def metric_told(self, name: str, units: int) -> str:
+        """Write smallest units of a metric for a person: ``12.50 GBP of spend``, ``1 visit``."""
+        asset = self.metric_assets.get(name)
+        if asset is None:
+            return self.metric_asset(name).told(units)
+        return asset.told(units) if asset.code == name else f"{asset.told(units)} of {name}"
+
     def reader(self, names: Iterable[str]) -> Callable[..., dict[str, object]]:
         """Return a function of event, order, line, account that reads names such as ``order.net`` as kept.
 
@@ -296,12 +305,18 @@ PopulationCondition = Annotated[
     Condition,
     _Reads(
         lambda text, context: compile_condition(
-            text, population_scope(context.currency.decimals, context.attributes), context.calendar
+            text,
+            population_scope(
+                context.currency.decimals,
+                context.attributes,
+                {name: field.scale for name, field in context.scope["metric"].items()},
+            ),
+            context.calendar,
         ),
         _CONDITION,
     ),
 ]
-"""A condition of a segmentation scheme, over account and history; see `stampbook.population_names`."""
+"""A condition of a segmentation scheme, over account, history and metric; see `stampbook.population_names`."""
 LineCondition = Annotated[Condition, _Reads(_within(_LINE_ROOTS, compile_condition), _CONDITION)]
 """A condition that may also name the line."""
 LineFormula = Annotated[Formula, _Reads(_within(_LINE_ROOTS, compile_formula), _FORMULA)]

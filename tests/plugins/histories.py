@@ -28,6 +28,9 @@ LINES: Schema = {
 }  # fmt: skip
 MOVEMENTS: Schema = {"account": pl.String, "at": TIME, "kind": pl.String, "amount": pl.Int64}
 ACTIVITY: Schema = {"account": pl.String, "at": TIME, "kind": pl.String, "reason": pl.String}
+COUNTS: Schema = {
+    "account": pl.String, "at": TIME, "metric": pl.String, "value": pl.String, "day": pl.Date, "amount": pl.Int64,
+}  # fmt: skip
 PIECE = 1_000_000
 
 Row = dict[str, Any]
@@ -73,6 +76,12 @@ def movements(rows: Iterable[tuple[str, float, str, int]]) -> pl.LazyFrame:
 def activity(rows: Iterable[tuple[str, float, str]]) -> pl.LazyFrame:
     told = [(account, day(on_day), kind, None) for account, on_day, kind in rows]
     return pl.LazyFrame(told, schema=ACTIVITY, orient="row")
+
+
+def counts(rows: Iterable[tuple[str, float, str, str | None, float, int]]) -> pl.LazyFrame:
+    """Return changes of metrics: account, the day on which they happened, metric, text, the day that counts, amount."""
+    told = [(ref, day(at), metric, text, day(on).date(), amount) for ref, at, metric, text, on, amount in rows]
+    return pl.LazyFrame(told, schema=COUNTS, orient="row")
 
 
 def accounts(rows: Iterable[Row], *attributes: str) -> pl.LazyFrame:

@@ -4,15 +4,30 @@ from collections import Counter
 from fractions import Fraction
 from itertools import accumulate
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stampbook import ProgramError
+from stampbook import InputError, ProgramError
 from stampbook.loading import load
 from stampbook.population import Frames
 from stampbook_abc import Abc
-from tests.plugins.histories import PIECE, Row, buys, gives_back, history, line, lines, program, run, segments
+from tests.effort import examples
+from tests.plugins.histories import (
+    PIECE,
+    Row,
+    buys,
+    counts,
+    day,
+    gives_back,
+    history,
+    line,
+    lines,
+    program,
+    run,
+    segments,
+)
 
 
 def spend(*amounts: int) -> list[Row]:
@@ -145,3 +160,35 @@ def test_equal_accounts_share_a_class_and_better_ones_are_never_in_a_lower(value
     found = sorted(zip(values, classes(method, *values), strict=True), reverse=True)
     assert len({value: None for value, _ in set(found)}) == len(set(found))
     assert [name for _, name in found] == sorted(name for _, name in found)
+
+
+def test_a_frame_that_is_not_there_is_named() -> None:
+    text = program("abc", 'by = "metric.n"', "[metrics.n]\ncount = true\n")
+    with pytest.raises(InputError, match="looks at accounts"):
+        run(text, Frames(history([]), counts=counts([])))
+
+
+CHANGE = st.tuples(st.sampled_from("abc"), st.integers(0, 40), st.integers(0, 40), st.integers(-5, 9))
+
+
+@examples(60)
+@given(
+    changes=st.lists(st.tuples(CHANGE, st.sampled_from(["n", "m"])), max_size=30),
+    at=st.integers(0, 45),
+    window=st.sampled_from([None, 1, 7, 30]),
+)
+def test_what_a_metric_comes_to_is_a_naive_sum(
+    changes: list[tuple[tuple[str, int, int, int], str]], at: int, window: int | None
+) -> None:
+    expected = Counter(dict.fromkeys("abcd", 0))
+    rows = []
+    for (ref, happened, counts_on, amount), metric in changes:
+        rows.append((ref, happened, metric, None, counts_on, amount))
+        if metric == "n" and happened <= at and counts_on <= at and (window is None or counts_on > at - window):
+            expected[ref] += amount
+    options = 'by = "metric.n"' + (f'\nwindow = "{window} days"' if window else "")
+    text = program("abc", options, "[metrics.n]\ncount = true\n[metrics.m]\ncount = true\n")
+    people = pl.LazyFrame({"account": list("abcd"), "opened_at": [day(0)] * 4, "status": ["open"] * 4})
+    frame = run(text, Frames(history([]), accounts=people, counts=counts(rows)), at)
+    assert dict(frame.select("account", "value").iter_rows()) == expected
+    assert set(frame.filter(pl.col("value") <= 0)["segment"]) <= {"C"}

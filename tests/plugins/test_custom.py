@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stampbook import InputError, PluginError, ProgramError
 from stampbook.loading import load
 from stampbook.population import Frames
-from tests.plugins.histories import accounts, buys, gives_back, history, movements, program, run, segments
+from tests.plugins.histories import accounts, buys, counts, gives_back, history, movements, program, run, segments
 
 AT = 500
 DECLARED = '[attributes]\nregion = "text"\nfamily = "text"\n'
@@ -118,6 +118,53 @@ def test_each_segment_is_explained_by_its_condition() -> None:
         for row in run(text, frames(), AT).to_dicts():
             if row["account"] in said:
                 assert scheme.reasons(row, {}) == (said[row["account"]],)
+
+
+METRICS = """
+[attributes]
+spend = "text"
+
+[metrics.spend]
+sum = "order.net"
+
+[metrics.cities]
+distinct = "order.store"
+"""
+
+
+def test_conditions_read_what_metrics_counted_in_the_window() -> None:
+    told = counts([
+        ("ann", 10, "spend", None, 10, 2001), ("ann", 20, "spend", None, 10, -1), ("bob", 10, "spend", None, 10, 1999),
+        ("bob", 10, "cities", "Leeds", 10, 1), ("bob", 11, "cities", "York", 11, 1),
+        ("ann", 10, "cities", "Leeds", 9, 2), ("cid", 5, "spend", None, 5, 9999), ("dan", 101, "spend", None, 10, 9999),
+    ])  # fmt: skip
+    people = [{"account": name, "spend": "much"} for name in ("ann", "bob", "cid", "dan")]
+    options = """
+window = "92 days"
+[[plugin.rule]]
+segment = "rich"
+when = "metric.spend >= 20 and account.spend == 'much'"
+[[plugin.rule]]
+segment = "travels"
+when = "metric.cities == 2"
+"""
+    there = Frames(history([]), accounts=accounts(people, "spend"), counts=told)
+    assert segments(program("custom", options, METRICS), there) == {
+        "ann": "rich", "bob": "travels", "cid": "other", "dan": "other",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="looks at counts, of which there are none here"):
+        segments(program("custom", options, METRICS), there._replace(counts=None))
+
+
+def test_a_condition_names_metrics_that_the_program_declares() -> None:
+    rule = '[[plugin.rule]]\nsegment = "x"\nwhen = "metric.spent >= 20"\n'
+    with pytest.raises(ProgramError, match=r"no field 'metric.spent' .did you mean 'spend'"):
+        load(program("custom", rule, METRICS))
+    with pytest.raises(ProgramError, match="metric"):
+        load(program("custom", rule))
+    groups = '[[plugin.rule]]\nsegment = "x"\nwhen = "metric.spend >= 20"\n'
+    with pytest.raises(ProgramError, match="no attribute"):
+        load(program("attributes", groups, METRICS))
 
 
 @given(spent=st.lists(st.integers(0, 400), min_size=1, max_size=20), border=st.integers(0, 400))

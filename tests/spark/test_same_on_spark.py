@@ -46,13 +46,14 @@ segment = "some"
 """
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "rfm": ("", "window = '12 months'", "scores = 'ntile'", "count_zero_amounts = true"),
+    "abc": ("", "by = 'metric.spend'", "by = 'metric.spend'\nwindow = '90 days'"),
     "attributes": (
         "attribute = 'region'",
         "[[plugin.rule]]\nwhen = \"account.region != 'north'\"\nsegment = 'elsewhere'",
     ),
     "balance": ("", "amounts = ['50', '10']\nby = 'both'"),
     "behaviour": ("", "returned_from = '20%'\ndiscounted_orders = 1"),
-    "custom": (CONDITION,),
+    "custom": (CONDITION, "[[plugin.rule]]\nwhen = 'metric.spend >= 20'\nsegment = 'some'"),
     "lifecycle": ("", "rule = 'lapse'"),
     "preference": ("", "of = 'label'\nconfidence = '60%'", "of = 'channel'", "choose = 'lift'\nleast_orders = 1"),
 }
@@ -82,7 +83,8 @@ def session() -> Iterator[Spark]:
 
 @pytest.mark.parametrize(("scheme", "options"), list(schemes()))
 def test_a_scheme_says_the_same_on_spark(scheme: str, options: str, places: dict[str, str], session: Spark) -> None:
-    registry = load(f"{PROGRAM}\n[[plugin]]\nuse = '{scheme}'\n{options}\n")
+    metrics = "[metrics.spend]\nsum = 'order.net'"
+    registry = load(f"{PROGRAM}\n{metrics}\n[[plugin]]\nuse = '{scheme}'\n{options}\n")
     [here] = run_segments(registry.segmenters(), scanned(places), AT, [scheme])
     [there] = run_segments(registry.segmenters(), session.read(places), AT, [scheme])
     assert there.frame.height == here.accounts > 0

@@ -144,14 +144,15 @@ def test_a_market_that_cannot_be_is_refused(changes: dict[str, object], said: st
 
 def test_a_ledger_into_which_the_events_go_has_the_same_frames(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    count = write_events(SMALL, path)
+    market = replace(SMALL, lonely_returns=0.1)
+    count = write_events(market, path)
     with Engine.open(str(tmp_path / "shop.db"), create=True, clock=lambda: END) as engine:
-        engine.put_text_in_force(PROGRAM)
-        outcomes = engine.process(list(events(SMALL)))
+        engine.put_text_in_force(f"{PROGRAM}\n[metrics.spend]\nsum = 'order.net'\n")
+        outcomes = engine.process(list(events(market)))
         assert [outcome for outcome in outcomes if not outcome.accepted] == []
         assert len(outcomes) == count == len(path.read_bytes().splitlines())
         read = read_frames(engine, END, NAMES)
-        for name, made in taken(SMALL).items():
+        for name, made in taken(market).items():
             found = getattr(read.frames, name).collect()
             if name == "lines":  # a ledger spreads what came back by amount alone over the lines, as no pieces of them
                 found = found.filter(pl.col("quantity") > 0)

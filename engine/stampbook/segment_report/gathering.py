@@ -124,7 +124,12 @@ def _judge(
 ) -> tuple[Judged, ...]:
     plugins = dict(registry.segmenters())
     return tuple(
-        Judged(run, type(plugins[run.scheme]).__module__.partition(".")[0].removeprefix("stampbook_"), run.findings)
+        Judged(
+            run,
+            type(plugins[run.scheme]).__module__.partition(".")[0].removeprefix("stampbook_"),
+            run.findings,
+            str(getattr(plugins[run.scheme].config, "by", "")),
+        )
         for run in run_segments(plugins.items(), frames, moment_of(at), schemes)
     )
 

@@ -178,7 +178,7 @@ def _pareto(survey: Survey, revenue: pl.DataFrame) -> Section:
     title = "Who brings the revenue"
     if not len(revenue):
         return Section("pareto", title, missing="Nothing was bought up to this instant.")
-    run = survey.made_by("abc")
+    run = survey.made_by("abc", by="revenue")
     curve = tables.pareto(revenue)
     classes = tables.classes(curve, run)
     text = (

@@ -23,11 +23,13 @@ class Judged:
         run: the run, with a row an account.
         plugin: the plugin that made it, such as "rfm": the name of its package without ``stampbook_``.
         findings: what the run found out besides, as plain data; see `stampbook.segment_report.findings`.
+        by: what the scheme goes by, where its options say so.
     """
 
     run: SegmentRun
     plugin: str
     findings: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
     @property
     def scheme(self) -> str:
@@ -72,9 +74,9 @@ class Survey:
         """Return the first run with scores for recency and frequency."""
         return grid_of(self.runs)
 
-    def made_by(self, plugin: str) -> Judged | None:
-        """Return the first run that a plugin made."""
-        return next((run for run in self.runs if run.plugin == plugin), None)
+    def made_by(self, plugin: str, *, by: str = "") -> Judged | None:
+        """Return the first run that a plugin made; with `by`, the first that goes by nothing else."""
+        return next((run for run in self.runs if run.plugin == plugin and (not by or run.by in {"", by})), None)
 
     def leading(self) -> Judged | None:
         """Return the run whose segments are mapped and whose moves are told."""

@@ -1,4 +1,4 @@
-"""Reading what segmentation looks at: sales, accounts as they were, movements, and all that happened."""
+"""Reading what segmentation looks at: sales, accounts as they were, movements, metrics, and all that happened."""
 
 from __future__ import annotations
 
@@ -75,6 +75,16 @@ def moved(session: Session, until: int, asset: str) -> Iterator[tuple[str, int, 
     )
     for row in sql_session(session).stream(sql, [until, f'%["{asset}",%']):
         yield row[0], row[1], row[2], row[3]
+
+
+def counted(session: Session, until: int) -> Iterator[tuple[str, int, str]]:
+    """Yield account, instant and effects (JSON) of the events that changed a metric."""
+    sql = (
+        "SELECT a.ref, j.at, j.effects FROM journal j JOIN account a ON a.id = j.account_id "
+        "WHERE j.accepted = 1 AND j.at <= ? AND j.effects LIKE ?"
+    )
+    for row in sql_session(session).stream(sql, [until, '%"metrics"%']):
+        yield row[0], row[1], row[2]
 
 
 def happenings(session: Session, until: int) -> Iterator[tuple[str, int, str, str]]:

@@ -72,6 +72,7 @@ class Block(NamedTuple):
     accounts: pl.DataFrame
     movements: pl.DataFrame
     activity: pl.DataFrame
+    counts: pl.DataFrame
 
 
 def frames(market: Market) -> Frames:
@@ -84,7 +85,7 @@ def blocks(market: Market) -> Iterator[Block]:
     """Yield the frames of some accounts after the other."""
     for number in range(-(-market.accounts // market.block)):
         made = _Made(market, number)
-        yield Block(made.history(), made.lines(), made.accounts(), made.movements(), made.activity())
+        yield Block(*(getattr(made, name)() for name in Block._fields))
 
 
 def write_parquet(market: Market, folder: Path, names: Collection[str] = Frames._fields) -> dict[str, Path]:
@@ -277,6 +278,16 @@ class _Made:
         opened = self.accounts().select("account", at="opened_at", kind=pl.lit("account.opened"))
         parts = [opened, self.sales().select("account", "at", "kind", "reason"), self.movements().drop("amount")]
         return pl.concat(parts, how="diagonal").sort("at", "account", "kind")
+
+    def counts(self) -> pl.DataFrame:
+        """Return what a metric `spend` counts that sums `order.net`; a return takes off on the day of its purchase."""
+        sales = self.sales().select("account", "at", "kind", "amount", "event", "about")
+        bought = sales.filter(kind="purchase")
+        days = bought.select(about="event", day=pl.col("at").dt.date())
+        back = sales.filter(kind="return").join(days, on="about", how="inner").with_columns(amount=-pl.col("amount"))
+        told = pl.concat([bought.with_columns(day=pl.col("at").dt.date()), back]).sort("at", "event")
+        metric, value = pl.lit("spend"), pl.lit(None, pl.String)
+        return told.select("account", "at", metric.alias("metric"), value.alias("value"), "day", "amount")
 
     def _stream(self, aspect: int) -> np.random.RandomState:
         return stream(self._market, self._number, aspect)

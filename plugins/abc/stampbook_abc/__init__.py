@@ -7,6 +7,10 @@ A program asks for it with::
     by = "revenue"
     borders = ["80%", "95%"]
 
+or by any metric that it declares::
+
+    by = "metric.visits"
+
 The options stand in `stampbook_abc.config`, the definitions and formulas in `stampbook_abc.rules`.
 """
 
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stampbook import Plugin, PluginError, first_instant, hookimpl
+from stampbook import Plugin, PluginError, first_instant, hookimpl, metric_sums, window_days
 from stampbook_abc.config import AbcConfig
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ __all__ = ["Abc", "AbcConfig"]
 
 
 class Abc(Plugin[AbcConfig]):
-    """Names the class of every account that ever bought or returned something."""
+    """Names the class of every account that ever bought or returned something; by a metric, of every account."""
 
     Config = AbcConfig
     alone = True
@@ -37,12 +41,20 @@ class Abc(Plugin[AbcConfig]):
 
     def prepare(self) -> None:
         """Say which frames these options need, and which classes there may be."""
-        self.looks_at = frozenset({"lines"} if self.config.by in {"quantity", "margin"} else ())
+        if self.config.metric:  # who never bought may have counted something, for a top-up say
+            self.looks_at = frozenset({"accounts", "counts"})
+        else:
+            self.looks_at = frozenset({"purchases", *({"lines"} if self.config.by in {"quantity", "margin"} else ())})
         self.segment_names = self.config.names
 
     @hookimpl
     def segment(
-        self, purchases: nw.LazyFrame[Any], at: datetime, lines: nw.LazyFrame[Any] | None = None
+        self,
+        at: datetime,
+        purchases: nw.LazyFrame[Any] | None = None,
+        lines: nw.LazyFrame[Any] | None = None,
+        accounts: nw.LazyFrame[Any] | None = None,
+        counts: nw.LazyFrame[Any] | None = None,
     ) -> nw.LazyFrame[Any]:
         """Return account, segment, value, rank, share and cumulative_share.
 
@@ -54,12 +66,18 @@ class Abc(Plugin[AbcConfig]):
         except ModuleNotFoundError as error:
             message = f"{self.name} needs the analytics extra: pip install 'stampbook[analytics]'"
             raise PluginError(message) from error
-        since = first_instant(self.config.window, at, self.program.calendar)
-        measured = rules.measure(purchases, lines, at, since=since, config=self.config)
-        return rules.classify(measured, self.config)
+        config, program = self.config, self.program
+        if accounts is not None and counts is not None:
+            days = window_days(config.window, at, program.calendar)
+            distinct = config.metric in program.distinct
+            counted = metric_sums(counts, config.metric, at, days, distinct=distinct)
+            return rules.classify(rules.of_all(accounts, counted.rename({"amount": "value"})), config)
+        assert purchases is not None  # noqa: S101 - `looks_at` names it
+        since = first_instant(config.window, at, program.calendar)
+        return rules.classify(rules.measure(purchases, lines, at, since=since, config=config), config)
 
     def reasons(self, row: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, ...]:  # noqa: ARG002 - of the base
         """Say in words why an account is in its class."""
         from stampbook_abc.words import reasons
 
-        return reasons(row, self.config, self.program.currency)
+        return reasons(row, self.config, self.program)

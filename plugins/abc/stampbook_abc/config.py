@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 
-from stampbook import PluginConfig, Window, WindowText, refuse
+from stampbook import PluginConfig, Window, WindowText, near, refuse
+
+if TYPE_CHECKING:
+    from stampbook import Context
 
 Percent = Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,4})?%$")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+
+
+MEASURES: Final = ("revenue", "orders", "quantity", "margin")
+OF_METRIC: Final = "metric."
+"""Before the name of a metric by which accounts are ordered."""
+
+
+def _measure(by: str, info: ValidationInfo) -> str:
+    """Refuse what is no measure, and metrics that the program does not declare."""
+    if by in MEASURES:
+        return by
+    context: Context | None = info.context
+    declared = None if context is None else context.scope["metric"]
+    name = by.removeprefix(OF_METRIC)
+    if not by.startswith(OF_METRIC):
+        metrics = [f"{OF_METRIC}{each}" for each in declared or ()]
+        hint = f"; write {OF_METRIC}{by}" if by in (declared or ()) else near(by, [*MEASURES, *metrics])
+        refuse(f"{by!r} is none of {', '.join(MEASURES)} and {OF_METRIC}NAME{hint}")
+    if declared is not None and name not in declared:
+        known = ", ".join(declared) or "none"
+        refuse(f"metric {name!r} is not declared under [metrics], which has {known}{near(name, declared)}")
+    return by
+
+
+Measure = Annotated[
+    str,
+    AfterValidator(_measure),
+    Field(json_schema_extra={"anyOf": [{"enum": [*MEASURES]}, {"type": "string", "examples": [f"{OF_METRIC}spend"]}]}),
+]
 
 
 def fraction(percent: str) -> Fraction:
@@ -21,10 +53,11 @@ def fraction(percent: str) -> Fraction:
 class AbcConfig(PluginConfig):
     """Classes by the share of all value that the accounts down to one bring together."""
 
-    by: Literal["revenue", "orders", "quantity", "margin"] = Field(
+    by: Measure = Field(
         default="revenue",
         description="What an account is worth: what it paid net of returns, how many purchases it kept something of, "
-        "how many pieces it kept, or what was earned on the lines that it kept, see `margins`.",
+        "how many pieces it kept, what was earned on the lines that it kept, see `margins`, or, as "
+        "`metric.NAME`, what that metric of `[metrics]` counted in the window.",
     )
     margins: dict[str, Percent] = Field(
         default_factory=dict,
@@ -60,6 +93,11 @@ class AbcConfig(PluginConfig):
         description="Whether the account with which the sum crosses a border is still in the class before the border. "
         "Accounts of equal value are in or out together.",
     )
+
+    @property
+    def metric(self) -> str:
+        """The metric by which accounts are ordered, or an empty text."""
+        return self.by.removeprefix(OF_METRIC) if self.by.startswith(OF_METRIC) else ""
 
     @model_validator(mode="after")
     def _fits(self) -> AbcConfig:

@@ -58,9 +58,14 @@ def measure(
         found = kept.with_columns(_value=value).group_by("account").agg(value=nw.col("_value").sum())
         if config.by == "margin":
             found = found.with_columns(value=(nw.col("value") + _SCALE // 2) // _SCALE)
-        everyone = purchases.select("account").unique()
-        found = everyone.join(found, on="account", how="left").with_columns(value=nw.col("value").fill_null(0))
+        return of_all(purchases.select("account").unique(), found)
     return worked_out(found.with_columns(value=nw.col("value").cast(nw.Int64)))
+
+
+def of_all(accounts: nw.LazyFrame[Any], values: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return account and value of all accounts, of which those without a value have none."""
+    found = accounts.select("account").join(values, on="account", how="left")
+    return worked_out(found.with_columns(value=nw.col("value").fill_null(0).cast(nw.Int64)))
 
 
 _SCALE: Final = 1_000_000

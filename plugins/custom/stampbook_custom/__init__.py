@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stampbook import Plugin, PluginError, first_instant, hookimpl
+from stampbook import Plugin, PluginError, first_instant, hookimpl, metric_sums, window_days
 from stampbook_custom.config import CustomConfig
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class Custom(Plugin[CustomConfig]):
         config = self.config
         reads = frozenset[str]().union(*(rule.when.reads for rule in config.rules))
         self._reads = reads
-        self.looks_at = frozenset({"movements"} if "account.stored_value" in reads else ())
+        self._metrics = sorted(name.partition(".")[2] for name in reads if name.startswith("metric."))
+        looks_at = {"movements": "account.stored_value" in reads, "counts": bool(self._metrics)}
+        self.looks_at = frozenset(name for name, wanted in looks_at.items() if wanted)
         named = config.levels or config.rules
         names = [each.segment for each in named if each.segment is not None]
         self.segment_names = tuple(dict.fromkeys([*names, config.otherwise]))
@@ -55,6 +57,7 @@ class Custom(Plugin[CustomConfig]):
         at: datetime,
         accounts: nw.LazyFrame[Any],
         movements: nw.LazyFrame[Any] | None = None,
+        counts: nw.LazyFrame[Any] | None = None,
     ) -> nw.LazyFrame[Any]:
         """Return account, segment, rule (its number, from 1; 0 if none holds) and points.
 
@@ -68,6 +71,10 @@ class Custom(Plugin[CustomConfig]):
             raise PluginError(message) from error
         since = first_instant(self.config.window, at, self.program.calendar)
         measured = measures.measure(history, purchases, accounts, movements, at, since=since, reads=self._reads)
+        if counts is not None:
+            days, distinct = window_days(self.config.window, at, self.program.calendar), self.program.distinct
+            sums = {name: metric_sums(counts, name, at, days, distinct=name in distinct) for name in self._metrics}
+            measured = measures.with_metrics(measured, sums)
         instant = self.program.calendar.instant(at)
         return rules.segment(measured, instant, self.config, self.name)
 

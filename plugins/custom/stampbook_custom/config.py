@@ -15,7 +15,8 @@ class Rule(PluginConfig):
     """One condition, and the segment or the points that it gives."""
 
     when: PopulationCondition = Field(
-        description="A condition over account and history, such as history.orders >= 3 and account.region == 'north'."
+        description="A condition over account, history and metric, such as history.orders >= 3 and "
+        "account.region == 'north'."
     )
     segment: Name | None = Field(
         default=None, description="First match: the segment of the accounts for which it holds."
@@ -37,7 +38,8 @@ class CustomConfig(PluginConfig):
 
     window: WindowText = Field(
         default_factory=Window,
-        description="Which days count for history.*, the day of the run included; days_since_* look back beyond it.",
+        description="Which days count for history.* and metric.*, the day of the run included; days_since_* look back "
+        "beyond it.",
         examples=["lifetime", "12 months"],
         json_schema_extra={"default": "lifetime"},
     )

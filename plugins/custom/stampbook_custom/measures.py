@@ -13,7 +13,7 @@ import narwhals as nw
 from stampbook import InputError, days_since, from_on, near
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
 NEVER_DAYS: Final = 99_999
@@ -57,8 +57,17 @@ def measure(
         held = movements.filter(nw.col("at") <= at).group_by("account").agg(stored_value=nw.col("amount").sum())
         found = found.join(held, on="account", how="left")
         found = found.with_columns(stored_value=nw.col("stored_value").fill_null(0).cast(nw.Int64))
-    measured = [name for name in sorted(reads) if name not in own and name != "event.at"]
+    measured = [name for name in sorted(reads) if name not in own and name.startswith(("history.", STORED))]
     return found.select("account", *map(_key, own), *(nw.col(_field(name)).alias(_key(name)) for name in measured))
+
+
+def with_metrics(found: nw.LazyFrame[Any], sums: Mapping[str, nw.LazyFrame[Any]]) -> nw.LazyFrame[Any]:
+    """Return the rows with what metrics come to; nothing where an account never counted anything."""
+    for name, each in sums.items():
+        key = _key(f"metric.{name}")
+        found = found.join(each.rename({"amount": key}), on="account", how="left")
+        found = found.with_columns(nw.col(key).fill_null(0).cast(nw.Int64))
+    return found
 
 
 _COUNTS: Final = ("orders", "net", "mean_order", "returns", "returned_share", "discounted_share")

@@ -122,6 +122,18 @@ if TYPE_CHECKING:
     from stampbook.netting import net_lines as net_lines
     from stampbook.netting import net_purchases as net_purchases
     from stampbook.netting import window_days as window_days
+    from stampbook.option_types import InstantText as InstantText
+    from stampbook.option_types import LineCondition as LineCondition
+    from stampbook.option_types import LineFormula as LineFormula
+    from stampbook.option_types import Money as Money
+    from stampbook.option_types import OrderCondition as OrderCondition
+    from stampbook.option_types import PeriodText as PeriodText
+    from stampbook.option_types import PopulationCondition as PopulationCondition
+    from stampbook.option_types import ValidityText as ValidityText
+    from stampbook.option_types import WindowText as WindowText
+    from stampbook.option_types import check_reads as check_reads
+    from stampbook.option_types import check_values as check_values
+    from stampbook.option_types import line_formula as line_formula
     from stampbook.ordering import followed as followed
     from stampbook.ordering import placed as placed
     from stampbook.orders import Line as Line
@@ -168,18 +180,6 @@ if TYPE_CHECKING:
     from stampbook.store import database_url as database_url
     from stampbook.validity import Validity as Validity
     from stampbook.vocabulary import Context as Context
-    from stampbook.vocabulary import InstantText as InstantText
-    from stampbook.vocabulary import LineCondition as LineCondition
-    from stampbook.vocabulary import LineFormula as LineFormula
-    from stampbook.vocabulary import Money as Money
-    from stampbook.vocabulary import OrderCondition as OrderCondition
-    from stampbook.vocabulary import PeriodText as PeriodText
-    from stampbook.vocabulary import PopulationCondition as PopulationCondition
-    from stampbook.vocabulary import ValidityText as ValidityText
-    from stampbook.vocabulary import WindowText as WindowText
-    from stampbook.vocabulary import check_reads as check_reads
-    from stampbook.vocabulary import check_values as check_values
-    from stampbook.vocabulary import line_formula as line_formula
     from stampbook.vocabulary import refuse as refuse
 
     load_program, load_program_file = _load, _load_file
@@ -299,13 +299,7 @@ _ROOMS = {
         "ReturnedLine",
         "Tendered",
     ),
-    "registry": ("Registry",),
-    "replay": ("unknown_account",),
-    "returns": ("line_values", "settle_share"),
-    "validity": ("Validity",),
-    "store": ("database_url",),
-    "vocabulary": (
-        "Context",
+    "option_types": (
         "InstantText",
         "LineCondition",
         "LineFormula",
@@ -318,8 +312,13 @@ _ROOMS = {
         "check_reads",
         "check_values",
         "line_formula",
-        "refuse",
     ),
+    "registry": ("Registry",),
+    "replay": ("unknown_account",),
+    "returns": ("line_values", "settle_share"),
+    "validity": ("Validity",),
+    "store": ("database_url",),
+    "vocabulary": ("Context", "refuse"),
 }
 _ROOM_OF = {name: (room, name) for room, names in _ROOMS.items() for name in names} | {
     "load_program": ("loading", "load"),

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from stampbook.vocabulary import PeriodText, refuse
+from stampbook.option_types import PeriodText
+from stampbook.vocabulary import refuse
 
 _PERCENT = r"^\d{1,3}(\.\d{1,4})?%$"
 

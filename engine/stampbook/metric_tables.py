@@ -12,8 +12,9 @@ from stampbook.choosing import Which
 from stampbook.errors import near
 from stampbook.names import ORDER_MONEY
 from stampbook.narrowing import Choice
+from stampbook.option_types import LineCondition, LineFormula, LineLabel, WindowText, check_reads
 from stampbook.periods import Window
-from stampbook.vocabulary import LineCondition, LineFormula, LineLabel, WindowText, check_reads, refuse
+from stampbook.vocabulary import refuse
 
 _SUM_OF_NAMES: Final = re.compile(r"\s*[a-z_.]+(\s*[+-]\s*[a-z_.]+)*\s*")
 

@@ -17,13 +17,10 @@ from stampbook.event_tables import EventName, EventTable, clashes, names_of, rea
 from stampbook.kinds import KIND_NAME, KindTable
 from stampbook.metric_tables import MetricTable
 from stampbook.names import vocabulary
+from stampbook.option_types import WindowText
 from stampbook.periods import Calendar, LeapDay, Window
 from stampbook.segment_tables import SegmentTable, segment_names
-from stampbook.vocabulary import (
-    Context,
-    WindowText,
-    refuse,
-)
+from stampbook.vocabulary import Context, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,8 @@ from stampbook.amounts import read_units
 from stampbook.errors import AmountError
 from stampbook.expressions import Field as Name
 from stampbook.expressions import Kind
-from stampbook.vocabulary import PeriodText, refuse
+from stampbook.option_types import PeriodText
+from stampbook.vocabulary import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -166,6 +166,7 @@ class Limit(NamedTuple):
     ``trim`` it, ``refuse award`` or ``refuse event``. Outside ``since`` to ``until`` its rules award nothing; without
     `most` that is all it says. Of a campaign that is `lent`, time gives back what was counted, as where something that
     was set aside lapses: before it is said to be used up, accounts with open holds are brought up to the instant.
+    A campaign that is `first` acts before the limits of transactions and accounts, else after them.
     """
 
     name: str
@@ -179,6 +180,7 @@ class Limit(NamedTuple):
     since: int = -NEVER
     until: int = NEVER
     lent: bool = False
+    first: bool = False
 
     @property
     def metric(self) -> str:

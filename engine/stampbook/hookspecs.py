@@ -164,9 +164,8 @@ class Limit(NamedTuple):
     ``transaction``, ``account`` (over `window`) or ``campaign`` (for all accounts together). `rules` are those that
     it holds for: every award of the asset where there are none. `over` says what is done with what is too much:
     ``trim`` it, ``refuse award`` or ``refuse event``. Outside ``since`` to ``until`` its rules award nothing; without
-    `most` that is all it says. Of a campaign that is `lent`, time gives back what was counted, as where something that
-    was set aside lapses: before it is said to be used up, accounts with open holds are brought up to the instant.
-    A campaign that is `first` acts before the limits of transactions and accounts, else after them.
+    `most` that is all it says. Of a campaign that is `lent`, time gives back what was counted, as where a hold lapses:
+    before it is used up, accounts with open holds are brought up to the instant. One `first` acts before other limits.
     """
 
     name: str

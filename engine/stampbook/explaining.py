@@ -344,6 +344,9 @@ class _Explainer:
                 self.sum(grant.asset, grant.settled),
                 self.sum(grant.asset, memo.get("settled", {}).get(grant.rule, 0)),
                 self.sum(grant.asset, self._taken(grant.rule)),
+                self.sum(
+                    grant.asset, sum(units for rule, _, units in memo.get("lapsed_lots", ()) if rule == grant.rule)
+                ),
             )
             for grant in request.granted
         )

@@ -162,10 +162,9 @@ class Limit(NamedTuple):
 
     `most` is in smallest units of `asset`, or a number of awards where `counts` is ``awards``. `scope` is
     ``transaction``, ``account`` (over `window`) or ``campaign`` (for all accounts together). `rules` are those that it
-    holds for: every award of the asset where there are none. `over` says what is done with what is too much. Outside
-    ``since`` to ``until`` its rules award nothing; without `most` that is all it says. Of a campaign that is `lent`,
-    time gives back what was counted: before it is used up, accounts with open holds are brought up to the instant. One
-    `first` acts before other limits.
+    holds for: every award of the asset where there are none. Outside ``since`` to ``until`` its rules award nothing;
+    without `most` that is all it says. Of what is `lent`, time gives back what was counted: accounts with open holds
+    are brought up to the instant before it is used up. A campaign that is `first` acts before limits.
     """
 
     name: str

@@ -130,3 +130,11 @@ def test_a_lot_that_time_has_brought_is_explained_before_any_tick(empty: Path) -
     moves = [(move["amount"]["amount"], move["words"]) for move in stamps["moves"]]
     assert moves == [("1", "purchase of 10.00 EUR"), ("5", "points expiring")]
     assert stamps["lot"]["remaining"]["amount"] == "6"
+
+
+def test_a_return_says_what_had_expired_of_what_it_would_take_back(empty: Path) -> None:
+    begun(empty)
+    post("purchase", "ann", "2025-03-01", "amount=10.00", "--id", "p")
+    post("return", "ann", "2025-04-01", "purchase=p", "--id", "r")
+    assert "  points.base: 60 points had expired: not taken, and not owed\n" in run("explain", "r").stdout
+    assert [grant["expired"]["amount"] for grant in data("explain", "r")["refund"]["grants"]] == ["60", "14", "0"]

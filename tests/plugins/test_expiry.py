@@ -390,7 +390,10 @@ def test_what_the_same_program_grants_under_a_rule_of_its_own_is_never_bettered(
         ("expires = { default = '1 year', gold = 'soon' }", "plugin[1].expires: gold: 'soon' is no time to be good"),
         ("expires = { default = '1 year', by = 5 }", "plugin[1].expires: by: 5 is not the name of a fact"),
         ("extend = [{ on = ['purchase'] }]", "extend: points that never expire cannot be good for longer"),
-        ("expires = '1 year'\nextend = [{}, {}]", "extend: two rules are named 'extend'"),
+        (
+            "expires = '1 year'\nextend = [{}, {}]",
+            "extend: two entries are named 'extend'; give each a name of its own, such as name = 'returns'",
+        ),
         ("expires = '1 year'\nextend = [{ on = ['visit'] }]", "'visit' is no kind of event"),
         (
             "expires = '1 year'\nextend = [{ on = ['spend'], when = 'order.net > 1' }]",

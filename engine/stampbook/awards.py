@@ -167,7 +167,8 @@ def _rounded(
             if used is None:
                 own = [it for it in chosen.get(award.asset, ()) if not it.rules or award.rule in it.rules]
                 used = factors(own, mode, stacking) if own else []
-            own_factors = by_award[award.rule] = []
+            own_factors: list[int] = []
+            by_award[award.rule] = own_factors
             for factor in used:
                 numerator, denominator = numerator * factor[1], denominator * factor[2]
                 own_factors.append(multiplied.setdefault(factor, len(multiplied)))

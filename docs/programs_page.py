@@ -215,6 +215,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "points.rule": _plugin("points", "rule"),
     "points.rule.bracket": _plugin("points", "rule", "bracket"),
     "points.rule.only": _plugin("points", "rule", "only"),
+    "points.extend": _plugin("points", "extend"),
     "points.multiplier": _plugin("points", "multiplier"),
     "tiers": _plugin("tiers"),
     "tiers.level": _plugin("tiers", "level"),

@@ -325,3 +325,20 @@ def test_a_plugin_that_takes_what_came_later_breaks_an_invariant() -> None:
     tell(books, "purchase", "p2", "2025-01-20", amount="30.00")
     with pytest.raises(InvariantError, match="I6: lot 1 of account ann had 1 points at some time since, and 10 would"):
         tell(books, "return", "r1", "2025-01-12", purchase="p1")
+
+
+def test_late_news_fills_the_first_of_the_lots_that_it_makes_alike(any_db: str) -> None:
+    rules = "".join(
+        f"[[plugin.rule]]\nname = 'after-{days}'\nearn = '3'\npending = '{days} days'\n" for days in range(1, 7)
+    )
+    program = PROGRAM.replace('expires = "1 month"', 'expires = "1 month"\nextend = [{ on = ["purchase"] }]')
+    program = program.replace('[[plugin]]\nuse = "refunds"', f'{rules}[[plugin]]\nuse = "refunds"')
+    with Engine.open(any_db, create=True, clock=lambda: P("2025-12-31")) as engine:
+        engine.put_text_in_force(program)
+        tell(engine, "purchase", "p1", "2025-01-10", amount="30.00")
+        tell(engine, "purchase", "p2", "2025-03-10", amount="10.00")
+        # All lots of January have expired; this gives all of them one end, that of what it earns itself.
+        late = tell(engine, "purchase", "late", "2025-01-20", amount="20.00")
+        base = [posting.destination for posting in late.postings if posting.rule == "points.base"]
+        assert base == [1]
+        assert verify(engine).findings == ()

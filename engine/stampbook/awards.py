@@ -153,7 +153,8 @@ def _rounded(
     }
     wishes: list[Wish] = []
     granted: list[tuple[str, str, int]] = []
-    multiplied: dict[Factor, None] = {}
+    multiplied: dict[Factor, int] = {}
+    by_award: dict[str, list[int]] = {}
     for award in awards:
         asset = assets.get(award.asset)
         if asset is None:
@@ -166,9 +167,11 @@ def _rounded(
             if used is None:
                 own = [it for it in chosen.get(award.asset, ()) if not it.rules or award.rule in it.rules]
                 used = factors(own, mode, stacking) if own else []
+            own_factors: list[int] = []
+            by_award[award.rule] = own_factors
             for factor in used:
                 numerator, denominator = numerator * factor[1], denominator * factor[2]
-                multiplied[factor] = None
+                own_factors.append(multiplied.setdefault(factor, len(multiplied)))
         units = divide(numerator, denominator, award.rounding)
         granted.append((award.rule, award.asset, units))
         if units <= 0:
@@ -181,6 +184,8 @@ def _rounded(
     trace["awards"] = granted
     if multiplied:
         trace["multiplied"] = [(rule, f"{numerator}/{denominator}") for rule, numerator, denominator in multiplied]
+        if any(len(places) < len(multiplied) for places in by_award.values()):
+            trace["multiplied_by"] = by_award  # which of them, where not each award was multiplied by all
     return wishes
 
 

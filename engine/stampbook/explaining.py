@@ -18,6 +18,7 @@ from stampbook.reasoning import RuleReason, option_table, options_of, or_nothing
 from stampbook.refund_reasons import Reckoned, RefundReason, TakenBack, TenderBack, by_policy, reckonings
 from stampbook.refunding import refund_request
 from stampbook.replay import entries_of, fold
+from stampbook.statements import movements
 from stampbook.states import AccountState, Judges, LotState, Past, Sum, day_of
 from stampbook.telling import told
 
@@ -142,14 +143,12 @@ def explain_account(
     past = Past(engine, ref, as_of, known_at)
     state = past.state()
     moves: dict[int, list[Move]] = defaultdict(list)
-    for entry in past.entries:
-        registry = past.judges[entry.program]
-        words = told(entry, event_of(entry, registry), registry)[0] if entry.postings else ""
-        for asset, amount, source, destination, rule in entry.postings:
+    for at, id_, words, postings in movements(past):
+        for asset, amount, source, destination, rule in postings:
             for end, sign in ((source, -1), (destination, 1)):
                 if isinstance(end, int):
                     change = past.sum(asset, sign * amount)
-                    moves[end].append(Move(past.calendar.local(entry.at), entry.id, words, change, rule))
+                    moves[end].append(Move(past.calendar.local(at), id_, words, change, rule))
     lots = {
         holding.asset: tuple(LotReason(lot, tuple(moves[lot.number])) for lot in holding.lots)
         for holding in state.holdings
@@ -239,7 +238,7 @@ class _Explainer:
 
     def _posting(self, posting: Posting, rules: Sequence[RuleReason]) -> PostingReason:
         rule = next((reason for reason in rules if reason.rule == posting.rule), None)
-        because = self._granted(rule) if rule is not None else self._moved(posting)
+        because = self._moved(posting) if rule is None or rule.granted is None else self._granted(rule)
         if self._is_debt(posting.source):
             because = "owed, since it was spent before it was taken back"
         elif self._is_debt(posting.destination):
@@ -345,6 +344,9 @@ class _Explainer:
                 self.sum(grant.asset, grant.settled),
                 self.sum(grant.asset, memo.get("settled", {}).get(grant.rule, 0)),
                 self.sum(grant.asset, self._taken(grant.rule)),
+                self.sum(
+                    grant.asset, sum(units for rule, _, units in memo.get("lapsed_lots", ()) if rule == grant.rule)
+                ),
             )
             for grant in request.granted
         )

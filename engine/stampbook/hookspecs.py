@@ -161,11 +161,10 @@ class Limit(NamedTuple):
     """A most that awards may come to.
 
     `most` is in smallest units of `asset`, or a number of awards where `counts` is ``awards``. `scope` is
-    ``transaction``, ``account`` (over `window`) or ``campaign`` (for all accounts together). `rules` are those that
-    it holds for: every award of the asset where there are none. `over` says what is done with what is too much:
-    ``trim`` it, ``refuse award`` or ``refuse event``. Outside ``since`` to ``until`` its rules award nothing; without
-    `most` that is all it says. Of a campaign that is `lent`, time gives back what was counted, as where something that
-    was set aside lapses: before it is said to be used up, accounts with open holds are brought up to the instant.
+    ``transaction``, ``account`` (over `window`) or ``campaign`` (for all accounts together). `rules` are those that it
+    holds for: every award of the asset where there are none. Outside ``since`` to ``until`` its rules award nothing;
+    without `most` that is all it says. Of what is `lent`, time gives back what was counted: accounts with open holds
+    are brought up to the instant before it is used up. A campaign that is `first` acts before limits.
     """
 
     name: str
@@ -179,6 +178,7 @@ class Limit(NamedTuple):
     since: int = -NEVER
     until: int = NEVER
     lent: bool = False
+    first: bool = False
 
     @property
     def metric(self) -> str:

@@ -66,7 +66,8 @@ def limit_of(name: str, table: LimitTable | CampaignTable, context: Context) -> 
         return Limit(name, table.per, table.asset, most, counts, table.rules, window, table.over)
     since = -NEVER if table.first_day is None else context.calendar.parse(table.first_day)
     until = NEVER if table.last_day is None else _end_of(table.last_day, context.calendar)
-    return Limit(name, "campaign", table.asset, most, counts, table.rules, None, table.over, since, until)
+    first = table.turn == "first"
+    return Limit(name, "campaign", table.asset, most, counts, table.rules, None, table.over, since, until, first=first)
 
 
 def _end_of(text: str, calendar: Calendar) -> int:
@@ -149,7 +150,7 @@ def _unranked(stakes: list[Stake], limits: list[Limit], stacking: Mapping[str, s
 
 
 class Limits:
-    """The limits of a program in the order in which they act: transactions, accounts, campaigns.
+    """The limits of a program in the order in which they act: campaigns that are first, transactions, accounts, others.
 
     Of each sort those that refuse come before those that trim, so that what is left out takes no room from the rest.
     """
@@ -257,7 +258,7 @@ def _turn(limit: Limit) -> tuple[Any, ...]:
     over = "refuse award" if (limit.counts, limit.over) == ("awards", "trim") else limit.over
     wide = (not limit.rules, len(limit.rules))
     says = (limit.asset, limit.counts, limit.most or 0, limit.since, limit.until, str(limit.window))
-    return (_SCOPES[limit.scope], _OVERS[over], wide, says, sorted(limit.rules))
+    return (-1 if limit.first else _SCOPES[limit.scope], _OVERS[over], wide, says, sorted(limit.rules))
 
 
 def covers(limit: Limit, award: Award | Stake) -> bool:

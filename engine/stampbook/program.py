@@ -113,6 +113,13 @@ class CampaignTable(_Table):
     unit_value: Annotated[
         str | None, Field(pattern=_DECIMAL, description="with counts = 'value': money value of one whole unit")
     ] = None
+    turn: Annotated[
+        Literal["last", "first"],
+        Field(
+            description="whether the budget cuts after the limits of transactions and accounts, or before them, so "
+            "that what it cannot pay takes no room in them"
+        ),
+    ] = "last"
 
     @model_validator(mode="after")
     def _sound(self, info: ValidationInfo) -> CampaignTable:

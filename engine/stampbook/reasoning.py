@@ -19,7 +19,7 @@ from stampbook.expressions import Condition, Field, Formula, Kind, compile_condi
 from stampbook.states import Sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from stampbook.events import Event
     from stampbook.orders import Line, Order
@@ -51,7 +51,7 @@ class RuleReason:
 
     Attributes:
         rule: its name in the ledger, ``<plugin table>.<rule>``.
-        result: ``granted``, ``nothing``, ``stacked out``, ``out of season`` or ``does not apply``.
+        result: ``granted``, ``taken back``, ``nothing``, ``stacked out``, ``out of season`` or ``does not apply``.
         granted: what it granted; None where it did not.
         options: its texts in the program that judged the event.
         read: the numbers that its texts name, as they were.
@@ -60,7 +60,7 @@ class RuleReason:
         multipliers: rules that multiplied it, with their factors.
         group: the stacking group in which another rule won.
         lines: for a rule that looks at lines, each line.
-        shared: what of its grant went to other accounts: ``40 points to home``.
+        shared: what of its grant went to other accounts, or was asked back there: ``40 points to home``.
         limited: the limits and campaigns that cut it, in the order in which they did.
         season: of a rule out of season, its campaign in words: whether that is over or has not begun, and its days.
     """
@@ -94,7 +94,7 @@ def rule_reasons(
     """
     out = dict(trace.get("stacked_out", ()))
     wanted = {rule for rule, _, _ in trace.get("awards", ())}
-    factors = [f"{rule} × {_factor(factor)}" for rule, factor in trace.get("multiplied", ())]
+    factors = _multipliers(trace, wanted)
     shared = _shared(trace, registry.context)
     limited = _limited(trace, registry.context)
     seasons = {rule: _season(registry, name, event.at) for rule, name in trace.get("out_of_season", ())}
@@ -116,7 +116,7 @@ def rule_reasons(
                 granted.get(rule),
                 options_of(table),
                 read_texts(registry.context, _names(table), read),
-                multipliers=tuple(factors) if result in {"granted", "nothing"} else (),
+                multipliers=factors.get(rule, ()) if result in {"granted", "nothing"} else (),
                 group=out.get(rule, ""),
                 shared=shared.get(rule, ()),
                 limited=limited.get(rule, ()),
@@ -124,18 +124,20 @@ def rule_reasons(
             )
             own = trace.get("read", {}).get(rule, read)
             reasons.append(_weighed(reason, table, registry.context, own, order))
-    for rule in dict.fromkeys(rule for rule in (*granted, *out, *limited, *seasons) if rule not in seen):
+    undone = {rule for rule, _, units in trace.get("shared", ()) if units < 0}
+    for rule in dict.fromkeys(rule for rule in (*granted, *out, *limited, *seasons, *shared) if rule not in seen):
         result = "out of season" if rule in seasons else "stacked out" if rule in out else "nothing"
-        result = "granted" if rule in granted else result
+        result = "granted" if rule in granted or rule in shared else result
         reasons.append(
             RuleReason(
                 rule,
-                result,
+                "taken back" if rule in undone else result,
                 granted.get(rule),
                 {},
                 {},
-                multipliers=tuple(factors),
+                multipliers=factors.get(rule, ()),
                 group=out.get(rule, ""),
+                shared=shared.get(rule, ()),
                 limited=limited.get(rule, ()),
                 season=seasons.get(rule, ""),
             )
@@ -149,6 +151,13 @@ def or_nothing(rule: RuleReason) -> RuleReason:
     return replace(rule, result="nothing") if applied and rule.result == "does not apply" else rule
 
 
+def _multipliers(trace: Mapping[str, Any], awards: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return in words what multiplied each award; entries of old do not say which of several, and tell all."""
+    factors = [f"{rule} × {_factor(factor)}" for rule, factor in trace.get("multiplied", ())]
+    by_award: Mapping[str, list[int]] = trace.get("multiplied_by", {})
+    return {rule: tuple(factors[place] for place in by_award.get(rule, range(len(factors)))) for rule in awards}
+
+
 def _season(registry: Registry, name: str, at: int) -> str:
     """Return in words why a campaign was not on at an instant, with its days as the program writes them."""
     table = registry.file.campaigns[name]
@@ -158,12 +167,13 @@ def _season(registry: Registry, name: str, at: int) -> str:
 
 
 def _shared(trace: Mapping[str, Any], context: Context) -> dict[str, tuple[str, ...]]:
-    """Return in words what of each rule's grant went to other accounts."""
-    assets = {rule: asset for rule, asset, _ in trace.get("awards", ())}
+    """Return in words what of each rule's grant went to other accounts, or was asked back there."""
+    assets = {rule: asset for rule, asset, _ in (*trace.get("awards", ()), *trace.get("entitled", ()))}
+    assets.update(trace.get("shared_assets", {}))
     shared: dict[str, tuple[str, ...]] = {}
     for rule, to, units in trace.get("shared", ()):
-        text = f"{amount_text(units, context.asset(assets[rule]))} to {to}"
-        shared[rule] = (*shared.get(rule, ()), text)
+        amount = amount_text(abs(units), context.asset(assets[rule])) if rule in assets else str(abs(units))
+        shared[rule] = (*shared.get(rule, ()), f"{amount} {'to' if units > 0 else 'asked back of'} {to}")
     return shared
 
 

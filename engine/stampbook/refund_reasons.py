@@ -20,13 +20,14 @@ class Reckoned(NamedTuple):
 
 
 class TakenBack(NamedTuple):
-    """What one rule had granted for a purchase, and what its return made of that."""
+    """What one rule had granted for a purchase, and what its return made of that; `expired` was not there any more."""
 
     rule: str
     granted: Sum
     settled_before: Sum
     settled: Sum
     taken: Sum
+    expired: Sum
 
 
 class Reckoning(NamedTuple):

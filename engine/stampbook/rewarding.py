@@ -163,6 +163,7 @@ def _own(draft: Draft, wish: Entitlement) -> Entitlement:
             sent = Message(sent.to, sent.on_return, sent.data, required=False)
         draft.messages.append(checked_message(plugin, sent._replace(on_return="", on_completion="")))
         draft.trace.setdefault("shared", []).append((wish.rule, sent.to, sign * share.units))
+        draft.trace.setdefault("shared_assets", {})[wish.rule] = wish.asset
     return wish._replace(units=sign * left)
 
 

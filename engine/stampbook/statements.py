@@ -12,10 +12,11 @@ from stampbook.states import Past
 from stampbook.telling import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from stampbook.engine import Engine
+    from stampbook.events import Event
     from stampbook.ledger import Entry, Posting
     from stampbook.states import AccountState, Sum
 
@@ -157,6 +158,25 @@ def _parts(past: Past, postings: Iterable[Posting]) -> tuple[Part, ...]:
     return tuple(Part(kind, past.sum(asset, amount)) for (asset, kind), amount in units.items() if amount)
 
 
+def movements(past: Past) -> Iterator[tuple[int, str, str, Sequence[Posting]]]:
+    """Yield instant, id, words and postings of all that moved value, last what no tick has posted yet."""
+    for entry in past.entries:
+        if entry.postings:
+            registry = past.judges[entry.program]
+            yield entry.at, entry.id, told(entry, event_of(entry, registry), registry)[0], entry.postings
+    for decision in past.brought:
+        if decision.transaction is not None:
+            event, postings = decision.event, decision.transaction.postings
+            yield event.at, event.id, _brought_words(past, event, net_changes(postings)), postings
+
+
+def _brought_words(past: Past, event: Event, changes: Mapping[str, int]) -> str:
+    """Return in words what time has brought and no tick has posted yet."""
+    if event.type != "expiry":
+        return str(event.type).replace(".", " ").replace("_", " ")
+    return f"{', '.join(str(past.sum(asset, abs(units))) for asset, units in changes.items() if units)} expired"
+
+
 def _unposted(past: Past) -> Iterator[tuple[int, StatementLine, dict[str, int]]]:
     """Yield what time has brought since the journal's last entry; a tick would post the same."""
     local = past.calendar.local
@@ -166,8 +186,7 @@ def _unposted(past: Past) -> Iterator[tuple[int, StatementLine, dict[str, int]]]
             continue
         changes = net_changes(transaction.postings)
         if any(changes.values()):
-            sums = ", ".join(str(past.sum(asset, abs(units))) for asset, units in changes.items() if units)
-            words = f"{sums} expired" if event.type == "expiry" else event.type.replace(".", " ").replace("_", " ")
+            words = _brought_words(past, event, changes)
             line = StatementLine(local(event.at), event.type, words, parts=_parts(past, transaction.postings))
             yield event.at, line, changes
         for fact in transaction.facts:

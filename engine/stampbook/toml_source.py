@@ -142,7 +142,10 @@ def _problem(detail: Any, model: type[BaseModel], place: Path) -> str:
     name = str(place[-1])
     inner = [key for key in keys_of(table) if (part := part_of(table, key)) is not None and name in keys_of(part.model)]
     below = f"; it is a key of {inner[0]}" if len(inner) == 1 else ""
-    return f"no such key{near(name, keys_of(table)) or below}"
+    known = keys_of(table)
+    if "program" in known:  # the file itself, whose plugin tables are read one by one
+        known.append("plugin")
+    return f"no such key{near(name, known) or below}"
 
 
 def _joined(messages: list[str]) -> str:

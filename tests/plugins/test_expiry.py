@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
 from stampbook import NEVER, AccountView, Engine, Fact, Plugin, PluginConfig, ProgramError, hookimpl, load_program
+from stampbook.cli import cli
 from stampbook.statements import statement
 from stampbook.testing import Ledger
 from stampbook.verifying import verify
@@ -390,7 +392,10 @@ def test_what_the_same_program_grants_under_a_rule_of_its_own_is_never_bettered(
         ("expires = { default = '1 year', gold = 'soon' }", "plugin[1].expires: gold: 'soon' is no time to be good"),
         ("expires = { default = '1 year', by = 5 }", "plugin[1].expires: by: 5 is not the name of a fact"),
         ("extend = [{ on = ['purchase'] }]", "extend: points that never expire cannot be good for longer"),
-        ("expires = '1 year'\nextend = [{}, {}]", "extend: two rules are named 'extend'"),
+        (
+            "expires = '1 year'\nextend = [{}, {}]",
+            "extend: two entries are named 'extend'; give each a name of its own, such as name = 'returns'",
+        ),
         ("expires = '1 year'\nextend = [{ on = ['visit'] }]", "'visit' is no kind of event"),
         (
             "expires = '1 year'\nextend = [{ on = ['spend'], when = 'order.net > 1' }]",
@@ -404,3 +409,29 @@ def test_a_wrong_option_is_a_mistake_of_the_program(options: str, says: str) -> 
     with pytest.raises(ProgramError) as wrong:
         load_program(HEADER + options + BASE)
     assert says in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("pending", "expires", "told"),
+    [
+        ("3 months", "1 month", "what it earns is over before it can be spent"),
+        ("14 days", "31 march", "what is earned on some days, such as 18 march, is over before it can be spent"),
+        ("14 days", "31 march, at least 1 month", ""),
+        ("14 days", "1 month", ""),
+        ("14 days", "membership anniversary", ""),
+        ("14 days", "never", ""),
+    ],
+)
+def test_check_warns_of_what_is_over_before_it_can_be_spent(
+    tmp_path: Path, pending: str, expires: str, told: str
+) -> None:
+    file = tmp_path / "program.toml"
+    rule = f"[[plugin.rule]]\nname = 'base'\nearn = 'order.net'\npending = '{pending}'\nexpires = '{expires}'\n"
+    file.write_text(
+        "[program]\nname = 'x'\ncurrency = 'EUR'\n[assets.points]\n[[plugin]]\nuse = 'points'\n" + rule,
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(cli, ["check", str(file), "--json"])
+    [checked] = orjson.loads(result.stdout)
+    warned = [(warning["key"], warning["message"]) for warning in checked["warnings"]]
+    assert (checked["ok"], warned) == (True, [("plugin[1].rule[1].pending", told)] if told else [])

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from stampbook.account import Account
 from stampbook.account_view import AccountView
 from stampbook.awards import settle
+from stampbook.engine import Engine
 from stampbook.errors import ProgramError
 from stampbook.hookspecs import Award, Multiplier
 from stampbook.loading import load
 from stampbook.replay import MemoryLedger
+from stampbook.verifying import verify
 from tests.effort import examples
 from tests.properties.driver import Till, program
 
@@ -409,3 +411,38 @@ def test_contending_limits_leave_the_same_in_any_order(
             till.tell("purchase", amount=str(amount))
         found.append([(entry.accepted, entry.trace.get("awards")) for entry in till.journal["ann"]])
     assert found[0] == found[1]
+
+
+USED_UP = """
+[limits.once]
+per = "transaction"
+max = "15"
+[campaigns.gift]
+rules = ["points.extra"]
+budget = "10"
+over = "OVER"
+turn = "TURN"
+"""
+
+
+@pytest.mark.parametrize(
+    ("turn", "over", "expected"),
+    [
+        ("last", "trim", [15, 5]),
+        ("first", "trim", [15, 15]),
+        ("last", "refuse award", [15, 5]),
+        ("first", "refuse award", [15, 15]),
+    ],
+)
+def test_a_budget_that_is_used_up_takes_room_in_a_limit_unless_it_is_asked_first(
+    sqlite_db: str, turn: str, over: str, expected: list[int]
+) -> None:
+    tables = USED_UP.replace("OVER", over).replace("TURN", turn)
+    with Engine.open(sqlite_db, create=True) as engine:
+        engine.put_text_in_force(HEADER + tables + PLUGINS.replace("rank = 1", "rank = -1"))
+        got = []
+        for day in (1, 2):
+            event = {"type": "purchase", "id": f"p{day}", "account": "ann", "at": f"2025-01-0{day}", "amount": "20.00"}
+            got.append(sum(posting.amount for posting in engine.post(event).postings))
+        assert got == expected
+        assert verify(engine).ok

@@ -336,3 +336,7 @@ def test_names_that_are_used_as_well_are_not_taken_for_a_misspelt_declaration() 
     assert keys[0] == "plugin[1]"
     assert "limits.most" in keys
     assert "assets.points2" not in keys
+
+
+def test_a_misspelt_table_of_a_plugin_is_named_by_what_is_near() -> None:
+    assert mistakes('[[plugins]]\nuse = "tiers"\n') == ["1: plugins: no such key (did you mean 'plugin'?)"]

@@ -127,6 +127,7 @@ def campaign(draw: st.DrawFn, rules: int) -> str:
         f"[campaigns.spring]\nrules = ['{name}']\nbudget = '{budget}'\nover = '{draw(st.sampled_from(OVERS))}'\n"
         "first_day = '2024-01-31'\nlast_day = '2024-06-30'\n"
         + draw(st.sampled_from(["", "counts = 'awards'\n", "counts = 'value'\nunit_value = '0.1'\n"]))
+        + draw(st.sampled_from(["", "turn = 'first'\n"]))
     )
 
 

@@ -275,10 +275,13 @@ def _tell_refund(refund: object) -> None:
     if refund.grants:
         print_table(
             ["rule", "granted", "settled before", "settled now", "taken from this rule's postings"],
-            [list(grant) for grant in refund.grants],
+            [list(grant[:-1]) for grant in refund.grants],
             right=["granted", "settled before", "settled now"],
             indent=2,
         )
+    for grant in refund.grants:
+        if grant.expired.units:
+            click.echo(f"  {grant.rule}: {grant.expired} had expired: not taken, and not owed")
     for each in refund.taken_back:
         click.echo(f"  {each.rule}{' of another account' if each.elsewhere else ''}: {each.because}")
     for note in refund.notes:

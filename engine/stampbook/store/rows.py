@@ -230,10 +230,19 @@ def fill(
     metrics: Iterable[Row],
     facts: Iterable[Row],
 ) -> None:
-    """Put rows into the accounts that they belong to."""
+    """Put rows into the accounts that they belong to, lots in the order in which they were opened."""
+    disordered: set[int] = set()
     for account_id, *lot in lots:
         made = Lot(*lot)
-        accounts[account_id].lots[made.number] = made
+        own = accounts[account_id].lots
+        if own and made.number < next(reversed(own)):
+            disordered.add(account_id)
+        own[made.number] = made
+    for account_id in disordered:  # of several lots of equal terms the first takes a grant
+        own = accounts[account_id].lots
+        in_order = sorted(own.items())
+        own.clear()
+        own.update(in_order)
     for account_id, *hold in holds:
         held = hold_of(tuple(hold))
         accounts[account_id].holds[held.number] = held

@@ -19,13 +19,13 @@ from stampbook import (
 from stampbook_points.bases import is_amount
 from stampbook_points.config import MultiplierRule, PointsConfig, Rule
 from stampbook_points.earning import awards_of
-from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms
+from stampbook_points.expiry import Expiry, PointsExpiring, PointsTerms, lost
 from stampbook_points.ready import Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stampbook import AccountView, Award, Calendar, Due, Event, Extension, Fact, Order
+    from stampbook import AccountView, Award, Calendar, Due, Event, Extension, Fact, Order, Period
 
 __all__ = ["Points", "PointsExpiring", "PointsTerms"]
 
@@ -72,6 +72,13 @@ class Points(Plugin[PointsConfig]):
             for kind in multiplier.on:
                 self._factors.setdefault(kind, []).append(factor)
                 reads.setdefault(kind, set()).update(() if multiplier.when is None else multiplier.when.reads)
+        self.cautions = tuple(
+            [
+                (("rule", number, "pending"), told)
+                for number, rule in enumerate(self.config.rules)
+                if rule.pending is not None and rule.matures is None and (told := self._lost(rule, rule.pending))
+            ]
+        )
         self.kinds = frozenset(self._by_kind) | frozenset(self._factors) | self._extending
         self.stakes = (*map(self._stake, self.config.rules), *map(self._stake_of_factor, self.config.multipliers))
         self.limits = tuple(
@@ -125,6 +132,10 @@ class Points(Plugin[PointsConfig]):
             rule.rank,
         )
         return _Factor(None if rule.when is None else rule.when.test, wish)
+
+    def _lost(self, rule: Rule, pending: Period) -> str:
+        included = self.config.last_day == "included"
+        return lost(rule.expires or self.config.expires, pending, self.program.calendar, included=included)
 
     def _stake(self, rule: Rule) -> Stake:
         lot = (rule.kind, rule.expires, rule.pending, rule.matures, rule.usable_from, rule.priority, rule.rounding)

@@ -13,7 +13,7 @@ from stampbook import NEVER, Due, Event, ExpressionError, Extension, Fact, Plugi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stampbook import AccountView, Calendar, Lot, Order
+    from stampbook import AccountView, Calendar, Lot, Order, Period
     from stampbook_points.config import PointsConfig
     from stampbook_points.expiry_options import ByFact
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MOST_KNOWN = 50_000
 _LONGEST_TERMS = 500
+_LEAP_YEAR = date(2028, 1, 1).toordinal()
 
 
 class PointsExpiring(Event):
@@ -57,6 +58,26 @@ def end_of(expires: Validity | ByFact, calendar: Calendar, *, included: bool) ->
         return ends.get(account.text(name), default)(at, account)
 
     return end
+
+
+def lost(expires: Validity | ByFact, pending: Period, calendar: Calendar, *, included: bool) -> str:
+    """Say what is over before it can be spent, if anything, by how long it waits; '' where nothing is.
+
+    A week apart, the days of a leap year stand for all; an anniversary is each account's own.
+    """
+    begins = pending.ends(calendar)
+    for validity in (expires,) if isinstance(expires, Validity) else (expires.default, *expires.values.values()):
+        if validity.never or validity.anniversary:
+            continue
+        ends = validity.ends(calendar, included=included)
+        starts = [calendar.start_of(day) for day in range(_LEAP_YEAR, _LEAP_YEAR + 366, 7)]
+        over = [at for at in starts if begins(at) >= ends(at, 0)]
+        if len(over) == len(starts):
+            return "what it earns is over before it can be spent"
+        if over:
+            day = f"{calendar.local(over[0]):%d %B}".lstrip("0").lower()
+            return f"what is earned on some days, such as {day}, is over before it can be spent"
+    return ""
 
 
 def _ending(validity: Validity, calendar: Calendar, *, included: bool) -> End:

@@ -82,9 +82,7 @@ Expires = Annotated[
 class Extend(PluginConfig):
     """What makes all points that are there good for longer."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="name of the rule in the ledger")] = (
-        "extend"
-    )
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$", description="unique in the table")] = "extend"
     on: Annotated[tuple[str, ...], Field(min_length=1, description="kinds of event that count as activity")] = (
         "purchase",
     )
@@ -131,7 +129,7 @@ class ExpiryOptions(PluginConfig):
     def _fits(self) -> ExpiryOptions:
         names = [extend.name for extend in self.extend]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            refuse(f"extend: two rules are named {name!r}; give one of them another name")
+            refuse(f"extend: two entries are named {name!r}; give each a name of its own, such as name = 'returns'")
         if isinstance(self.expires, Validity) and self.expires.never and any(each.to is None for each in self.extend):
             refuse("extend: points that never expire cannot be good for longer; say expires = '12 months', or to = '…'")
         for period in self.warn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from stampbook import (
     AccountParted,
     AccountParting,
     AmountError,
+    Due,
     Earned,
     Entitlement,
     Event,
@@ -26,9 +28,17 @@ from stampbook import (
     hookimpl,
 )
 from stampbook_referral.config import ReferralConfig
-from stampbook_referral.events import KINDS, AccountReferred, ReferralAsked, ReferralReached, ReferralUndone
+from stampbook_referral.events import (
+    KINDS,
+    AccountReferred,
+    ReferralAsked,
+    ReferralReached,
+    ReferralRevealed,
+    ReferralUndone,
+)
 from stampbook_referral.joining import (
     Names,
+    Revealed,
     back_again,
     goes_along,
     last,
@@ -36,15 +46,17 @@ from stampbook_referral.joining import (
     of_friend,
     of_referrer,
     origin_of,
+    revealed,
+    two_again,
 )
 from stampbook_referral.rules import OVER, REWARDED, UNDONE, WAITING, Standing, kept_slots, slots_of, slots_text, used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stampbook import AccountView
 
-__all__ = ["AccountReferred", "Referral", "ReferralAsked", "ReferralReached", "ReferralUndone"]
+__all__ = ["AccountReferred", "Referral", "ReferralAsked", "ReferralReached", "ReferralRevealed", "ReferralUndone"]
 
 _FIRST, _LAST = 1, 4_000_000
 _TABLES: WeakKeyDictionary[object, WeakValueDictionary[str, Referral]] = WeakKeyDictionary()
@@ -156,33 +168,34 @@ class Referral(Plugin[ReferralConfig]):
     def assess(self, account: AccountView, at: int, event: Event) -> list[Fact]:
         """Conclude how a referral stands: for a friend by what counts, for a referrer by what is heard of friends."""
         if isinstance(event, KINDS):
-            if not self._is_mine(event):
-                return []
-            if isinstance(event, AccountReferred):
-                by = Fact(self._by, event.by, event.at, NEVER, f"referred by {event.by}")
-                return [
-                    by,
-                    *(
-                        self._friend(account, at, self._day(event), event)
-                        or [self._fact("", Standing(WAITING), at, "")]
-                    ),
-                ]
-            if isinstance(event, ReferralReached):
-                return self._rewarded(event, account, at)
-            return self._undone(event, account, at) if isinstance(event, ReferralUndone) else []
+            return self._heard(event, account, at) if self._is_mine(event) else []
         if not event.earns:  # what is reached now would not be rewarded: the next event that counts reaches it
             return self._together(event, account, at)
         if self.config.metric not in account.counted or not last(account.facts(self._by)):
             return []
         return self._friend(account, at, self._first_day(account), event)
 
+    def _heard(self, event: Event, account: AccountView, at: int) -> list[Fact]:
+        if isinstance(event, AccountReferred):
+            by = Fact(self._by, event.by, event.at, NEVER, f"referred by {event.by}")
+            waits = [self._fact("", Standing(WAITING), at, "")]
+            return [by, *(self._friend(account, at, self._day(event), event) or waits)]
+        if isinstance(event, ReferralRevealed):
+            return self._revealed(event, account, at)
+        if isinstance(event, ReferralReached):
+            return self._rewarded(event, account, at)
+        return self._undone(event, account, at) if isinstance(event, ReferralUndone) else []
+
     def _together(self, event: Event, account: AccountView, at: int) -> list[Fact]:
         """Return what becomes of referrals where two accounts become one, or two again."""
         names, facts = self._names, list[Fact]()
         if isinstance(event, AccountJoined):
+            one = revealed(names, event, account) if self.config.merged == "take back" else Revealed()
+            if one.friend:
+                facts.append(Fact(names.revealed, json.dumps(one), at, NEVER))
             facts.extend(of_referrer(names, event, account, at))
             waits = Standing.read(last(event.facts_of_other(names.standing))).state == WAITING
-            if goes_along(names, event, account):
+            if one.side != "friend" and goes_along(names, event, account):
                 since = origin_of(event.facts_of_other(names.origin)).since or event.facts_of_other(names.by)[-1].since
                 known = self.config.only_new and self._has_counted(account, self.program.calendar.day(since))
                 facts.extend(() if waits and known else of_friend(names, event, at))
@@ -190,6 +203,7 @@ class Referral(Plugin[ReferralConfig]):
             facts.extend(leaving(names, event, account, at))
         elif isinstance(event, AccountParted):
             facts.extend(back_again(names, event, account, at))
+            facts.extend(two_again(names, event, account, at) if self.config.merged == "take back" else ())
         return facts
 
     def _first_day(self, account: AccountView) -> int:
@@ -247,6 +261,19 @@ class Referral(Plugin[ReferralConfig]):
         gone = date.fromisoformat(held.day).toordinal() if not standing.amount else None
         return [self._fact(what, standing, at, told), *self._counted(account, at, -1, gone)]
 
+    def _revealed(self, event: ReferralRevealed, account: AccountView, at: int) -> list[Fact]:
+        """Conclude that nobody was referred where both sides are one account."""
+        names, told = self._names, "friend and referrer are one customer"
+        one = Revealed.read(account.facts(names.revealed))
+        facts = [Fact(names.revealed, "", at, NEVER)]
+        if one.side == "referrer":
+            return [*facts, Fact(names.by, "", at, NEVER, told), self._fact("", Standing(UNDONE), at, told)]
+        held = Standing.read(self._last(account, names.of + event.friend))
+        facts.append(self._fact(f"of.{event.friend}", Standing(UNDONE), at, told))
+        if held.state != REWARDED:
+            return facts
+        return [*facts, *self._counted(account, at, -1, date.fromisoformat(held.day).toordinal())]
+
     def _counted(self, account: AccountView, at: int, step: int, day: int | None) -> list[Fact]:
         """Return how many friends are rewarded now, and the days that the limit counts, where there is one."""
         number = int(self._last(account, self._friends) or 0) + step
@@ -302,9 +329,22 @@ class Referral(Plugin[ReferralConfig]):
                 continue
             held, now = Standing.read(self._last(account, fact.name)), Standing.read(fact.value)
             wishes.extend(self._moved(f"{self.name}.{side}", held, now, event, account))
-            if side == "friend" and now.state != WAITING:
+            if isinstance(event, ReferralRevealed):
+                one = Revealed.read(account.facts(self._names.revealed))
+                theirs = Standing.read(one.standing)
+                wishes.extend(self._moved(f"{self.name}.{one.side}", theirs, now, event, account))
+            elif side == "friend" and now.state != WAITING:
                 wishes.append(self._message(account, now))
         return wishes
+
+    @hookimpl
+    def follow(self, facts: Sequence[Fact], account: AccountView, event: Event) -> list[Due]:
+        """Take back what both sides of a referral got where a merger makes them one."""
+        [friend] = [Revealed.read([fact]).friend for fact in facts if fact.name == self._names.revealed] or [""]
+        if not friend:
+            return []
+        details = {"scheme": self.name, "friend": friend, "reason": f"{friend} is the same customer"}
+        return [Due(event.at, "referral.revealed", f"{self.name}:{account.ref}:revealed", details)]
 
     def _message(self, account: AccountView, now: Standing) -> Message:
         by = [fact.value for fact in (*account.facts(self._by), *account.learned) if fact.name == self._by][-1]

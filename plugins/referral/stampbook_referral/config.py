@@ -70,6 +70,13 @@ class ReferralConfig(PluginConfig):
             "again, the account owes it (needs debt = true of the asset), or it is let go"
         ),
     ] = "make up"
+    merged: Annotated[
+        Literal["keep", "take back"],
+        Field(
+            description="when a merger makes one account of a friend and of who referred her: both keep what they got, "
+            "or it is taken back, as far as it is there or as `spent` says"
+        ),
+    ] = "keep"
     kind: Annotated[Literal["earned", "bonus"], Field(description="kind of the lot")] = "bonus"
     expires: Annotated[
         ValidityText | None, Field(description="validity from the day on which it is given; never ends if absent")

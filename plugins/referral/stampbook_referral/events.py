@@ -50,5 +50,11 @@ class ReferralUndone(_Heard):
     type: Literal["referral.undone"] = "referral.undone"
 
 
-KINDS = (AccountReferred, ReferralAsked, ReferralReached, ReferralUndone)
+class ReferralRevealed(_Heard):
+    """A friend and who referred her turned out to be one customer: a merger made their accounts one."""
+
+    type: Literal["referral.revealed"] = "referral.revealed"
+
+
+KINDS = (AccountReferred, ReferralAsked, ReferralReached, ReferralUndone, ReferralRevealed)
 """Every kind of event that is about referrals."""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook import NEVER, Fact
-from stampbook_referral.rules import REWARDED, Standing, slots_of, slots_text
+from stampbook_referral.rules import REWARDED, UNDONE, Standing, slots_of, slots_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Names(NamedTuple):
-    """What the facts of a table are called; `origin` is where a referral came from that an account brought along."""
+    """What the facts of a table are called; `origin` is where a referral came from that an account brought along.
+
+    `revealed` is what the account that ended had from a referral of which the other side is the account that stayed.
+    """
 
     standing: str
     by: str
@@ -24,13 +27,35 @@ class Names(NamedTuple):
     days: str
     origin: str
     taken: str
+    revealed: str
 
     @classmethod
     def of_table(cls, name: str) -> Names:
         """Return the names of the facts of a table."""
         return cls(
-            name, f"{name}.by", f"{name}.of.", f"{name}.friends", f"{name}.days", f"_{name}.origin", f"_{name}.of:"
+            name,
+            f"{name}.by",
+            f"{name}.of.",
+            f"{name}.friends",
+            f"{name}.days",
+            f"_{name}.origin",
+            f"_{name}.of:",
+            f"_{name}.revealed",
         )
+
+
+class Revealed(NamedTuple):
+    """A referral of which both sides are one account now: the friend, and how the side that ended stood, as text."""
+
+    friend: str = ""
+    side: str = ""
+    standing: str = ""
+
+    @classmethod
+    def read(cls, facts: Sequence[Fact]) -> Revealed:
+        """Read what was concluded last."""
+        text = last(facts)
+        return cls(*json.loads(text)) if text else cls()
 
 
 class Origin(NamedTuple):
@@ -50,6 +75,17 @@ def origin_of(facts: Sequence[Fact]) -> Origin:
     """Return where a referral came from that an account brought along."""
     text = last(facts)
     return Origin(*json.loads(text)) if text else Origin()
+
+
+def revealed(names: Names, event: AccountJoined, account: AccountView) -> Revealed:
+    """Return the referral of which both sides become one account, if there is one."""
+    friend = origin_of(event.facts_of_other(names.origin)).friend or event.other
+    if last(event.facts_of_other(names.by)) and last(account.facts(names.of + friend)):
+        return Revealed(friend, "friend", last(event.facts_of_other(names.standing)))
+    friend = origin_of(account.facts(names.origin)).friend or account.ref
+    theirs = last(event.facts_of_other(names.of + friend))
+    by = last(account.facts(names.by))
+    return Revealed(friend, "referrer", theirs) if by and (theirs or by == event.other) else Revealed()
 
 
 def goes_along(names: Names, event: AccountJoined, account: AccountView) -> bool:
@@ -123,6 +159,22 @@ def back_again(names: Names, event: AccountParted, account: AccountView, at: int
             yield Fact(name, new, at, NEVER, reason)
     step = sum(each.state == REWARDED for each in after) - sum(each.state == REWARDED for each in before)
     yield from _counted(names, account, at, step, _days(after), _days(before))
+
+
+def two_again(names: Names, event: AccountParted, account: AccountView, at: int) -> Iterator[Fact]:
+    """Yield that what was taken back from both sides of a referral, as of one customer, is not had by this side."""
+    reason = f"no longer merged with {event.other}"
+    friend = origin_of(account.facts(names.origin)).friend or account.ref
+    if _is_rewarded(account.facts(names.standing)) and last(event.facts_of_other(names.of + friend)) == UNDONE:
+        yield Fact(names.standing, UNDONE, at, NEVER, reason)
+    name = names.of + (origin_of(event.facts_of_other(names.origin)).friend or event.other)
+    if _is_rewarded(account.facts(name)) and last(event.facts_of_other(names.standing)) == UNDONE:
+        yield Fact(name, UNDONE, at, NEVER, reason)
+        yield from _counted(names, account, at, -1, [], _days([Standing.read(last(account.facts(name)))]))
+
+
+def _is_rewarded(facts: Sequence[Fact]) -> bool:
+    return Standing.read(last(facts)).state == REWARDED
 
 
 def _days(standings: Sequence[Standing]) -> list[int]:

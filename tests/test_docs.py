@@ -7,13 +7,20 @@ import re
 import tomllib
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel
 
 from stampbook import ProgramError, load_program
+from stampbook.discovery import installed
 from stampbook.ledger import INVARIANTS
 from stampbook.testing import check_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -111,6 +118,31 @@ def generator(name: str) -> ModuleType:
 def test_the_generated_parts_of_a_page_are_new(name: str) -> None:
     module = generator(name)
     assert module.page() == module.PAGE.read_text(encoding="utf-8"), f"run: python docs/{name}.py"
+
+
+def tables_of(field: FieldInfo) -> list[type[BaseModel]]:
+    kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+
+
+def tables_within(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for field in model.model_fields.values():
+        for table in tables_of(field):
+            yield table
+            yield from tables_within(table)
+
+
+def test_every_table_of_every_bundled_plugin_has_its_keys_on_the_page() -> None:
+    text = (DOCS / "programs.md").read_text(encoding="utf-8")
+    told: dict[str, list[set[str]]] = {}
+    for name, rows in re.findall(r"<!-- begin ([^>]+?) -->(.*?)<!-- end -->", text, re.DOTALL):
+        told.setdefault(name.partition(".")[0], []).append(set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)))
+    for name, plugin in installed().items():
+        model = plugin.load().Config
+        for table in (model, *tables_within(model)):
+            outer = table is model
+            keys = {field.alias or key for key, field in table.model_fields.items() if not (outer and tables_of(field))}
+            assert keys in told[name], f"{name}: the table {table.__name__} is missing; see docs/programs_page.py"
 
 
 def test_every_room_of_the_engine_is_in_the_house() -> None:

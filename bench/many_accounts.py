@@ -2,7 +2,7 @@
 
 Two ledgers are opened in advance, one with ten times the accounts of the other, each account with a purchase, and
 brought up to the same day: what time brings an account counts once for each, and would count ten times in the larger.
-Then batches of the same size go to both in turn; compared is the time that an event takes.
+Then batches of the same size go to both in turn, and events one by one; compared is the time that an event takes.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def run(sizes: Sizes, work: Path) -> list[Figure]:
             outcomes = engine.process(part)
             took.append((time.perf_counter() - start) / len(part))
             check_accepted(outcomes, len(part))
+    alone = _alone(sizes, engines)
     for engine in engines:
         engine.close()
     few, many = (middle(took) for _, took in sides)
@@ -45,8 +46,26 @@ def run(sizes: Sizes, work: Path) -> list[Figure]:
             f"{micro(few)} among {sizes.few_accounts:,}",
             few / many,
             1 / 1.2,
-        )
+        ),
+        Figure("the same, one event a call", micro(alone[1]), micro(alone[0]), alone[0] / alone[1], 1 / 1.2),
     ]
+
+
+def _alone(sizes: Sizes, engines: list[Engine]) -> list[float]:
+    """Return the seconds that one event a call takes on each ledger."""
+    after = START + TWO_YEARS + timedelta(days=30)
+    took: list[list[float]] = [[] for _ in engines]
+    streams = [
+        purchases(sizes.single, accounts, seed=8, start=after, span=timedelta(days=1))
+        for accounts in (sizes.few_accounts, sizes.many_accounts)
+    ]
+    for number, events in enumerate(zip(*streams, strict=True)):
+        for engine, event, times in zip(engines, events, took, strict=True):
+            start = time.perf_counter()
+            outcome = engine.post({**event, "id": f"alone-{number}"})
+            times.append(time.perf_counter() - start)
+            check_accepted([outcome], 1)
+    return [middle(times) for times in took]
 
 
 def _ledger(work: Path, accounts: int, batch: int) -> Engine:

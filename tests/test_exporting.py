@@ -197,7 +197,10 @@ def lots(engine: Engine) -> dict[tuple[str, str, str], int]:
 
 def heads(engine: Engine) -> dict[str, bytes]:
     with engine.store.reader() as session:
-        return {ref: bytes(head) for ref, head in rows(session, "SELECT ref, head FROM account")}
+        return {
+            ref: bytes(head)
+            for ref, head in rows(session, "SELECT a.ref, c.head FROM account a JOIN chain c ON c.account_id = a.id")
+        }
 
 
 def expected(engine: Engine) -> dict[tuple[str, str], Decimal]:

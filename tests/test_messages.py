@@ -241,12 +241,12 @@ def test_what_was_sent_and_did_not_arrive_is_found(shop: Shop) -> None:
     shop("account.opened", "bob")
     shop("gift", "ann", to="bob", asset="points", amount="30")
     with shop.engine.store.writer() as session:
-        for table in ("journal", "event_key", "lot"):
-            session.run(f"DELETE FROM {table} WHERE account_id = 2 AND {'number = 1' if table == 'lot' else 'seq = 2'}")  # type: ignore[attr-defined]
-        session.run("UPDATE account SET seq = 1 WHERE id = 2")  # type: ignore[attr-defined]
+        for table, row in (("journal", "seq = 2"), ("event_key", "seq = 2"), ("state", "part = 1 AND number = 1")):
+            session.run(f"DELETE FROM {table} WHERE account_id = 2 AND {row}")  # type: ignore[attr-defined]
+        session.run("UPDATE state SET seq = 1 WHERE account_id = 2 AND part = 0")  # type: ignore[attr-defined]
     assert "I27" in {finding.code for finding in verify(shop.engine).findings}
     with shop.engine.store.writer() as session:
-        for table in ("journal", "event_key", "lot", "fact", "metric", "account"):
+        for table in ("journal", "event_key", "state", "fact", "account"):
             session.run(f"DELETE FROM {table}{' WHERE id > 0' if table == 'account' else ''}")  # type: ignore[attr-defined]
 
 

@@ -24,7 +24,7 @@ from stampbook.pipeline import decide, judge
 from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches, put_in_force
 from stampbook.store.campaigns import granted_of
 from stampbook.store.programs import Schedule
-from stampbook.store.rows import account_row, fact_row, hold_row, lot_row
+from stampbook.store.rows import account_row, chain_row, fact_row, hold_row, lot_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -309,10 +309,12 @@ class _Audit:
     def _compare(self, account: Account) -> None:
         rows = self._item.rows
         stored = rows["account"][0]
-        if account.status and self._brings_before(account, stored[8]):
+        due_at = stored[4]
+        if account.status and self._brings_before(account, due_at):
             self._find("I25", account.seq, "time brings something before the instant that its row says")
-        account.due_at = stored[8]  # it may be early, never late
-        if account_row(account) != (*tuple(stored[:6]), bytes(stored[6]), *stored[7:]):
+        account.due_at = due_at  # it may be early, never late
+        chain = [(*row[:3], bytes(row[3]), *row[4:]) for row in rows["chain"]]
+        if account_row(account) != tuple(stored) or chain != [chain_row(account)]:
             self._find("I25", account.seq, "its row does not say what its journal says")
         if stored[2] == "closed" and any(lot.remaining for lot in account.lots.values()):
             self._find("I24", account.seq, "it is closed and holds something")

@@ -35,7 +35,9 @@ def test_verify_says_that_all_is_sound(shop: Path) -> None:
 
 def test_verify_finds_a_balance_that_was_changed_by_hand(shop: Path) -> None:
     with sqlite3.connect(shop / "stampbook.db") as connection:
-        connection.execute("UPDATE lot SET remaining = remaining + 1 WHERE number = 1 AND account_id = 1")
+        connection.execute(
+            "UPDATE state SET remaining = remaining + 1 WHERE account_id = 1 AND part = 1 AND number = 1"
+        )
     connection.close()
     answer = data("verify", code=1)
     assert not answer["ok"]

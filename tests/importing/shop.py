@@ -68,7 +68,10 @@ def recorded(engine: Engine) -> list[dict[str, Any]]:
 
 def heads(engine: Engine) -> dict[str, bytes]:
     with engine.store.reader() as session:
-        return {ref: bytes(head) for ref, head in sql_session(session).rows("SELECT ref, head FROM account")}
+        return {
+            ref: bytes(head)
+            for ref, head in sql_session(session).rows("SELECT ref, head FROM account JOIN chain ON account_id = id")
+        }
 
 
 def counts(summary: ImportSummary) -> tuple[int, int, int, int, int, int]:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import IntegrityError
 
 from stampbook.errors import SchemaVersionError, StoreBusyError, StoreError
 from stampbook.loading import load
 from stampbook.replay import MemoryLedger
 from stampbook.store import open_store
-from stampbook.store.rows import COLUMNS, KEYS
+from stampbook.store.rows import COLUMNS, KEYS, STATE
+from stampbook.store.schema import KNOWN
 from stampbook.store.segment_runs import runs, scores_of, spells_of
 from stampbook.store.tables import TABLES
 from tests.faults.books import (
@@ -168,9 +170,26 @@ def test_the_migrations_make_what_the_models_say(any_db: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("table", COLUMNS)
+@pytest.mark.parametrize("table", sorted(set(COLUMNS) - set(STATE)))
 def test_rows_are_written_in_the_order_of_the_columns(table: str) -> None:
     assert tuple(column.name for column in TABLES.tables[table].columns) == COLUMNS[table]
+
+
+def test_views_of_the_state_have_the_columns_that_are_read(any_db: str) -> None:
+    open_store(any_db, create=True).close()
+    engine = create_engine(any_db)
+    for view in STATE:
+        assert tuple(column["name"] for column in inspect(engine).get_columns(view)) == COLUMNS[view]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("row", ["1, 0, 'x', 0", "1, 0, '', 1", "1, 1, 'x', 1", "1, 3, '', 1"])
+def test_a_row_of_the_state_that_no_view_would_show_is_not_taken(any_db: str, row: str) -> None:
+    open_store(any_db, create=True).close()
+    engine = create_engine(any_db)
+    with engine.begin() as connection, pytest.raises(IntegrityError, match=r"(?i)check"):
+        connection.exec_driver_sql(f"INSERT INTO state (account_id, part, name, number) VALUES ({row})")
+    engine.dispose()
 
 
 @pytest.mark.parametrize("table", KEYS)
@@ -231,12 +250,29 @@ def test_a_database_of_another_version_is_refused(
 def test_an_older_version_says_how_to_bring_it_up(any_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     open_store(any_db, create=True).close()
     monkeypatch.setattr("stampbook.store.schema.VERSION", "0099")
-    monkeypatch.setattr("stampbook.store.schema.KNOWN", ("0001", "0002", "0003", "0004", "0099"))
+    monkeypatch.setattr("stampbook.store.schema.KNOWN", (*KNOWN, "0099"))
     with pytest.raises(SchemaVersionError, match="run: stampbook init"):
         open_store(any_db)
 
 
+BEFORE_STATE = (
+    "CREATE TABLE kept AS SELECT * FROM account JOIN chain ON account_id = id",
+    "ALTER TABLE kept DROP COLUMN account_id",
+    "DROP TABLE account",
+    "ALTER TABLE kept RENAME TO account",
+    "CREATE UNIQUE INDEX account_id_key ON account (id)",
+    "CREATE UNIQUE INDEX account_ref_key ON account (ref)",
+    "CREATE TABLE lots AS SELECT * FROM lot",
+    "CREATE TABLE metrics AS SELECT * FROM metric",
+    *(f"DROP VIEW {name}" for name in ("chain", "lot", "metric")),
+    "DROP TABLE state",
+    "ALTER TABLE lots RENAME TO lot",
+    "ALTER TABLE metrics RENAME TO metric",
+)
+"""What takes tables back to the version in which lots, counters and the ends of chains had tables of their own."""
+
 BEFORE_SPELLS = (
+    *BEFORE_STATE,
     "DROP TABLE segment_spell",
     "DROP TABLE segment_score",
     *(f"ALTER TABLE segment_run DROP COLUMN {name}" for name in ("span", "options", "segments", "findings")),

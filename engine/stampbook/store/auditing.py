@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from stampbook.ledger import Entry
 
-TABLES = ("account", "lot", "hold", "metric", "fact")
+TABLES = ("account", "chain", "lot", "hold", "metric", "fact")
 """The tables that are derived from the journal, each ordered by account."""
 
 
@@ -134,5 +134,7 @@ def heads(session: Session) -> Iterator[tuple[str, bytes]]:
     """Yield the ref and chain head of every account, in the order of refs."""
     if not isinstance(session, SqlSession):
         return
-    for ref, head in session.stream("SELECT ref, head FROM account ORDER BY id"):
+    for ref, head in session.stream(
+        "SELECT a.ref, c.head FROM account a JOIN chain c ON c.account_id = a.id ORDER BY a.id"
+    ):
         yield ref, bytes(head)

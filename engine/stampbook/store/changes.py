@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stampbook.store.rows import Row, account_row, fact_row, hold_row, journal_row, lot_row
+from stampbook.store.rows import Row, account_row, chain_row, fact_row, hold_row, journal_row, lot_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,7 @@ class Changes:
             "lot": [lot_row(id_, accounts[id_].lots[number]) for id_, number in sorted(self.lots)],
             "hold": [hold_row(id_, accounts[id_].holds[number]) for id_, number in sorted(self.holds)],
             "fact": [fact_row(id_, fact) for id_, name in sorted(self.facts) for fact in accounts[id_].facts[name]],
+            "chain": [chain_row(accounts[id_]) for id_ in sorted(accounts)],
             "account": [account_row(accounts[id_]) for id_ in sorted(accounts)],
             "campaign_lease": [(name, self.holder, delta) for name, delta in sorted(self.campaigns.items()) if delta],
         }

@@ -66,7 +66,7 @@ class SalesColumns:
 
     def heads(self) -> pl.DataFrame:
         """Return `id`, `seq` and `head` of all accounts: how long their chains are, and how they end."""
-        return self._positions("SELECT id, seq, head FROM account WHERE id > 0 AND seq > 0")
+        return self._positions("SELECT account_id AS id, seq, head FROM chain WHERE account_id > 0 AND seq > 0")
 
     def hashes(self, positions: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield `id`, `seq` and `head` of the entries at certain positions, as far as there are such."""

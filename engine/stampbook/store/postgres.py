@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.errors import StoreBusyError, StoreError
 from stampbook.store.database import Store
-from stampbook.store.rows import APPENDED, CHANGING, COLUMNS, KEYS, Row
+from stampbook.store.rows import APPENDED, CHANGING, COLUMNS, Row, target, unless_same
 from stampbook.store.schema import check_version, upgrade
 from stampbook.store.session import Session, SqlSession
 
@@ -24,7 +24,8 @@ _COPY_FROM_ROWS = 20
 """From how many rows on COPY beats statements."""
 
 _BIGINT = {
-    "account": "bigint text text bigint bigint bigint bytea bigint bigint bigint bigint",
+    "account": "bigint text text bigint bigint",
+    "chain": "bigint bigint bigint bytea bigint bigint bigint",
     "lot": "bigint bigint text text bigint bigint smallint bigint bigint bigint",
     "hold": "bigint bigint text bigint text bigint bigint bigint bigint",
     "fact": "bigint text bigint text bigint text",
@@ -37,20 +38,22 @@ def _insert(table: str) -> str:
 
 
 def _from_arrays(table: str) -> str:
+    into, columns, fixed, key = target(table)
     arrays = ", ".join(f"%s::{kind}[]" for kind in _BIGINT[table].split())
-    return f"INSERT INTO {table} SELECT * FROM unnest({arrays})"  # noqa: S608 - own names
+    names, values = ", ".join([*columns, *fixed]), ", ".join(["t.*", *fixed.values()])
+    sql = f"INSERT INTO {into} ({names}) SELECT {values} FROM unnest({arrays}) AS t"  # noqa: S608 - own names
+    return f"{sql} ON CONFLICT ({', '.join(key)}) DO UPDATE SET"
 
 
 def _upsert(table: str) -> str:
     changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
-    return f"{_from_arrays(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+    return f"{_from_arrays(table)} {changes}{unless_same(table)}"
 
 
 _INSERT = {table: _insert(table) for table in APPENDED}
 _COPY = {table: f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN" for table in _INSERT}
 _UPSERT = {table: _upsert(table) for table in CHANGING}
-_ADDED = "DO UPDATE SET value = metric.value + excluded.value"
-_ADD = f"{_from_arrays('metric')} ON CONFLICT (account_id, metric, day) {_ADDED}"
+_ADD = f"{_from_arrays('metric')} value = state.value + excluded.value"
 
 
 class PostgresSession(SqlSession):

@@ -10,7 +10,7 @@ import orjson
 from stampbook.errors import StoreError
 from stampbook.periods import NEVER
 from stampbook.store.rows import ACCEPTED, HEADS, Key, accepted_entry_of, account_of, every_posting
-from stampbook.store.session import Session, SqlSession, columns
+from stampbook.store.session import WHOLE_ACCOUNTS, Session, SqlSession
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -48,8 +48,7 @@ def accounts_page(store: Store, *, status: str = "", after: str = "", limit: int
     with store.reader() as reader:
         session = sql_session(reader)
         found = session.rows(
-            f"SELECT {columns('account')} FROM account WHERE id > 0 AND ref > ? AND (? = '' OR status = ?) "  # noqa: S608 - own columns
-            "ORDER BY ref LIMIT ?",
+            f"{WHOLE_ACCOUNTS} WHERE a.id > 0 AND a.ref > ? AND (? = '' OR a.status = ?) ORDER BY a.ref LIMIT ?",
             [after, status, status, limit],
         )
         accounts = [account_of(row) for row in found]

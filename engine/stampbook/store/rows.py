@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 COLUMNS = {
-    "account": (
-        "id", "ref", "status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold",
-    ),
+    "account": ("id", "ref", "status", "opened_at", "due_at"),
+    "chain": ("account_id", "clock", "seq", "head", "recorded_at", "next_lot", "next_hold"),
     "journal": (
         "account_id", "seq", "type", "source", "event_id", "at", "recorded_at", "program_id", "accepted", "about",
         "payload", "effects", "trace", "hash", "postings",
@@ -36,7 +35,17 @@ COLUMNS = {
     "segment_spell": ("account_id", "scheme", "line", "since", "segment"),
     "segment_score": ("account_id", "scheme", "run_id", "segment", "scores"),
 }  # fmt: skip
-"""The columns in the order in which rows are read and written; a test holds them to the tables."""
+"""The columns in the order in which rows are read and written; a test holds them to the tables and views."""
+
+STATE = {
+    "chain": {"part": "0", "name": "''", "number": "0"},
+    "lot": {"part": "1", "name": "''"},
+    "metric": {"part": "2"},
+}
+"""The views of table `state`: which columns of its key are the same in all rows of one, as SQL."""
+
+_STATE_KEY = ("account_id", "part", "name", "number")
+_NAMES_IN_STATE = {"metric": {"metric": "name", "day": "number"}}
 
 APPENDED = ("journal", "event_key", "segment_spell", "segment_score")
 """The tables to which rows are appended in bulk."""
@@ -50,7 +59,8 @@ HEADS = ("seq", "type", "at", "about", "postings")
 """The columns of accepted journal entries that whoever looks through a history needs of each."""
 
 CHANGING = {
-    "account": ("status", "opened_at", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),
+    "account": ("status", "opened_at", "due_at"),
+    "chain": ("clock", "seq", "head", "recorded_at", "next_lot", "next_hold"),
     "lot": ("expires_at", "remaining", "held"),
     "hold": ("amount", "units", "captured", "voided", "lapsed"),
     "fact": ("value", "until", "reason"),
@@ -59,11 +69,34 @@ CHANGING = {
 
 KEYS = {
     "account": ("id",),
-    "lot": ("account_id", "number"),
     "hold": ("account_id", "number"),
     "fact": ("account_id", "name", "since"),
-    "metric": ("account_id", "metric", "day"),
+    "state": _STATE_KEY,
 }
+
+
+class Target(NamedTuple):
+    """Where rows are written: the table, its columns in their order, what else is the same in all, and the key."""
+
+    table: str
+    columns: tuple[str, ...]
+    fixed: dict[str, str]
+    key: tuple[str, ...]
+
+
+def target(table: str) -> Target:
+    """Return where the rows of a table, or of a view of `state`, are written."""
+    if table not in STATE:
+        return Target(table, COLUMNS[table], {}, KEYS.get(table, ()))
+    names = _NAMES_IN_STATE.get(table, {})
+    return Target("state", tuple(names.get(name, name) for name in COLUMNS[table]), STATE[table], _STATE_KEY)
+
+
+def unless_same(table: str) -> str:
+    """Return SQL that keeps an upsert from writing rows that seldom change as they are already."""
+    if table != "account":
+        return ""
+    return f" WHERE {' OR '.join(f'account.{name} <> excluded.{name}' for name in CHANGING[table])}"
 
 
 class Key(NamedTuple):
@@ -75,24 +108,25 @@ class Key(NamedTuple):
 
 def account_row(account: Account) -> Row:
     """Return the row of an account."""
+    return account.id, account.ref, account.status, account.opened_at, account.due_at
+
+
+def chain_row(account: Account) -> Row:
+    """Return the row that says how an account's chain ends."""
     return (
         account.id,
-        account.ref,
-        account.status,
-        account.opened_at,
         account.clock,
         account.seq,
         account.head,
         account.recorded_at,
-        account.due_at,
         account.next_lot,
         account.next_hold,
     )
 
 
 def account_of(row: Row) -> Account:
-    """Return an account without its lots, holds, metrics and facts."""
-    id_, ref, status, opened_at, clock, seq, head, recorded_at, due_at, next_lot, next_hold = row
+    """Return an account without its lots, holds, metrics and facts, from its row and its chain's after the id."""
+    id_, ref, status, opened_at, due_at, clock, seq, head, recorded_at, next_lot, next_hold = row
     return Account(ref, id_, status, opened_at, clock, seq, bytes(head), recorded_at, due_at, next_lot, next_hold)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stampbook.periods import NEVER
 from stampbook.store import campaigns, searching
@@ -29,6 +29,13 @@ def columns(table: str, *, after: int = 0, of: str = "") -> str:
     """Return a table's columns as SQL, from a position on, under an alias."""
     prefix = f"{of}." if of else ""
     return ", ".join(prefix + name for name in COLUMNS[table][after:])
+
+
+WHOLE_ACCOUNTS: Final = (
+    f"SELECT {columns('account', of='a')}, {columns('chain', after=1, of='c')} "  # noqa: S608 - own columns
+    "FROM account a JOIN chain c ON c.account_id = a.id"
+)
+"""SQL of accounts as `rows.account_of` reads them."""
 
 
 class Session(ABC):
@@ -285,7 +292,7 @@ class SqlSession(Session):
     def accounts(self, refs: Collection[str]) -> dict[str, Account]:
         """Return accounts by ref, without what belongs to them."""
         found = self.rows(
-            f"SELECT {columns('account')} FROM account WHERE {self.among('ref')}",  # noqa: S608 - own columns
+            f"{WHOLE_ACCOUNTS} WHERE {self.among('a.ref')}",
             [self.listed(refs)],
         )
         return {row[1]: account_of(row) for row in found}
@@ -378,7 +385,7 @@ class SqlSession(Session):
                 self.insert(table, tables[table])
         if tables["metric"]:
             self.add(tables["metric"])
-        for table in ("lot", "hold", "fact", "account"):
+        for table in ("lot", "chain", "hold", "fact", "account"):
             if tables[table]:
                 self.upsert(table, tables[table])
         if tables["campaign_lease"]:
@@ -391,4 +398,5 @@ class SqlSession(Session):
 
     def positions(self, ids: Collection[int]) -> dict[int, int]:
         """Return the last journal position of accounts by id; those that are not there are left out."""
-        return dict(self.rows(f"SELECT id, seq FROM account WHERE {self.among('id')}", [self.listed(ids)]))  # noqa: S608 - table and column names of our own
+        sql = f"SELECT account_id, seq FROM chain WHERE {self.among('account_id')}"  # noqa: S608 - no value is spliced in
+        return dict(self.rows(sql, [self.listed(ids)]))

@@ -12,7 +12,7 @@ import orjson
 
 from stampbook.errors import StoreBusyError, StoreError
 from stampbook.store.database import Store
-from stampbook.store.rows import APPENDED, CHANGING, COLUMNS, KEYS, Row
+from stampbook.store.rows import APPENDED, CHANGING, Row, target, unless_same
 from stampbook.store.schema import check_version, upgrade
 from stampbook.store.session import Session, SqlSession
 
@@ -40,17 +40,23 @@ UNCHANGING = "mode=ro&immutable=1"
 
 
 def _insert(table: str) -> str:
-    return f"INSERT INTO {table} VALUES ({', '.join('?' * len(COLUMNS[table]))})"  # noqa: S608 - own names
+    into, columns, fixed, _ = target(table)
+    values = ", ".join([*("?" * len(columns)), *fixed.values()])
+    return f"INSERT INTO {into} ({', '.join([*columns, *fixed])}) VALUES ({values})"  # noqa: S608 - own names
+
+
+def _on_conflict(table: str) -> str:
+    return f"{_insert(table)} ON CONFLICT ({', '.join(target(table).key)}) DO UPDATE SET"
 
 
 def _upsert(table: str) -> str:
     changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
-    return f"{_insert(table)} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+    return f"{_on_conflict(table)} {changes}{unless_same(table)}"
 
 
 _INSERT = {table: _insert(table) for table in APPENDED}
 _UPSERT = {table: _upsert(table) for table in CHANGING}
-_ADD = f"{_insert('metric')} ON CONFLICT (account_id, metric, day) DO UPDATE SET value = value + excluded.value"
+_ADD = f"{_on_conflict('metric')} value = value + excluded.value"
 
 
 class SqliteSession(SqlSession):

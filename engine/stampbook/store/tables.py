@@ -11,7 +11,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 _INT64 = BigInteger().with_variant(Integer, "sqlite")
@@ -66,7 +77,7 @@ class InForce(SQLModel, table=True):
 
 
 class Account(SQLModel, table=True):
-    """The state of an account: the fold of its journal. Id 0 keeps refusals of accounts that do not exist."""
+    """Which accounts there are, and what seldom changes of them. Id 0 keeps refusals of accounts that do not exist."""
 
     __tablename__ = "account"
     __table_args__ = {**_STRICT, **_UPDATED}
@@ -74,13 +85,43 @@ class Account(SQLModel, table=True):
     ref: str = _text(unique=True)
     status: str = _text()
     opened_at: int = _number()
-    clock: int = _number()
-    seq: int = _number()
-    head: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    recorded_at: int = _number()
     due_at: int = _number()
-    next_lot: int = _number()
-    next_hold: int = _number()
+
+
+class State(SQLModel, table=True):
+    """What nearly every event of an account changes, side by side: how its chain ends, its lots, its counters.
+
+    The views `chain`, `lot` and `metric` show each part as a table of its own. They are one table because SQLite keeps
+    the rows of an account together: an event then changes one page of a large ledger where it would change three.
+
+    `part` is 0 of the chain, 1 of lots, 2 of counters by local day (proleptic ordinal). `name` is the metric of a
+    counter, and `number` its day or the number of the lot; both are empty where they say nothing.
+    """
+
+    __tablename__ = "state"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("part = 0 AND name = '' AND number = 0 OR part = 1 AND name = '' OR part = 2"),
+        {**_CLUSTERED, **_UPDATED},
+    )
+    account_id: int = _number(key=True)
+    part: int = _small(key=True)
+    name: str = _text(key=True)
+    number: int = _number(key=True)
+    clock: int | None = _maybe_number()
+    seq: int | None = _maybe_number()
+    head: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    recorded_at: int | None = _maybe_number()
+    next_lot: int | None = _maybe_number()
+    next_hold: int | None = _maybe_number()
+    asset: str | None = _maybe_text()
+    kind: str | None = _maybe_text()
+    effective_at: int | None = _maybe_number()
+    expires_at: int | None = _maybe_number()
+    priority: int | None = Field(sa_column=Column(_INT16, nullable=True))
+    origin: int | None = _maybe_number()
+    remaining: int | None = _maybe_number()
+    held: int | None = _maybe_number()
+    value: int | None = _maybe_number()
 
 
 class Person(SQLModel, table=True):
@@ -137,23 +178,6 @@ class EventKey(SQLModel, table=True):
     seq: int = _number()
 
 
-class Lot(SQLModel, table=True):
-    """What remains of each grant."""
-
-    __tablename__ = "lot"
-    __table_args__ = {**_CLUSTERED, **_UPDATED}
-    account_id: int = _number(key=True)
-    number: int = _number(key=True)
-    asset: str = _text()
-    kind: str = _text()
-    effective_at: int = _number()
-    expires_at: int = _number()
-    priority: int = _small()
-    origin: int = _number()
-    remaining: int = _number()
-    held: int = _number()
-
-
 class Hold(SQLModel, table=True):
     """Amounts set aside; `units` is JSON: pairs of lot number and amount still held."""
 
@@ -168,17 +192,6 @@ class Hold(SQLModel, table=True):
     voided: int = _number()
     lapsed: int = _number()
     lapses_at: int = _number()
-
-
-class Metric(SQLModel, table=True):
-    """Counters by local day (proleptic ordinal)."""
-
-    __tablename__ = "metric"
-    __table_args__ = {**_CLUSTERED, **_UPDATED}
-    account_id: int = _number(key=True)
-    metric: str = _text(key=True)
-    day: int = _number(key=True)
-    value: int = _number()
 
 
 class Fact(SQLModel, table=True):

@@ -26,20 +26,8 @@ Row = tuple[Any, ...]
 Batch = dict[str, list[Row]]
 
 PRAGMAS = ("journal_mode", "synchronous", "cache_size", "wal_autocheckpoint", "foreign_keys", "temp_store")
-KEYS = {
-    "lot": ("account_id", "number"),
-    "hold": ("account_id", "number"),
-    "fact": ("account_id", "name", "since"),
-    "account": ("id",),
-    "metric": ("account_id", "metric", "day"),
-}
-FIXED = {
-    "lot": ("asset", "kind", "effective_at", "expires_at", "priority", "origin"),
-    "hold": ("asset", "lapses_at"),
-    "fact": (),
-    "account": ("ref",),
-    "metric": (),
-}
+DERIVED = ("metric", "lot", "hold", "fact", "chain", "account")
+"""The tables and views whose rows change, in the order in which the engine writes them."""
 _CHUNK = 2_000
 
 
@@ -72,7 +60,7 @@ def write_plainly(made: Path, fresh: Path, *, final: bool = False) -> Iterator[f
     target = sqlite3.connect(fresh, isolation_level=None, cached_statements=256)
     for name, value in settings_of(made).items():
         target.execute(f"PRAGMA {name}={value}")
-    statements = {table: _statement(source, table) for table in ("journal", "event_key", *KEYS)}
+    statements = {table: _statement(table) for table in ("journal", "event_key", *DERIVED)}
     for batch in _batches(source, final=final):
         work = [(statements[table], rows) for table, rows in batch.items() if rows]
         start = time.perf_counter()
@@ -90,16 +78,19 @@ def write_plainly(made: Path, fresh: Path, *, final: bool = False) -> Iterator[f
     source.close()
 
 
-def _statement(source: sqlite3.Connection, table: str) -> str:
-    names = [row[1] for row in source.execute(f"PRAGMA table_info({table})")]
-    insert = f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - own names
-    if table not in KEYS:
+def _statement(table: str) -> str:
+    from stampbook.store.rows import CHANGING, target
+
+    into, columns, fixed, key = target(table)
+    values = ", ".join([*("?" * len(columns)), *fixed.values()])
+    insert = f"INSERT INTO {into} ({', '.join([*columns, *fixed])}) VALUES ({values})"  # noqa: S608 - own names
+    if table not in DERIVED:
         return insert
     if table == "metric":
         changes = "value = value + excluded.value"
     else:
-        changes = ", ".join(f"{n} = excluded.{n}" for n in names if n not in KEYS[table] and n not in FIXED[table])
-    return f"{insert} ON CONFLICT ({', '.join(KEYS[table])}) DO UPDATE SET {changes}"
+        changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
+    return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
 
 
 def _batches(source: sqlite3.Connection, *, final: bool) -> Iterator[Batch]:
@@ -142,6 +133,7 @@ def _batch(source: sqlite3.Connection, journal: list[Row], places: tuple[int, in
         "lot": _rows(source, "lot", "account_id = ? AND number = ?", lots, seen),
         "hold": _rows(source, "hold", "account_id = ? AND number = ?", holds, seen),
         "fact": _rows(source, "fact", "account_id = ? AND name = ?", facts, seen),
+        "chain": _rows(source, "chain", "account_id = ?", {row[:1] for row in journal}, seen),
         "account": _rows(source, "account", "id = ?", {row[:1] for row in journal}, seen),
     }
 

@@ -170,7 +170,7 @@ def test_a_program_whose_beginning_brought_nothing_accuses_nobody(any_db: str) -
         engine.put_text_in_force(PLAIN.replace("2 months", "3 months"), effective_from=day("2025-05-10"))
         assert sum(engine.tick()) == 0
         assert verify(engine).findings == ()
-        sql(any_db, "UPDATE account SET due_at = due_at + 1")
+        sql(any_db, "UPDATE state SET due_at = due_at + 1 WHERE part = 0")
         assert {finding.code for finding in verify(engine).findings} == {"I25"}
 
 

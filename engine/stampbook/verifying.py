@@ -309,11 +309,12 @@ class _Audit:
     def _compare(self, account: Account) -> None:
         rows = self._item.rows
         stored = rows["account"][0]
-        due_at = stored[4]
-        if account.status and self._brings_before(account, due_at):
-            self._find("I25", account.seq, "time brings something before the instant that its row says")
-        account.due_at = due_at  # it may be early, never late
         chain = [(*row[:3], bytes(row[3]), *row[4:]) for row in rows["chain"]]
+        if chain:
+            due_at = chain[0][5]
+            if account.status and self._brings_before(account, due_at):
+                self._find("I25", account.seq, "time brings something before the instant that its row says")
+            account.due_at = due_at  # it may be early, never late
         if account_row(account) != tuple(stored) or chain != [chain_row(account)]:
             self._find("I25", account.seq, "its row does not say what its journal says")
         if stored[2] == "closed" and any(lot.remaining for lot in account.lots.values()):

@@ -147,7 +147,7 @@ def test_a_folder_that_may_not_be_looked_into(shop: Path) -> None:
 
 def somebody_else_writes(database: Path) -> None:
     connection = sqlite3.connect(database)
-    connection.execute("UPDATE account SET due_at = due_at - 1")
+    connection.execute("UPDATE state SET due_at = due_at - 1 WHERE part = 0")
     connection.commit()
     connection.close()
 

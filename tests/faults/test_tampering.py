@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from stampbook.verifying import Verdict
 
-HINTS = {("account", "due_at")}
+HINTS = {("chain", "due_at")}
 """What may be wrong without harm: when to look again. A tick puts it right."""
 
 EXPECTED = {

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Changes:
-    """What one batch writes: everything since its accounts were loaded."""
+    """What one batch writes: everything since its accounts were loaded.
+
+    `listed` are the accounts that are new or have another status: only their rows among all accounts change.
+    """
 
     entries: list[tuple[Account, Entry]] = field(default_factory=list)
     accounts: dict[int, Account] = field(default_factory=dict)
+    listed: set[int] = field(default_factory=set)
     lots: set[tuple[int, int]] = field(default_factory=set)
     holds: set[tuple[int, int]] = field(default_factory=set)
     facts: set[tuple[int, str]] = field(default_factory=set)
@@ -33,6 +37,8 @@ class Changes:
         id_ = account.id
         self.entries.append((account, entry))
         self.accounts[id_] = account
+        if entry.seq == 1 or (transaction is not None and transaction.status is not None):
+            self.listed.add(id_)
         if transaction is None:
             return
         lots = self.lots
@@ -72,6 +78,6 @@ class Changes:
             "hold": [hold_row(id_, accounts[id_].holds[number]) for id_, number in sorted(self.holds)],
             "fact": [fact_row(id_, fact) for id_, name in sorted(self.facts) for fact in accounts[id_].facts[name]],
             "chain": [chain_row(accounts[id_]) for id_ in sorted(accounts)],
-            "account": [account_row(accounts[id_]) for id_ in sorted(accounts)],
+            "account": [account_row(accounts[id_]) for id_ in sorted(self.listed)],
             "campaign_lease": [(name, self.holder, delta) for name, delta in sorted(self.campaigns.items()) if delta],
         }

@@ -83,7 +83,9 @@ def past_accounts(session: Session, as_of: int, known_at: int = NEVER) -> Iterat
     after = 0
     while True:
         rows = reader.rows(
-            "SELECT id, ref, due_at, opened_at FROM account WHERE id > ? ORDER BY id LIMIT ?", [after, _PAGE]
+            "SELECT a.id, a.ref, c.due_at, a.opened_at FROM account a JOIN chain c ON c.account_id = a.id "
+            "WHERE a.id > ? ORDER BY a.id LIMIT ?",
+            [after, _PAGE],
         )
         if not rows:
             return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stampbook.errors import StoreBusyError, StoreError
 from stampbook.store.database import Store
-from stampbook.store.rows import APPENDED, CHANGING, COLUMNS, Row, target, unless_same
+from stampbook.store.rows import APPENDED, CHANGING, COLUMNS, Row, target
 from stampbook.store.schema import check_version, upgrade
 from stampbook.store.session import Session, SqlSession
 
@@ -24,8 +24,8 @@ _COPY_FROM_ROWS = 20
 """From how many rows on COPY beats statements."""
 
 _BIGINT = {
-    "account": "bigint text text bigint bigint",
-    "chain": "bigint bigint bigint bytea bigint bigint bigint",
+    "account": "bigint text text bigint",
+    "chain": "bigint bigint bigint bytea bigint bigint bigint bigint",
     "lot": "bigint bigint text text bigint bigint smallint bigint bigint bigint",
     "hold": "bigint bigint text bigint text bigint bigint bigint bigint",
     "fact": "bigint text bigint text bigint text",
@@ -47,7 +47,7 @@ def _from_arrays(table: str) -> str:
 
 def _upsert(table: str) -> str:
     changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
-    return f"{_from_arrays(table)} {changes}{unless_same(table)}"
+    return f"{_from_arrays(table)} {changes}"
 
 
 _INSERT = {table: _insert(table) for table in APPENDED}

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 COLUMNS = {
-    "account": ("id", "ref", "status", "opened_at", "due_at"),
-    "chain": ("account_id", "clock", "seq", "head", "recorded_at", "next_lot", "next_hold"),
+    "account": ("id", "ref", "status", "opened_at"),
+    "chain": ("account_id", "clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),
     "journal": (
         "account_id", "seq", "type", "source", "event_id", "at", "recorded_at", "program_id", "accepted", "about",
         "payload", "effects", "trace", "hash", "postings",
@@ -59,8 +59,8 @@ HEADS = ("seq", "type", "at", "about", "postings")
 """The columns of accepted journal entries that whoever looks through a history needs of each."""
 
 CHANGING = {
-    "account": ("status", "opened_at", "due_at"),
-    "chain": ("clock", "seq", "head", "recorded_at", "next_lot", "next_hold"),
+    "account": ("status", "opened_at"),
+    "chain": ("clock", "seq", "head", "recorded_at", "due_at", "next_lot", "next_hold"),
     "lot": ("expires_at", "remaining", "held"),
     "hold": ("amount", "units", "captured", "voided", "lapsed"),
     "fact": ("value", "until", "reason"),
@@ -92,13 +92,6 @@ def target(table: str) -> Target:
     return Target("state", tuple(names.get(name, name) for name in COLUMNS[table]), STATE[table], _STATE_KEY)
 
 
-def unless_same(table: str) -> str:
-    """Return SQL that keeps an upsert from writing rows that seldom change as they are already."""
-    if table != "account":
-        return ""
-    return f" WHERE {' OR '.join(f'account.{name} <> excluded.{name}' for name in CHANGING[table])}"
-
-
 class Key(NamedTuple):
     """Where the entry of an event id stands."""
 
@@ -108,7 +101,7 @@ class Key(NamedTuple):
 
 def account_row(account: Account) -> Row:
     """Return the row of an account."""
-    return account.id, account.ref, account.status, account.opened_at, account.due_at
+    return account.id, account.ref, account.status, account.opened_at
 
 
 def chain_row(account: Account) -> Row:
@@ -119,6 +112,7 @@ def chain_row(account: Account) -> Row:
         account.seq,
         account.head,
         account.recorded_at,
+        account.due_at,
         account.next_lot,
         account.next_hold,
     )
@@ -126,7 +120,7 @@ def chain_row(account: Account) -> Row:
 
 def account_of(row: Row) -> Account:
     """Return an account without its lots, holds, metrics and facts, from its row and its chain's after the id."""
-    id_, ref, status, opened_at, due_at, clock, seq, head, recorded_at, next_lot, next_hold = row
+    id_, ref, status, opened_at, clock, seq, head, recorded_at, due_at, next_lot, next_hold = row
     return Account(ref, id_, status, opened_at, clock, seq, bytes(head), recorded_at, due_at, next_lot, next_hold)
 
 

@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 
 def holding(session: SqlSession, until: int, limit: int) -> tuple[list[str], int]:
     """Return accounts with open holds to which time brings something up to an instant, and when it next does."""
+    with_holds = "c.account_id IN (SELECT account_id FROM hold WHERE units <> '[]')"
     refs = session.rows(
-        "SELECT ref FROM account WHERE id IN (SELECT account_id FROM hold WHERE units <> '[]') "
-        "AND due_at <= ? ORDER BY id LIMIT ?",
+        "SELECT a.ref FROM chain c JOIN account a ON a.id = c.account_id "  # noqa: S608 - own SQL
+        f"WHERE {with_holds} AND c.due_at <= ? ORDER BY a.id LIMIT ?",
         [until, limit],
     )
-    [(later,)] = session.rows(
-        "SELECT min(due_at) FROM account WHERE id IN (SELECT account_id FROM hold WHERE units <> '[]') AND due_at > ?",
-        [until],
-    )
+    [(later,)] = session.rows(f"SELECT min(c.due_at) FROM chain c WHERE {with_holds} AND c.due_at > ?", [until])  # noqa: S608 - own SQL
     return [ref for (ref,) in refs], NEVER + 1 if later is None else later
 
 

@@ -238,13 +238,17 @@ class SqlSession(Session):
             (self.generation() + 1, id_, program.effective_from, program.recorded_at),
         )
         self.run(
-            "UPDATE account SET due_at = ? WHERE id > 0 AND due_at > ? AND status <> 'closed'",
+            "UPDATE state SET due_at = ? WHERE part = 0 AND due_at > ? "
+            "AND account_id IN (SELECT id FROM account WHERE id > 0 AND status <> 'closed')",
             (program.effective_from, program.effective_from),
         )
 
     def due(self, until: int, after: int, limit: int) -> list[tuple[int, str]]:
         """Return ids and refs of accounts to which time brings something up to an instant, those beyond an id."""
-        sql = "SELECT id, ref FROM account WHERE id > ? AND due_at <= ? AND due_at < ? ORDER BY id LIMIT ?"
+        sql = (
+            "SELECT a.id, a.ref FROM account a JOIN chain c ON c.account_id = a.id "
+            "WHERE a.id > ? AND c.due_at <= ? AND c.due_at < ? ORDER BY a.id LIMIT ?"
+        )
         return [(id_, ref) for id_, ref in self.rows(sql, [after, until, NEVER, limit])]
 
     def holding(self, until: int, limit: int) -> tuple[list[str], int]:

@@ -12,7 +12,7 @@ import orjson
 
 from stampbook.errors import StoreBusyError, StoreError
 from stampbook.store.database import Store
-from stampbook.store.rows import APPENDED, CHANGING, Row, target, unless_same
+from stampbook.store.rows import APPENDED, CHANGING, Row, target
 from stampbook.store.schema import check_version, upgrade
 from stampbook.store.session import Session, SqlSession
 
@@ -51,7 +51,7 @@ def _on_conflict(table: str) -> str:
 
 def _upsert(table: str) -> str:
     changes = ", ".join(f"{name} = excluded.{name}" for name in CHANGING[table])
-    return f"{_on_conflict(table)} {changes}{unless_same(table)}"
+    return f"{_on_conflict(table)} {changes}"
 
 
 _INSERT = {table: _insert(table) for table in APPENDED}

@@ -85,7 +85,6 @@ class Account(SQLModel, table=True):
     ref: str = _text(unique=True)
     status: str = _text()
     opened_at: int = _number()
-    due_at: int = _number()
 
 
 class State(SQLModel, table=True):
@@ -111,6 +110,7 @@ class State(SQLModel, table=True):
     seq: int | None = _maybe_number()
     head: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
     recorded_at: int | None = _maybe_number()
+    due_at: int | None = _maybe_number()
     next_lot: int | None = _maybe_number()
     next_hold: int | None = _maybe_number()
     asset: str | None = _maybe_text()

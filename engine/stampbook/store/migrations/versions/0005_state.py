@@ -13,7 +13,7 @@ depends_on = None
 INT64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INT16 = sa.SmallInteger().with_variant(sa.Integer(), "sqlite")
 
-_CHAIN = "clock, seq, head, recorded_at, next_lot, next_hold"
+_CHAIN = "clock, seq, head, recorded_at, due_at, next_lot, next_hold"
 _LOT = "asset, kind, effective_at, expires_at, priority, origin, remaining, held"
 _KEY = "account_id, part, name, number"
 _STATEMENTS = (
@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("seq", INT64, nullable=True),
         sa.Column("head", sa.LargeBinary(), nullable=True),
         sa.Column("recorded_at", INT64, nullable=True),
+        sa.Column("due_at", INT64, nullable=True),
         sa.Column("next_lot", INT64, nullable=True),
         sa.Column("next_hold", INT64, nullable=True),
         sa.Column("asset", sa.Text(), nullable=True),

@@ -116,8 +116,8 @@ def _imported_through_kills(
 
 def _without_instants(tables: dict[str, list[tuple[object, ...]]]) -> dict[str, list[tuple[object, ...]]]:
     """Leave out when things were recorded, and the hashes over it."""
-    left = {name: rows for name, rows in tables.items() if name not in {"account", "journal"}}
-    left["account"] = [(*row[:6], *row[8:]) for row in tables["account"]]
+    left = {name: rows for name, rows in tables.items() if name not in {"chain", "journal"}}
+    left["chain"] = [(*row[:3], *row[5:]) for row in tables["chain"]]
     left["journal"] = [(*row[:6], *row[7:13]) for row in tables["journal"]]
     return left
 

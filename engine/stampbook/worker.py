@@ -59,7 +59,6 @@ def done_of(tagged: Iterable[tuple[Any, Mapping[str, Any]]], outcomes: Iterable[
 def quiet_collector() -> Iterator[None]:
     """Look for reference cycles only once 400,000 objects are left over: a batch leaves none, and holds fewer."""
     before = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(400_000, 20, 100)
     try:

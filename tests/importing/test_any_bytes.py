@@ -43,7 +43,7 @@ def test_any_bytes_as_csv(engine: Engine, content: bytes) -> None:
     )
 
 
-@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each reads the file in a process of its own
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each starts a process
 @given(st.integers(0, 2000), st.binary(min_size=1, max_size=8))
 @example(4, b"\xff" * 8)
 def test_any_damage_to_a_parquet(engine: Engine, place: int, noise: bytes) -> None:

@@ -12,14 +12,13 @@ from stampbook.account import MERGED_INTO
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator
 
     from stampbook.store.database import Store
     from stampbook.store.session import Session
 
 KEPT: Final = "kept"
 RAW: Final = "raw"
-_AT_ONCE: Final = 20_000
 
 
 class KeptRun(NamedTuple):
@@ -101,22 +100,6 @@ def run_instants(session: Session, scheme: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def account_ids(session: Session) -> dict[str, int]:
-    """Return the ids of all accounts by their refs."""
-    return dict(sql_session(session).stream("SELECT ref, id FROM account WHERE id > 0"))
-
-
-def spells_at(session: Session, scheme: str, line: str, at: int) -> dict[int, tuple[int, str]]:
-    """Return by account id since when it was in which segment at an instant."""
-    rows = sql_session(session).stream(
-        "SELECT s.account_id, s.since, s.segment FROM segment_spell s WHERE s.scheme = ? AND s.line = ? "
-        "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
-        "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?)",
-        [scheme, line, at],
-    )
-    return {account: (since, segment) for account, since, segment in rows}
-
-
 def spells_from(session: Session, scheme: str, line: str, at: int) -> dict[int, list[tuple[int, str]]]:
     """Return by account id the spells that began at an instant or later, in order."""
     found: dict[int, list[tuple[int, str]]] = {}
@@ -128,28 +111,6 @@ def spells_from(session: Session, scheme: str, line: str, at: int) -> dict[int, 
     for account, since, segment in rows:
         found.setdefault(account, []).append((since, segment))
     return found
-
-
-def replace_spells(session: Session, scheme: str, line: str, at: int, spells: Iterable[tuple[int, int, str]]) -> None:
-    """Put spells in the place of all those that began at an instant or later, of every account.
-
-    Args:
-        session: a writing transaction.
-        scheme: whose.
-        line: `KEPT` or `RAW`.
-        at: the instant.
-        spells: account id, since and segment.
-    """
-    sql = sql_session(session)
-    sql.run("DELETE FROM segment_spell WHERE scheme = ? AND line = ? AND since >= ?", [scheme, line, at])
-    some = []
-    for account, since, segment in spells:
-        some.append((account, scheme, line, since, segment))
-        if len(some) == _AT_ONCE:
-            sql.insert("segment_spell", some)
-            some = []
-    if some:
-        sql.insert("segment_spell", some)
 
 
 def has_line(session: Session, scheme: str, line: str) -> bool:
@@ -175,22 +136,6 @@ def fact_values(session: Session, name: str, at: int) -> dict[str, str]:
         [name, at, at],
     )
     return dict(rows)
-
-
-def closed_accounts(session: Session) -> set[str]:
-    """Return the refs of accounts that are closed."""
-    return {row[0] for row in sql_session(session).stream("SELECT ref FROM account WHERE status = 'closed'")}
-
-
-def replace_scores(session: Session, run: KeptRun, rows: Sequence[tuple[int, str, str]]) -> None:
-    """Put what a run said of accounts (id, segment, scores) in the place of what the one before had said."""
-    sql = sql_session(session)
-    sql.run("DELETE FROM segment_score WHERE scheme = ?", [run.scheme])
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
-        sql.insert(
-            "segment_score", [(account, run.scheme, run.id, segment, scores) for account, segment, scores in some]
-        )
 
 
 def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: int | None = None) -> list[KeptRun]:

@@ -16,6 +16,8 @@ from stampbook.store.rows import COLUMNS, Key, Row, account_of, entry_of, fill
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    import polars as pl
+
     from stampbook.account import Account
     from stampbook.ledger import Entry
     from stampbook.moves import Move
@@ -158,6 +160,8 @@ class SqlSession(Session):
 
     for_update: str = ""
     """What makes a query lock the rows that it finds."""
+    joined: str = "group_concat"
+    """The function that joins the texts of many rows, with a mark between them."""
 
     def lease(self, claim: Claim) -> Lease:
         """Lease more of a campaign's budget."""
@@ -194,6 +198,10 @@ class SqlSession(Session):
     @abstractmethod
     def insert(self, table: str, rows: list[Row]) -> None:
         """Append rows."""
+
+    @abstractmethod
+    def insert_frame(self, table: str, frame: pl.DataFrame) -> None:
+        """Append the rows of a frame whose columns are in the order of the table's; none of them is null."""
 
     @abstractmethod
     def upsert(self, table: str, rows: list[Row]) -> None:

@@ -62,7 +62,7 @@ def say(
 
 
 def frame(said: dict[str, str]) -> pl.DataFrame:
-    told = {"account": list(said), "segment": list(said.values()), "x": list(said.values())}
+    told = {"account": sorted(said), **{name: [said[ref] for ref in sorted(said)] for name in ("segment", "x")}}
     return pl.DataFrame(told, schema=dict.fromkeys(told, pl.String))
 
 

@@ -95,7 +95,8 @@ def keep(session: Session, run: KeptRun, said: pl.DataFrame, policy: Policy) -> 
     Args:
         session: a writing transaction.
         run: its id is given here.
-        said: `account`, `segment` and scores, each account once; those that are not in the books are left out.
+        said: `account`, `segment` and scores, each account once and in their order; those that are not in the books are
+            left out.
         policy: what holds accounts where they are.
     """
     import polars as pl
@@ -121,12 +122,12 @@ def keep(session: Session, run: KeptRun, said: pl.DataFrame, policy: Policy) -> 
     else:
         line = _say(session, run, KEPT, raw, instants, was)
     moved = (
-        line.changed.join(raw, on="id", how="semi")
+        line.changed.join(placed.select("id", "place"), on="id")
         .join(was, on="id", how="left", suffix="_before")
-        .join(known, on="id")
-        .select("account", pl.col("segment_before").fill_null("").alias("before"), "segment")
-        .sort("account")
+        .sort("place")
+        .select("place", pl.col("segment_before").fill_null("").alias("before"), "segment")
     )
+    moved = moved.select(said["account"][moved["place"]], "before", "segment")
     everybody = segment_columns.unmerged(session, known.join(line.now, on="id"), run.at)
     return Kept(run, moved, everybody.select("account", "segment"))
 
@@ -184,7 +185,10 @@ def _say(
         ]
         spells = pl.concat([changed, pl.DataFrame(following, schema=changed.schema, orient="row")])
     segment_columns.end_spells(session, run.scheme, line, run.at)
-    segment_columns.add_spells(session, run.scheme, line, spells)
+    if instants[-1] == run.at and len(changed) == len(raw):
+        segment_columns.add_all_spells(session, run, line)
+    else:
+        segment_columns.add_spells(session, run.scheme, line, spells)
     return _Line(now, changed)
 
 

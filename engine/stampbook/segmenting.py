@@ -24,7 +24,7 @@ from stampbook.store.segment_runs import KeptRun, find_run, runs, scores_of
 from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     import polars as pl

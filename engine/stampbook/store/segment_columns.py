@@ -101,6 +101,16 @@ def add_spells(session: Session, scheme: str, line: str, spells: pl.DataFrame) -
         sql_session(session).insert_frame("segment_spell", some.select("id", *names, "since", "segment"))
 
 
+def add_all_spells(session: Session, run: KeptRun, line: str) -> None:
+    """Write a spell of every account that the latest run judged, out of what was kept that it said."""
+    sql_session(session).run(
+        "INSERT INTO segment_spell (account_id, scheme, line, since, segment) "
+        "SELECT account_id, scheme, ?, CAST(? AS bigint), segment FROM segment_score WHERE scheme = ? "
+        "ORDER BY account_id",
+        [line, run.at, run.scheme],
+    )
+
+
 def end_spells(session: Session, scheme: str, line: str, at: int) -> None:
     """Take out the spells of a line that began at an instant or later."""
     sql_session(session).run(
@@ -126,7 +136,9 @@ def change_scores(session: Session, run: KeptRun, low: int, high: int, said: pl.
     sql = sql_session(session)
     columns = {"id": "account_id", "segment": "segment", "scores": "scores"}
     kept = _range(session, columns, "segment_score WHERE scheme = ?", "account_id", [run.scheme], low, high)
-    same = said.join(kept, on=["id", "segment", "scores"], how="semi")
+    was = said.join(kept, on="id", how="left", suffix="_was", maintain_order="left")
+    is_same = (pl.col("segment") == pl.col("segment_was")) & (pl.col("scores") == pl.col("scores_was"))
+    same = was.filter(is_same).select("id")
     if 2 * len(same) < max(len(said), len(kept)):
         replace_scores(session, run, low, high, said)
         return False
@@ -198,7 +210,8 @@ def _range(
     sql = sql_session(session)
     source = f"{source} AND {place} BETWEEN ? AND ?"
     bound = [*parameters, low, high]
-    texts = ", ".join(f"{sql.joined}(CAST({column} AS text), ?)" for column in columns.values())
+    told = (f"CAST({column} AS text)" if name in _WHOLE else column for name, column in columns.items())
+    texts = ", ".join(f"{sql.joined}({each}, ?)" for each in told)
     marks = [_MARK] * len(columns)
     [(count, *joined)] = sql.rows(f"SELECT count(*), {texts} FROM {source}", [*marks, *bound])  # noqa: S608 - own text
     if not count:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stampbook.account import MERGED_INTO
 from stampbook.store.reading import sql_session
-from stampbook.store.segment_runs import KEPT
+from stampbook.store.segment_runs import KEPT, LATEST, SAID_AS_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,9 +74,9 @@ def unmerged(session: Session, some: pl.DataFrame, at: int) -> pl.DataFrame:
 
 def scores(session: Session, run: KeptRun) -> Iterator[pl.DataFrame]:
     """Yield `id` and `scores` (JSON) of what the latest run of a scheme said, if that is as of a run's instant."""
-    source = "segment_score WHERE scheme = ? AND run_id IN (SELECT id FROM segment_run WHERE at = ?)"
+    source = f"segment_score c WHERE scheme = ? AND {SAID_AS_OF}"
     columns = {"id": "account_id", "scores": "scores"}
-    yield from _ranges(session, columns, source, "account_id", [run.scheme, run.at])
+    yield from _ranges(session, columns, source, "account_id", [run.scheme, run.at, run.scheme, run.at])
 
 
 def ranges(some: pl.DataFrame) -> Iterator[tuple[int, int, pl.DataFrame]]:
@@ -118,12 +118,12 @@ def end_spells(session: Session, scheme: str, line: str, at: int) -> None:
     )
 
 
-def change_scores(session: Session, run: KeptRun, low: int, high: int, said: pl.DataFrame) -> bool:
-    """Put what a run said of a range of ids in the place of what was kept, and leave rows that say the same.
+def change_scores(session: Session, scheme: str, low: int, high: int, said: pl.DataFrame) -> bool:
+    """Put what the latest run said of a range of ids in the place of what was kept, and leave rows that say the same.
 
     Args:
         session: a writing transaction.
-        run: the run.
+        scheme: whose run it is.
         low: the first id of the range.
         high: the last one.
         said: `id`, `segment` and `scores` (JSON) of accounts in it, in the order of ids.
@@ -134,38 +134,36 @@ def change_scores(session: Session, run: KeptRun, low: int, high: int, said: pl.
     import polars as pl
 
     sql = sql_session(session)
+    # rows of earlier versions of Stampbook name their run
+    named = "DELETE FROM segment_score WHERE scheme = ? AND run_id <> ? AND account_id BETWEEN ? AND ?"
+    sql.run(named, [scheme, LATEST, low, high])
     columns = {"id": "account_id", "segment": "segment", "scores": "scores"}
-    kept = _range(session, columns, "segment_score WHERE scheme = ?", "account_id", [run.scheme], low, high)
+    kept = _range(session, columns, "segment_score WHERE scheme = ?", "account_id", [scheme], low, high)
     was = said.join(kept, on="id", how="left", suffix="_was", maintain_order="left")
     is_same = (pl.col("segment") == pl.col("segment_was")) & (pl.col("scores") == pl.col("scores_was"))
     same = was.filter(is_same).select("id")
     if 2 * len(same) < max(len(said), len(kept)):
-        replace_scores(session, run, low, high, said)
+        replace_scores(session, scheme, low, high, said)
         return False
     gone = kept.join(same, on="id", how="anti")
     if len(gone):
         ids = sql.listed(gone["id"].to_list())
-        sql.run(f"DELETE FROM segment_score WHERE scheme = ? AND {sql.among('account_id')}", [run.scheme, ids])  # noqa: S608 - no value is spliced in
-    sql.run(
-        "UPDATE segment_score SET run_id = ? WHERE scheme = ? AND account_id BETWEEN ? AND ?",
-        [run.id, run.scheme, low, high],
-    )
-    _add_scores(session, run, said.join(same, on="id", how="anti", maintain_order="left"))
+        sql.run(f"DELETE FROM segment_score WHERE scheme = ? AND {sql.among('account_id')}", [scheme, ids])  # noqa: S608 - no value is spliced in
+    _add_scores(session, scheme, said.join(same, on="id", how="anti", maintain_order="left"))
     return True
 
 
-def replace_scores(session: Session, run: KeptRun, low: int, high: int, said: pl.DataFrame) -> None:
-    """Put what a run said of a range of ids in the place of what was kept, as `change_scores` does, row by row."""
-    sql_session(session).run(
-        "DELETE FROM segment_score WHERE scheme = ? AND account_id BETWEEN ? AND ?", [run.scheme, low, high]
-    )
-    _add_scores(session, run, said)
+def replace_scores(session: Session, scheme: str, low: int, high: int, said: pl.DataFrame) -> None:
+    """Put what the latest run said of a range of ids in the place of what was kept, as `change_scores`, every row."""
+    delete = "DELETE FROM segment_score WHERE scheme = ? AND account_id BETWEEN ? AND ?"
+    sql_session(session).run(delete, [scheme, low, high])
+    _add_scores(session, scheme, said)
 
 
-def _add_scores(session: Session, run: KeptRun, said: pl.DataFrame) -> None:
+def _add_scores(session: Session, scheme: str, said: pl.DataFrame) -> None:
     import polars as pl
 
-    names = pl.lit(run.scheme).alias("scheme"), pl.lit(run.id).alias("run_id")
+    names = pl.lit(scheme).alias("scheme"), pl.lit(LATEST).alias("run_id")
     if len(said):
         sql_session(session).insert_frame("segment_score", said.select("id", *names, "segment", "scores"))
 

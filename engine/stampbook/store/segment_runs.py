@@ -59,6 +59,13 @@ class Spell(NamedTuple):
 
 
 _COLUMNS = ", ".join(KeptRun._fields)
+LATEST: Final = 0
+"""The run of scores that the latest run of their scheme said, whichever that is: so those that stay are not written."""
+SAID_AS_OF: Final = (
+    "(c.run_id IN (SELECT id FROM segment_run WHERE at = ?) "
+    "OR (c.run_id = 0 AND (SELECT max(at) FROM segment_run WHERE scheme = ?) = ?))"
+)
+"""Whether scores of a scheme `c` were said as of an instant: parameters are the instant, the scheme and the instant."""
 _NOT_MERGED: Final = (
     "s.account_id NOT IN (SELECT account_id FROM fact WHERE name = ? AND since <= ? AND until > ? AND value <> '')"
 )
@@ -162,12 +169,11 @@ def members(store: Store, scheme: str, at: int, *, segment: str = "", line: str 
         rows = sql_session(reader).stream(
             "SELECT a.ref, s.segment, coalesce(c.scores, '{}') FROM segment_spell s "  # noqa: S608 - own text
             "JOIN account a ON a.id = s.account_id "
-            "LEFT JOIN (segment_score c JOIN segment_run r ON r.id = c.run_id AND r.at = ?) "
-            "ON c.account_id = s.account_id AND c.scheme = s.scheme "
+            f"LEFT JOIN segment_score c ON c.account_id = s.account_id AND c.scheme = s.scheme AND {SAID_AS_OF} "
             f"WHERE s.scheme = ? AND s.line = ? AND (? = '' OR s.segment = ?) AND {_NOT_MERGED} "
             "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
             "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?) ORDER BY a.ref",
-            [at, scheme, line, segment, segment, MERGED_INTO, at, at, at],
+            [at, scheme, at, scheme, line, segment, segment, MERGED_INTO, at, at, at],
         )
         yield from (Membership(*row) for row in rows)
 
@@ -188,7 +194,9 @@ def scores_of(store: Store, ref: str) -> list[tuple[KeptRun, Membership]]:
     with store.reader() as reader:
         rows = sql_session(reader).rows(
             f"SELECT {', '.join('r.' + name for name in KeptRun._fields)}, a.ref, c.segment, c.scores "  # noqa: S608 - own columns
-            "FROM account a JOIN segment_score c ON c.account_id = a.id JOIN segment_run r ON r.id = c.run_id "
+            "FROM account a JOIN segment_score c ON c.account_id = a.id JOIN segment_run r ON r.id = "
+            "CASE WHEN c.run_id = 0 THEN (SELECT o.id FROM segment_run o WHERE o.scheme = c.scheme "
+            "ORDER BY o.at DESC, o.id DESC LIMIT 1) ELSE c.run_id END "
             "WHERE a.ref = ? ORDER BY r.scheme",
             [ref],
         )

@@ -111,7 +111,7 @@ def keep(session: Session, run: KeptRun, said: pl.DataFrame, policy: Policy) -> 
     run = add_run(session, run)
     later = [at for at in others if at > run.at]
     if not later:
-        _keep_scores(session, run.scheme, placed, said.drop("account", "segment"), is_first=not others)
+        _keep_scores(session, run.scheme, placed, said.drop("account"), is_first=not others)
     raw = placed.select("id", "segment")
     was = segment_columns.spells(session, run.scheme, KEPT, run.at - 1)
     if policy.holds and not has_line(session, run.scheme, RAW):
@@ -132,19 +132,20 @@ def keep(session: Session, run: KeptRun, said: pl.DataFrame, policy: Policy) -> 
     return Kept(run, moved, everybody.select("account", "segment"))
 
 
-def _keep_scores(session: Session, scheme: str, placed: pl.DataFrame, scores: pl.DataFrame, *, is_first: bool) -> None:
+def _keep_scores(session: Session, scheme: str, placed: pl.DataFrame, said: pl.DataFrame, *, is_first: bool) -> None:
     """Keep what the latest run said, a range of accounts at a time: all at once their texts would take much memory.
 
     Args:
         session: a writing transaction.
         scheme: whose latest run it is.
-        placed: `id`, `segment` and `place` (in `scores`) of accounts, in the order of ids.
-        scores: their scores.
+        placed: `id`, `segment` and `place` (in `said`) of accounts, in the order of ids.
+        said: what it said of them, with their scores.
         is_first: whether no run of its scheme was kept before.
     """
+    names = [name for name in said.columns if name != "segment"]
     compares = not is_first
     for low, high, some in segment_columns.ranges(placed):
-        texts = score_texts(scores[some["place"]]).alias("scores")
+        texts = score_texts(said[some["place"]], names).alias("scores")
         part = some.select("id", "segment").with_columns(texts)
         if compares:
             # where most say something else, such as days since, looking for those that do not is not worth its time

@@ -9,28 +9,29 @@ from typing import TYPE_CHECKING
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
 _MARK = ","
 
 
-def score_texts(scores: pl.DataFrame) -> pl.Series:
-    """Return for each row its scores as an object of JSON, without spaces, in the order of the columns.
+def score_texts(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """Return for each row its scores as an object of JSON, without spaces, in the order of their names.
 
     Lengths of time are told in seconds, decimals as the nearest float, and what is not known is null.
 
     Args:
-        scores: columns of numbers, texts, truth values, dates and times.
+        frame: has the scores as columns: numbers, texts, truth values, dates and times.
+        names: which columns they are.
     """
     import polars as pl
 
-    if not scores.width:
-        return pl.repeat("{}", scores.height, dtype=pl.String, eager=True)
-    if not scores.height:
-        return pl.Series([], dtype=pl.String)
-    told = [_told(column).alias(f"{place}") for place, column in enumerate(scores.get_columns())]
+    if not names or not frame.height:
+        return pl.Series(["{}"] * frame.height, dtype=pl.String)
+    told = [_told(frame[name]).alias(f"{place}") for place, name in enumerate(names)]
     parts: list[pl.Expr] = []
-    for place, name in enumerate(scores.columns):
+    for place, name in enumerate(names):
         key = orjson.dumps(name).decode()
         parts += [pl.lit(f"{',' if place else '{'}{key}:"), pl.col(f"{place}")]
     return pl.DataFrame(told).select(pl.concat_str(*parts, pl.lit("}"))).to_series()

@@ -62,7 +62,6 @@ class PostgresSession(SqlSession):
     """A transaction on one PostgreSQL connection."""
 
     for_update = " FOR UPDATE"
-    joined = "string_agg"
     _cursors = count()
 
     def __init__(self, connection: psycopg.Connection[Row], *, locks: bool = True) -> None:

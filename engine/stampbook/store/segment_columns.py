@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stampbook.account import MERGED_INTO
 from stampbook.store.reading import sql_session
 from stampbook.store.segment_runs import KEPT, LATEST, SAID_AS_OF
+from stampbook.store.sqlite import SqliteSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -209,7 +210,8 @@ def _range(
     source = f"{source} AND {place} BETWEEN ? AND ?"
     bound = [*parameters, low, high]
     told = (f"CAST({column} AS text)" if name in _WHOLE else column for name, column in columns.items())
-    texts = ", ".join(f"{sql.joined}({each}, ?)" for each in told)
+    joins = "group_concat" if isinstance(sql, SqliteSession) else "string_agg"
+    texts = ", ".join(f"{joins}({each}, ?)" for each in told)
     marks = [_MARK] * len(columns)
     [(count, *joined)] = sql.rows(f"SELECT count(*), {texts} FROM {source}", [*marks, *bound])  # noqa: S608 - own text
     if not count:

@@ -160,8 +160,6 @@ class SqlSession(Session):
 
     for_update: str = ""
     """What makes a query lock the rows that it finds."""
-    joined: str = "group_concat"
-    """The function that joins the texts of many rows, with a mark between them."""
 
     def lease(self, claim: Claim) -> Lease:
         """Lease more of a campaign's budget."""

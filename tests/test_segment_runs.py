@@ -8,6 +8,7 @@ from itertools import count, pairwise, takewhile
 from time import sleep
 from typing import TYPE_CHECKING, NamedTuple
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from stampbook import Engine
 from stampbook.keeping import Move, Policy, keep
 from stampbook.periods import Calendar
-from stampbook.store.segment_runs import KEPT, RAW, KeptRun, Membership, members, runs, scores_of, sizes, spells_of
+from stampbook.store.segment_runs import KEPT, RAW, KeptRun, members, runs, scores_of, sizes, spells_of
 from tests.effort import examples
 
 if TYPE_CHECKING:
@@ -55,9 +56,14 @@ def say(
     definition: str = "d",
 ) -> list[Move]:
     run = KeptRun(0, scheme, START + on_day * DAY, definition, 1, len(said), 1)
-    told = [Membership(ref, segment, f'{{"x":"{segment}"}}') for ref, segment in said.items()]
     with engine.store.writer() as session:
-        return keep(session, run, told, policy or Policy())[1]
+        moved = keep(session, run, frame(said), policy or Policy()).moved
+    return [] if moved is None else [Move(*row) for row in moved.iter_rows()]
+
+
+def frame(said: dict[str, str]) -> pl.DataFrame:
+    told = {"account": sorted(said), **{name: [said[ref] for ref in sorted(said)] for name in ("segment", "x")}}
+    return pl.DataFrame(told, schema=dict.fromkeys(told, pl.String))
 
 
 def at(engine: Engine, on_day: int, line: str = KEPT, scheme: str = "s") -> dict[str, str]:
@@ -92,7 +98,7 @@ def test_two_runs_at_once_are_kept_one_after_the_other(any_db: str, other: int) 
 
     with opened(any_db) as engine, ThreadPoolExecutor(1) as pool:
         with engine.store.writer() as session:
-            keep(session, run, [Membership("a", "x")], Policy())
+            keep(session, run, frame({"a": "x"}), Policy())
             late = pool.submit(say_late)
             sleep(0.3)
         assert late.result(timeout=20) == ([] if other == 1 else [("a", "x", "y")])

@@ -13,26 +13,25 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from stampbook.score_texts import score_texts
+from stampbook.store import segment_columns
 from stampbook.store.segment_runs import (
     KEPT,
     RAW,
     KeptRun,
-    Membership,
-    account_ids,
     add_run,
     copy_line,
     find_run,
     has_line,
     keep_alone,
-    replace_scores,
-    replace_spells,
     run_instants,
-    spells_at,
     spells_from,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
+
+    import polars as pl
 
     from stampbook.store.session import Session
 
@@ -68,61 +67,144 @@ class Move(NamedTuple):
     segment: str
 
 
-def keep(session: Session, run: KeptRun, members: Iterable[Membership], policy: Policy) -> tuple[KeptRun, list[Move]]:
+class Kept(NamedTuple):
+    """A run as it was kept.
+
+    Attributes:
+        run: the run, with its id.
+        moved: `account`, `before` and `segment` of the accounts that are elsewhere than just before its instant, as
+            `Move` has them, in the order of their refs; None for a run that was made before.
+        members: `account` and `segment` of everybody at its instant; None in the same case.
+    """
+
+    run: KeptRun
+    moved: pl.DataFrame | None
+    members: pl.DataFrame | None
+
+
+class _Line(NamedTuple):
+    """A line of a scheme as a run leaves it: `id`, `since` and `segment` of all, and of those whom the run changed."""
+
+    now: pl.DataFrame
+    changed: pl.DataFrame
+
+
+def keep(session: Session, run: KeptRun, said: pl.DataFrame, policy: Policy) -> Kept:
     """Keep a run and whom it moved; one that was made before is left as it is, and moves nobody.
 
     Args:
         session: a writing transaction.
         run: its id is given here.
-        members: each account once; accounts that are not in the books are left out.
+        said: `account`, `segment` and scores, each account once and in their order; those that are not in the books are
+            left out.
         policy: what holds accounts where they are.
-
-    Returns:
-        the run, and the accounts that are elsewhere than just before its instant.
     """
+    import polars as pl
+
     keep_alone(session)
     before = find_run(session, run.scheme, run.at, run.definition)
     if before is not None:
-        return before, []
-    ids = account_ids(session)
-    said = [(ids[member.account], member) for member in members if member.account in ids]
+        return Kept(before, None, None)
+    known = segment_columns.accounts(session)
+    placed = said.select("account", "segment").with_row_index("place").join(known, on="account").sort("id")
     others = run_instants(session, run.scheme)
     run = add_run(session, run)
     later = [at for at in others if at > run.at]
     if not later:
-        replace_scores(session, run, [(number, member.segment, member.scores) for number, member in said])
-    raw = {number: member.segment for number, member in said}
-    was = spells_at(session, run.scheme, KEPT, run.at - 1)
+        _keep_scores(session, run.scheme, placed, said.drop("account"), is_first=not others)
+    raw = placed.select("id", "segment")
+    was = segment_columns.spells(session, run.scheme, KEPT, run.at - 1)
     if policy.holds and not has_line(session, run.scheme, RAW):
         copy_line(session, run.scheme, KEPT, RAW)  # nothing was held so far: what was kept is what was said
+    instants = sorted({*others, run.at})
     if has_line(session, run.scheme, RAW) or policy.holds:
-        kept = _hold(session, run, _say(session, run, RAW, raw, later), was, sorted({*others, run.at}), policy)
+        line = _hold(session, run, _say(session, run, RAW, raw, instants).now, was, instants, policy)
     else:
-        kept = _say(session, run, KEPT, raw, later)
-    refs = {number: member.account for number, member in said}
-    moves = [
-        Move(refs[number], was[number][1] if number in was else "", segment)
-        for number, (_, segment) in kept.items()
-        if number in refs and (number not in was or was[number][1] != segment)
-    ]
-    return run, sorted(moves)
+        line = _say(session, run, KEPT, raw, instants, was)
+    moved = (
+        line.changed.join(placed.select("id", "place"), on="id")
+        .join(was, on="id", how="left", suffix="_before")
+        .sort("place")
+        .select("place", pl.col("segment_before").fill_null("").alias("before"), "segment")
+    )
+    moved = moved.select(said["account"][moved["place"]], "before", "segment")
+    everybody = segment_columns.unmerged(session, known.join(line.now, on="id"), run.at)
+    return Kept(run, moved, everybody.select("account", "segment"))
 
 
-def _say(session: Session, run: KeptRun, line: str, raw: Mapping[int, str], later: Sequence[int]) -> dict[int, Held]:
-    """Write what a run said into a line, and return the line as of the run: who is where, and since when."""
-    was = spells_at(session, run.scheme, line, run.at - 1)
-    after = spells_from(session, run.scheme, line, run.at)
-    now: dict[int, Held] = dict(was)
-    changed = {
-        number: (run.at, segment) for number, segment in raw.items() if number not in was or was[number][1] != segment
-    }
-    now.update(changed)
-    spells = [(number, *held) for number, held in changed.items()]
-    if later:
-        for number in {*after, *changed}:
-            spells += _following(number, was.get(number), now.get(number), after.get(number, ()), later[0])
-    replace_spells(session, run.scheme, line, run.at, spells)
-    return now
+def _keep_scores(session: Session, scheme: str, placed: pl.DataFrame, said: pl.DataFrame, *, is_first: bool) -> None:
+    """Keep what the latest run said, a range of accounts at a time: all at once their texts would take much memory.
+
+    Args:
+        session: a writing transaction.
+        scheme: whose latest run it is.
+        placed: `id`, `segment` and `place` (in `said`) of accounts, in the order of ids.
+        said: what it said of them, with their scores.
+        is_first: whether no run of its scheme was kept before.
+    """
+    names = [name for name in said.columns if name != "segment"]
+    compares = not is_first
+    for low, high, some in segment_columns.ranges(placed):
+        texts = score_texts(said[some["place"]], names).alias("scores")
+        part = some.select("id", "segment").with_columns(texts)
+        if compares:
+            # where most say something else, such as days since, looking for those that do not is not worth its time
+            compares = segment_columns.change_scores(session, scheme, low, high, part)
+        else:
+            segment_columns.replace_scores(session, scheme, low, high, part)
+
+
+def _say(
+    session: Session,
+    run: KeptRun,
+    line: str,
+    raw: pl.DataFrame,
+    instants: Sequence[int],
+    was: pl.DataFrame | None = None,
+) -> _Line:
+    """Write what a run said into a line, and return the line as of the run."""
+    import polars as pl
+
+    if was is None:
+        was = segment_columns.spells(session, run.scheme, line, run.at - 1)
+    changed = (
+        raw.join(was, on="id", how="left", suffix="_was")
+        .filter(pl.col("segment").ne_missing(pl.col("segment_was")))
+        .select("id", pl.lit(run.at, pl.Int64).alias("since"), "segment")
+    )
+    now = _laid_over(was, changed)
+    spells = changed
+    if instants[-1] > run.at:
+        after = spells_from(session, run.scheme, line, run.at)
+        numbers = {*after, *changed["id"].to_list()}
+        old, new = _by_id(was, numbers), _by_id(now, numbers)
+        later = instants[bisect_left(instants, run.at + 1)]
+        following = [
+            spell
+            for number in numbers
+            for spell in _following(number, old.get(number), new.get(number), after.get(number, ()), later)
+        ]
+        spells = pl.concat([changed, pl.DataFrame(following, schema=changed.schema, orient="row")])
+    segment_columns.end_spells(session, run.scheme, line, run.at)
+    if instants[-1] == run.at and len(changed) == len(raw):
+        segment_columns.add_all_spells(session, run, line)
+    else:
+        segment_columns.add_spells(session, run.scheme, line, spells)
+    return _Line(now, changed)
+
+
+def _laid_over(was: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.concat([was.join(changed, on="id", how="anti"), changed])
+
+
+def _by_id(some: pl.DataFrame, numbers: Collection[int]) -> dict[int, Held]:
+    import polars as pl
+
+    wanted = pl.DataFrame({"id": pl.Series(list(numbers), dtype=pl.Int64)})
+    found = some.join(wanted, on="id", how="semi").select("id", "since", "segment")
+    return {number: (since, segment) for number, since, segment in found.iter_rows()}
 
 
 def _following(
@@ -145,19 +227,61 @@ def _following(
 def _hold(
     session: Session,
     run: KeptRun,
-    raw: Mapping[int, Held],
-    was: Mapping[int, Held],
+    raw: pl.DataFrame,
+    was: pl.DataFrame,
     instants: Sequence[int],
     policy: Policy,
-) -> dict[int, Held]:
+) -> _Line:
     """Work the kept line out of the raw one from a run on, and return it as of that run."""
+    import polars as pl
+
+    differs = raw.join(was, on="id", how="left", suffix="_held").filter(
+        pl.col("segment").ne_missing(pl.col("segment_held"))
+    )
+    if instants[-1] > run.at:
+        spells = _held_since(session, run, differs, raw, was, instants, policy)
+    else:
+        # many accounts share few cases
+        case = ["since", "segment", "since_held", "segment_held"]
+        cases = differs.select(case).unique().filter(pl.col("segment_held").is_not_null())
+        agreed = {since: len(instants) - bisect_left(instants, since) for since in set(cases["since"])}
+        may = [
+            _may_move((since_held, segment_held), segment, run.at, agreed[since], policy)
+            for since, segment, since_held, segment_held in cases.iter_rows()
+        ]
+        free = cases.filter(pl.Series(may, dtype=pl.Boolean))
+        moved = differs.join(free, on=case, how="semi")
+        came = differs.filter(pl.col("segment_held").is_null())
+        spells = pl.concat([moved, came]).select("id", pl.lit(run.at, pl.Int64).alias("since"), "segment")
+    segment_columns.end_spells(session, run.scheme, KEPT, run.at)
+    segment_columns.add_spells(session, run.scheme, KEPT, spells)
+    changed = spells.filter(pl.col("since") == run.at)
+    return _Line(_laid_over(was, changed), changed)
+
+
+def _held_since(
+    session: Session,
+    run: KeptRun,
+    differs: pl.DataFrame,
+    raw: pl.DataFrame,
+    was: pl.DataFrame,
+    instants: Sequence[int],
+    policy: Policy,
+) -> pl.DataFrame:
+    """Return the spells of the kept line from a run on which others follow.
+
+    An account that is where runs say, and of which no later one says otherwise, has none.
+    """
+    import polars as pl
+
     following = spells_from(session, run.scheme, RAW, run.at + 1)
     place = bisect_left(instants, run.at)
+    numbers = {*differs["id"].to_list(), *following}
+    said_now, held_now = _by_id(raw, numbers), _by_id(was, numbers)
     spells: list[tuple[int, int, str]] = []
-    now: dict[int, Held] = {}
-    for number in {*raw, *following}:
+    for number in numbers:
         changes = dict(following.get(number, ()))
-        said, held = raw.get(number), was.get(number)
+        said, held = said_now.get(number), held_now.get(number)
         for position in range(place, len(instants)):
             at = instants[position]
             said = (at, changes[at]) if at in changes else said
@@ -167,10 +291,7 @@ def _hold(
             if held is None or (held[1] != said[1] and _may_move(held, said[1], at, agreed, policy)):
                 held = (at, said[1])
                 spells.append((number, at, said[1]))
-            if position == place:
-                now[number] = held
-    replace_spells(session, run.scheme, KEPT, run.at, spells)
-    return now
+    return pl.DataFrame(spells, schema={"id": pl.Int64, "since": pl.Int64, "segment": pl.String}, orient="row")
 
 
 def _may_move(held: Held, segment: str, at: int, agreed: int, policy: Policy) -> bool:

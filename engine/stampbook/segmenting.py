@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
-from decimal import Decimal
+from datetime import UTC
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,15 +15,16 @@ from stampbook.combining import combined
 from stampbook.errors import InputError, PluginError, StampbookError, near
 from stampbook.foreign import check_frames
 from stampbook.histories import History, read_frames
-from stampbook.keeping import Move, Policy, keep
+from stampbook.keeping import Kept, Move, Policy, keep
 from stampbook.periods import instant_of, moment_of
 from stampbook.population import frames_wanted
 from stampbook.segments import SegmentRun, definition, runs_of, shares_of, spent_by
-from stampbook.store.segment_runs import KeptRun, Membership, find_run, members, runs, scores_of
+from stampbook.store.segment_columns import members
+from stampbook.store.segment_runs import KeptRun, find_run, runs, scores_of
 from stampbook.telling_segments import Told, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -48,7 +48,8 @@ class Segmentation:
         shares: what its segments are worth.
         rows: purchases and returns up to its instant.
         is_new: whether it was made now, or was kept before and is only shown again.
-        moves: the accounts that it moved, as the program's policy lets it.
+        moved: the accounts that it moved, as the program's policy lets it: `account`, `before` and `segment`; None
+            where nobody could be.
         told: how many accounts were told, and refused it; None where `[segments]` has no table of the scheme.
     """
 
@@ -56,8 +57,13 @@ class Segmentation:
     shares: pl.DataFrame
     rows: int
     is_new: bool
-    moves: tuple[Move, ...] = ()
+    moved: pl.DataFrame | None = None
     told: Told | None = None
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """The accounts that it moved, in the order of their refs."""
+        return () if self.moved is None else tuple(map(Move._make, self.moved.iter_rows()))
 
 
 def segment(
@@ -139,15 +145,16 @@ def _made(
     news = runs_of([each for each in asked if known[each[0]] is None], past.frames, moment_of(at))
     spent = spent_by(past.frames.history, moment_of(at).astimezone(UTC))
     for name, plugin in asked:
-        kept, moves = known[name], list[Move]()
-        is_new = kept is None
-        if kept is None:
+        before = known[name]
+        if before is None:
             run = replace(next(news), definition=meanings[name])
             _check_scores(registry, run)
-            kept, moves = _keep(engine, registry, plugin, run, origin)
-        shares = shares_of(_kept_frame(engine, kept), spent)
+            kept, moved, everybody = _keep(engine, registry, plugin, run, origin)
+        else:
+            kept, moved, everybody = Kept(before, None, None)
+        shares = shares_of(_kept_frame(engine, kept, everybody), spent)
         told = _tell(engine, registry, kept)
-        yield Segmentation(kept, shares, past.rows, is_new, tuple(moves), told)
+        yield Segmentation(kept, shares, past.rows, before is None, moved, told)
 
 
 def reasons(engine: Engine, ref: str) -> dict[str, tuple[str, ...]]:
@@ -187,9 +194,7 @@ def _origin(run: KeptRun) -> str:
     return str(orjson.loads(run.options).get(_ORIGIN, ""))
 
 
-def _keep(
-    engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentRun, origin: str
-) -> tuple[KeptRun, list[Move]]:
+def _keep(engine: Engine, registry: Registry, plugin: Plugin[Any], run: SegmentRun, origin: str) -> Kept:
     counts = dict(run.frame.group_by("segment").len().sort("segment").iter_rows())
     config = plugin.config.model_dump(mode="json")
     kept = KeptRun(
@@ -205,30 +210,8 @@ def _keep(
         orjson.dumps(counts).decode(),
         orjson.dumps(dict(run.findings)).decode(),
     )
-    scores = [column for column in run.frame.columns if column not in {"account", "segment"}]
     with engine.store.writer() as session:
-        return keep(
-            session,
-            kept,
-            (
-                Membership(row["account"], row["segment"], _json({name: row[name] for name in scores}))
-                for row in run.frame.iter_rows(named=True)
-            ),
-            policy_of(registry, run.scheme),
-        )
-
-
-def _json(scores: Mapping[str, Any]) -> str:
-    return orjson.dumps(scores, default=_plain).decode()
-
-
-def _plain(score: object) -> float:
-    """Return a number of a kind that JSON has not; of a length of time, its seconds."""
-    if isinstance(score, timedelta):
-        return score.total_seconds()
-    if isinstance(score, Decimal):
-        return float(score)
-    raise TypeError  # orjson names the type
+        return keep(session, kept, run.frame, policy_of(registry, run.scheme))
 
 
 def _tell(engine: Engine, registry: Registry, run: KeptRun) -> Told | None:
@@ -255,11 +238,10 @@ def _check_scores(registry: Registry, run: SegmentRun) -> None:
             raise PluginError(f"{where}: score {name!r} is no number; name it in texts, not in scores")
 
 
-def _kept_frame(engine: Engine, kept: KeptRun) -> SegmentRun:
-    import polars as pl
-
-    rows = [(member.account, member.segment) for member in members(engine.store, kept.scheme, kept.at)]
-    frame = pl.DataFrame(rows, schema={"account": pl.String, "segment": pl.String}, orient="row")
-    return SegmentRun(
-        kept.scheme, moment_of(kept.at).astimezone(UTC), kept.definition, frame, kept.took_ms, 0, len(frame)
-    )
+def _kept_frame(engine: Engine, kept: KeptRun, everybody: pl.DataFrame | None) -> SegmentRun:
+    """Return who is where at the instant of a kept run: `everybody`, or as it stands in the books."""
+    if everybody is None:
+        with engine.store.reader() as session:
+            everybody = members(session, kept.scheme, kept.at).select("account", "segment")
+    moment = moment_of(kept.at).astimezone(UTC)
+    return SegmentRun(kept.scheme, moment, kept.definition, everybody, kept.took_ms, 0, len(everybody))

@@ -11,16 +11,21 @@ import orjson
 from stampbook.errors import StampbookError
 from stampbook.periods import moment_of
 from stampbook.segment_tables import SCORE_DECIMALS, score_fact, segment_fact
-from stampbook.store.segment_runs import closed_accounts, fact_values, members
+from stampbook.store import segment_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import polars as pl
 
     from stampbook.engine import Engine
     from stampbook.registry import Registry
     from stampbook.store.segment_runs import KeptRun
+    from stampbook.store.session import Session
 
 _TOLD_AT_ONCE = 1_000
+_NEWS = ("account", "segment", "before", "scores")
+"""The columns of what there is to tell; scores are JSON of texts."""
 
 
 class Told(NamedTuple):
@@ -64,20 +69,11 @@ def tell(engine: Engine, registry: Registry, run: KeptRun) -> Told:
 
 def _events(engine: Engine, registry: Registry, run: KeptRun) -> Iterator[dict[str, Any]]:
     table = registry.file.segments[run.scheme]
-    names = (*table.scores, *table.texts)
     with engine.store.reader() as session:
-        segments = fact_values(session, segment_fact(run.scheme), run.at)
-        known = {name: fact_values(session, score_fact(run.scheme, name), run.at) for name in names}
-        closed = closed_accounts(session)
+        news = _news(session, run, (*table.scores, *table.texts))
     at = moment_of(run.at).isoformat()
-    for member in members(engine.store, run.scheme, run.at):
-        ref, before = member.account, segments.get(member.account, "")
-        if ref in closed or registry.owner(ref) is not None:
-            continue
-        said: Mapping[str, Any] = orjson.loads(member.scores) if names else {}
-        scores = {name: _text(said[name]) for name in names if name in said}
-        scores = {name: value for name, value in scores.items() if value or known[name].get(ref)}
-        if member.segment == before and all(known[name].get(ref, "") == value for name, value in scores.items()):
+    for ref, segment, before, told in news.iter_rows():
+        if registry.owner(ref) is not None:
             continue
         event: dict[str, Any] = {
             "type": "segment.changed",
@@ -85,14 +81,57 @@ def _events(engine: Engine, registry: Registry, run: KeptRun) -> Iterator[dict[s
             "account": ref,
             "at": at,
             "scheme": run.scheme,
-            "segment": member.segment,
+            "segment": segment,
             "definition": run.definition[:8],
         }
         if before:
             event["before"] = before
-        if scores:
+        if scores := orjson.loads(told):
             event["scores"] = scores
         yield {**event, "id": _id(event, run)}
+
+
+def _news(session: Session, run: KeptRun, names: Sequence[str]) -> pl.DataFrame:
+    """Return what accounts are not known to be, those that are closed left out, in the order of their refs."""
+    import polars as pl
+
+    there = segment_columns.members(session, run.scheme, run.at)
+    there = there.join(segment_columns.closed(session), on="id", how="anti")
+    known = segment_columns.facts(session, segment_fact(run.scheme), run.at)
+    there = there.join(known.rename({"value": "before"}), on="id", how="left").with_columns(
+        pl.col("before").fill_null("")
+    )
+    is_elsewhere = pl.col("segment") != pl.col("before")
+    if not names:
+        return there.filter(is_elsewhere).with_columns(scores=pl.lit("{}")).select(_NEWS).sort("account")
+    for place, name in enumerate(names):
+        known = segment_columns.facts(session, score_fact(run.scheme, name), run.at)
+        there = there.join(known.rename({"value": f"known {place}"}), on="id", how="left")
+    found, scored = [], [there.select("id").clear()]
+    for some in segment_columns.scores(session, run):
+        scored.append(some.select("id"))
+        found.append(_differing(there.join(some, on="id"), names))
+    others = there.join(pl.concat(scored), on="id", how="anti").filter(is_elsewhere)
+    found.append(others.with_columns(scores=pl.lit("{}")).select(_NEWS))
+    return pl.concat(found).sort("account")
+
+
+def _differing(some: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Return those of whom a segment or a score is not known as a run said it, with their scores as they are told."""
+    import polars as pl
+
+    said = orjson.loads(f"[{','.join(some['scores'].to_list())}]")
+    known = [some[f"known {place}"].to_list() for place in range(len(names))]
+    there = some.select("account", "segment", "before").iter_rows()
+    rows = []
+    for (ref, segment, before), scores, *knew in zip(there, said, *known, strict=True):
+        texts = {
+            name: (_text(scores[name]), was or "") for name, was in zip(names, knew, strict=True) if name in scores
+        }
+        told = {name: value for name, (value, was) in texts.items() if value or was}
+        if segment != before or any(value != was for value, was in texts.values()):
+            rows.append((ref, segment, before, orjson.dumps(told).decode()))
+    return pl.DataFrame(rows, schema=dict.fromkeys(_NEWS, pl.String), orient="row")
 
 
 def _id(event: Mapping[str, Any], run: KeptRun) -> str:

@@ -18,10 +18,15 @@ from stampbook.store.session import Session, SqlSession
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    import polars as pl
     import psycopg
 
 _COPY_FROM_ROWS = 20
 """From how many rows on COPY beats statements."""
+
+_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+"""How COPY wants what would end a value or a line."""
+_LINES_AT_ONCE = 10_000
 
 _BIGINT = {
     "account": "bigint text text bigint",
@@ -112,6 +117,17 @@ class PostgresSession(SqlSession):
             with cursor.copy(_COPY[table]) as copy:
                 for row in rows:
                     copy.write_row(row)
+
+    def insert_frame(self, table: str, frame: pl.DataFrame) -> None:
+        """Append the rows of a frame, as one text."""
+        import polars as pl
+
+        texts = pl.col(pl.String).str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
+        line = pl.concat_str(pl.all().cast(pl.String), separator="\t")
+        lines = frame.with_columns(texts).select(line).to_series()
+        with self._connection.cursor() as cursor, cursor.copy(_COPY[table]) as copy:
+            for some in range(0, len(lines), _LINES_AT_ONCE):
+                copy.write("".join(f"{each}\n" for each in lines[some : some + _LINES_AT_ONCE].to_list()))
 
     def upsert(self, table: str, rows: list[Row]) -> None:
         """Insert rows, or change those of the same key."""

@@ -12,14 +12,13 @@ from stampbook.account import MERGED_INTO
 from stampbook.store.reading import sql_session
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator
 
     from stampbook.store.database import Store
     from stampbook.store.session import Session
 
 KEPT: Final = "kept"
 RAW: Final = "raw"
-_AT_ONCE: Final = 20_000
 
 
 class KeptRun(NamedTuple):
@@ -60,6 +59,13 @@ class Spell(NamedTuple):
 
 
 _COLUMNS = ", ".join(KeptRun._fields)
+LATEST: Final = 0
+"""The run of scores that the latest run of their scheme said, whichever that is: so those that stay are not written."""
+SAID_AS_OF: Final = (
+    "(c.run_id IN (SELECT id FROM segment_run WHERE at = ?) "
+    "OR (c.run_id = 0 AND (SELECT max(at) FROM segment_run WHERE scheme = ?) = ?))"
+)
+"""Whether scores of a scheme `c` were said as of an instant: parameters are the instant, the scheme and the instant."""
 _NOT_MERGED: Final = (
     "s.account_id NOT IN (SELECT account_id FROM fact WHERE name = ? AND since <= ? AND until > ? AND value <> '')"
 )
@@ -101,22 +107,6 @@ def run_instants(session: Session, scheme: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def account_ids(session: Session) -> dict[str, int]:
-    """Return the ids of all accounts by their refs."""
-    return dict(sql_session(session).stream("SELECT ref, id FROM account WHERE id > 0"))
-
-
-def spells_at(session: Session, scheme: str, line: str, at: int) -> dict[int, tuple[int, str]]:
-    """Return by account id since when it was in which segment at an instant."""
-    rows = sql_session(session).stream(
-        "SELECT s.account_id, s.since, s.segment FROM segment_spell s WHERE s.scheme = ? AND s.line = ? "
-        "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
-        "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?)",
-        [scheme, line, at],
-    )
-    return {account: (since, segment) for account, since, segment in rows}
-
-
 def spells_from(session: Session, scheme: str, line: str, at: int) -> dict[int, list[tuple[int, str]]]:
     """Return by account id the spells that began at an instant or later, in order."""
     found: dict[int, list[tuple[int, str]]] = {}
@@ -128,28 +118,6 @@ def spells_from(session: Session, scheme: str, line: str, at: int) -> dict[int, 
     for account, since, segment in rows:
         found.setdefault(account, []).append((since, segment))
     return found
-
-
-def replace_spells(session: Session, scheme: str, line: str, at: int, spells: Iterable[tuple[int, int, str]]) -> None:
-    """Put spells in the place of all those that began at an instant or later, of every account.
-
-    Args:
-        session: a writing transaction.
-        scheme: whose.
-        line: `KEPT` or `RAW`.
-        at: the instant.
-        spells: account id, since and segment.
-    """
-    sql = sql_session(session)
-    sql.run("DELETE FROM segment_spell WHERE scheme = ? AND line = ? AND since >= ?", [scheme, line, at])
-    some = []
-    for account, since, segment in spells:
-        some.append((account, scheme, line, since, segment))
-        if len(some) == _AT_ONCE:
-            sql.insert("segment_spell", some)
-            some = []
-    if some:
-        sql.insert("segment_spell", some)
 
 
 def has_line(session: Session, scheme: str, line: str) -> bool:
@@ -177,22 +145,6 @@ def fact_values(session: Session, name: str, at: int) -> dict[str, str]:
     return dict(rows)
 
 
-def closed_accounts(session: Session) -> set[str]:
-    """Return the refs of accounts that are closed."""
-    return {row[0] for row in sql_session(session).stream("SELECT ref FROM account WHERE status = 'closed'")}
-
-
-def replace_scores(session: Session, run: KeptRun, rows: Sequence[tuple[int, str, str]]) -> None:
-    """Put what a run said of accounts (id, segment, scores) in the place of what the one before had said."""
-    sql = sql_session(session)
-    sql.run("DELETE FROM segment_score WHERE scheme = ?", [run.scheme])
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
-        sql.insert(
-            "segment_score", [(account, run.scheme, run.id, segment, scores) for account, segment, scores in some]
-        )
-
-
 def runs(store: Store, *, scheme: str = "", until: int | None = None, known_at: int | None = None) -> list[KeptRun]:
     """Return runs, the latest first: those of one scheme, as of an instant or before, known at another."""
     with store.reader() as reader:
@@ -217,12 +169,11 @@ def members(store: Store, scheme: str, at: int, *, segment: str = "", line: str 
         rows = sql_session(reader).stream(
             "SELECT a.ref, s.segment, coalesce(c.scores, '{}') FROM segment_spell s "  # noqa: S608 - own text
             "JOIN account a ON a.id = s.account_id "
-            "LEFT JOIN (segment_score c JOIN segment_run r ON r.id = c.run_id AND r.at = ?) "
-            "ON c.account_id = s.account_id AND c.scheme = s.scheme "
+            f"LEFT JOIN segment_score c ON c.account_id = s.account_id AND c.scheme = s.scheme AND {SAID_AS_OF} "
             f"WHERE s.scheme = ? AND s.line = ? AND (? = '' OR s.segment = ?) AND {_NOT_MERGED} "
             "AND s.since = (SELECT max(o.since) FROM segment_spell o WHERE o.account_id = s.account_id "
             "AND o.scheme = s.scheme AND o.line = s.line AND o.since <= ?) ORDER BY a.ref",
-            [at, scheme, line, segment, segment, MERGED_INTO, at, at, at],
+            [at, scheme, at, scheme, line, segment, segment, MERGED_INTO, at, at, at],
         )
         yield from (Membership(*row) for row in rows)
 
@@ -243,7 +194,9 @@ def scores_of(store: Store, ref: str) -> list[tuple[KeptRun, Membership]]:
     with store.reader() as reader:
         rows = sql_session(reader).rows(
             f"SELECT {', '.join('r.' + name for name in KeptRun._fields)}, a.ref, c.segment, c.scores "  # noqa: S608 - own columns
-            "FROM account a JOIN segment_score c ON c.account_id = a.id JOIN segment_run r ON r.id = c.run_id "
+            "FROM account a JOIN segment_score c ON c.account_id = a.id JOIN segment_run r ON r.id = "
+            "CASE WHEN c.run_id = 0 THEN (SELECT o.id FROM segment_run o WHERE o.scheme = c.scheme "
+            "ORDER BY o.at DESC, o.id DESC LIMIT 1) ELSE c.run_id END "
             "WHERE a.ref = ? ORDER BY r.scheme",
             [ref],
         )

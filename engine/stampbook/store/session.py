@@ -16,6 +16,8 @@ from stampbook.store.rows import COLUMNS, Key, Row, account_of, entry_of, fill
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    import polars as pl
+
     from stampbook.account import Account
     from stampbook.ledger import Entry
     from stampbook.moves import Move
@@ -201,6 +203,10 @@ class SqlSession(Session):
     @abstractmethod
     def insert(self, table: str, rows: list[Row]) -> None:
         """Append rows."""
+
+    @abstractmethod
+    def insert_frame(self, table: str, frame: pl.DataFrame) -> None:
+        """Append the rows of a frame whose columns are in the order of the table's; none of them is null."""
 
     @abstractmethod
     def upsert(self, table: str, rows: list[Row]) -> None:

@@ -19,6 +19,8 @@ from stampbook.store.session import Session, SqlSession
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    import polars as pl
+
 _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA trusted_schema=OFF",
@@ -106,6 +108,10 @@ class SqliteSession(SqlSession):
     def insert(self, table: str, rows: list[Row]) -> None:
         """Append rows."""
         self._connection.executemany(_INSERT[table], rows)
+
+    def insert_frame(self, table: str, frame: pl.DataFrame) -> None:
+        """Append the rows of a frame."""
+        self._connection.executemany(_INSERT[table], frame.iter_rows())
 
     def upsert(self, table: str, rows: list[Row]) -> None:
         """Insert rows, or change those of the same key."""

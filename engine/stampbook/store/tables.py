@@ -238,7 +238,7 @@ class SegmentSpell(SQLModel, table=True):
 
 
 class SegmentScore(SQLModel, table=True):
-    """What the latest run of a scheme said of an account, with its scores as JSON."""
+    """What the latest run of a scheme said of an account, with its scores as JSON; `run_id` 0 is that run."""
 
     __tablename__ = "segment_score"
     __table_args__ = _CLUSTERED

@@ -15,6 +15,8 @@ from stampbook.lots import Lot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from stampbook.ledger import Decision
+
 Row = tuple[Any, ...]
 
 COLUMNS = {
@@ -26,6 +28,9 @@ COLUMNS = {
         "payload", "effects", "trace", "hash", "postings",
     ),
     "event_key": ("source", "event_id", "account_id", "seq"),
+    "sale": (
+        "account_id", "seq", "at", "kind", "amount", "discount", "currency", "event", "about", "channel", "store",
+    ),
     "lot": (
         "account_id", "number", "asset", "kind", "effective_at", "expires_at", "priority", "origin", "remaining",
         "held",
@@ -38,7 +43,7 @@ COLUMNS = {
 }  # fmt: skip
 """The columns in the order in which rows are read and written; a test holds them to the tables."""
 
-APPENDED = ("journal", "event_key", "segment_spell", "segment_score")
+APPENDED = ("journal", "event_key", "sale", "segment_spell", "segment_score")
 """The tables to which rows are appended in bulk."""
 
 ACCEPTED = (
@@ -64,6 +69,11 @@ KEYS = {
     "fact": ("account_id", "name", "since"),
     "metric": ("account_id", "metric", "day"),
 }
+
+
+BOUGHT, BACK = 1, 2
+SALES = {"purchase": BOUGHT, "return": BACK, "purchase.cancelled": BACK}
+"""The events that are kept as sales besides, once they are accepted, and what `kind` is of each."""
 
 
 class Key(NamedTuple):
@@ -115,6 +125,52 @@ def journal_row(account_id: int, program_id: int, entry: Entry) -> Row:
         entry.hash,
         postings_text(entry.postings).decode(),
     )
+
+
+def sale_row(account_id: int, entry: Entry, decision: Decision, currency: str) -> Row:
+    """Return the row of an accepted purchase or return.
+
+    Args:
+        account_id: whose entry it is.
+        entry: of a kind among `SALES`.
+        decision: what was decided.
+        currency: that of the program, for an event that says none.
+    """
+    source = entry.source
+    name = entry.id if source == "default" else f"{source}\t{entry.id}"
+    if entry.type == "purchase":
+        order = decision.order
+        channel: str = order.channel
+        store: str = order.store
+        if "\x00" in channel or "\x00" in store:  # which JSON can say, and a column of text cannot
+            return untold_sale_row(account_id, entry)
+        return (
+            account_id, entry.seq, entry.at, BOUGHT, order.total, order.discount, order.currency, name, "", channel,
+            store,
+        )  # fmt: skip
+    event = decision.event
+    named = event.names
+    about = "" if named is None else event_name(named[0], named[1])
+    memo = {} if decision.transaction is None else decision.transaction.memo
+    own = getattr(event, "currency", None) or currency
+    return account_id, entry.seq, entry.at, BACK, came_back(memo), 0, own, name, about, "", ""
+
+
+def untold_sale_row(account_id: int, entry: Entry) -> Row:
+    """Return the row of a sale that says only where to look: what it was is read from the journal."""
+    return account_id, entry.seq, entry.at, SALES[entry.type], None, 0, "", "", "", "", ""
+
+
+def event_name(source: str, event_id: str) -> str:
+    """Return an event's name that is unique over all sources: no source and no id holds a tab."""
+    return event_id if source == "default" else f"{source}\t{event_id}"
+
+
+def came_back(memo: Mapping[str, Any]) -> int:
+    """Return what came back by a return, in smallest units of its currency, as its memo says."""
+    if memo.get("unknown_purchase"):
+        return int(memo["outside"])
+    return sum([value for _, _, value in memo.get("came", ())])
 
 
 def postings_of(text: str) -> tuple[Posting, ...]:

@@ -373,7 +373,7 @@ class SqlSession(Session):
 
     def write_rows(self, tables: Mapping[str, list[Row]]) -> None:
         """Write the rows of a batch by table."""
-        for table in ("journal", "event_key"):
+        for table in ("journal", "event_key", "sale"):
             if tables[table]:
                 self.insert(table, tables[table])
         if tables["metric"]:

@@ -6,7 +6,7 @@ asked for, so that the memory of ten million orders is never needed at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from stampbook.sales import SALE, Sales, frame_of
 from stampbook.store.columns import sales_columns
@@ -14,7 +14,8 @@ from stampbook.store.sale_columns import kept_sales
 from stampbook.whose import Whose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
 
@@ -113,10 +114,14 @@ class _Source:
         self, columns: list[str] | None, predicate: pl.Expr | None, most: int | None, _batch_rows: int | None
     ) -> Iterator[pl.DataFrame]:
         names: list[str] = [*SALE] if columns is None else columns
-        exprs = self._exprs()
+        asked = [] if predicate is None else predicate.meta.root_names()
         for part in self._kept.parts:
-            found = self._read(part, names).select([exprs[name].alias(name) for name in names])
-            found = found if predicate is None else found.filter(predicate)
+            if predicate is None:
+                found = self._read(part, names)
+            else:  # first what decides, so that the rest is worked out only of rows that are wanted
+                first = self._read(part, asked)
+                wanted = first.with_columns(predicate.alias("wanted"))["wanted"]
+                found = self._read(part, names, wanted)
             if most is not None:
                 found = found.head(most)
                 most -= len(found)
@@ -124,14 +129,18 @@ class _Source:
             if most == 0:
                 return
 
-    def _read(self, part: Any, names: list[str]) -> pl.DataFrame:
+    def _read(self, part: pl.DataFrame | Path, names: Sequence[str], wanted: pl.Series | None = None) -> pl.DataFrame:
         import polars as pl
 
-        own = {"currency"} if self._is_all_own else set[str]()
-        wanted = {kept for name in names for kept in _KEPT[name] if kept not in own or name == "foreign"}
+        if not names:
+            names = ("foreign",)
+        exprs = self._exprs()
+        own = {"currency"} if self._is_all_own and "foreign" not in names else set[str]()
+        kept = sorted({column for name in names for column in _KEPT[name]} - own)
         frame = part.lazy() if isinstance(part, pl.DataFrame) else pl.scan_ipc(part)
-        found: pl.DataFrame = frame.select(sorted(wanted)).collect()
-        return found
+        rows = frame.select(kept).collect()
+        rows = rows if wanted is None else rows.filter(wanted)
+        return rows.select([exprs[name].alias(name) for name in names])
 
     def _exprs(self) -> dict[str, pl.Expr]:
         """Return what each column of a history is, made of columns of the table."""

@@ -72,6 +72,8 @@ KEYS = {
 
 
 BOUGHT, BACK = 1, 2
+BETWEEN = "\x1f"
+"""What stands in no text of a sale, so that several can be read as one."""
 SALES = {"purchase": BOUGHT, "return": BACK, "purchase.cancelled": BACK}
 """The events that are kept as sales besides, once they are accepted, and what `kind` is of each."""
 
@@ -142,7 +144,7 @@ def sale_row(account_id: int, entry: Entry, decision: Decision, currency: str) -
         order = decision.order
         channel: str = order.channel
         store: str = order.store
-        if "\x00" in channel or "\x00" in store:  # which JSON can say, and a column of text cannot
+        if "\x00" in channel or "\x00" in store or BETWEEN in channel or BETWEEN in store:
             return untold_sale_row(account_id, entry)
         return (
             account_id, entry.seq, entry.at, BOUGHT, order.total, order.discount, order.currency, name, "", channel,

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from stampbook.store.sale_columns import divided
+from stampbook.store.sale_columns import divided, unpacked
 
 _BATCH_ROWS = 100_000
 
@@ -47,7 +47,7 @@ def _read(asked: dict[str, Any]) -> None:
             rows = fetched(f"{asked['sales']}{start} AND {min(asked['high'], start + asked['step'] - 1)}")
             if not len(rows):  # of which SQLite does not say what kinds of columns they have
                 continue
-            told, untold, currencies = divided(rows)
+            told, untold, currencies = divided(unpacked(rows))
             answer: dict[str, Any] = {}
             if len(told):
                 answer |= {"part": _written(told, f"{asked['file']}{start}"), "currencies": currencies}

@@ -8,6 +8,7 @@ rows up to the last one that a transaction sees are the same for whoever reads t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from weakref import finalize
 
 from stampbook.errors import StoreError
 from stampbook.store.reading import sql_session
-from stampbook.store.rows import BOUGHT, COLUMNS
+from stampbook.store.rows import BETWEEN, BOUGHT, COLUMNS
 from stampbook.store.sqlite import READ_ONLY, WRITABLE, SqliteStore
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ _PROCESSES: Final = 2
 _COLUMNS: Final = COLUMNS["sale"]
 _TEXTS: Final = frozenset({"currency", "event", "about", "channel", "store"})
 _SALES: Final = f"SELECT {', '.join(_COLUMNS)} FROM sale WHERE at <= "  # noqa: S608 - own names
+_PACKED: Final = ("currency", "channel", "store")
+"""Texts of which there are few: the driver hands over one column of them in a third of the time of three."""
+_PACKED_SALES: Final = _SALES.replace("currency, ", "").replace(
+    "channel, store", f"currency || char({ord(BETWEEN)}) || channel || char({ord(BETWEEN)}) || store AS packed"
+)
 _ACCOUNTS: Final = "SELECT id, ref FROM account"
 _BEGIN: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from stampbook.store.sale_child import main; main()"
@@ -82,10 +88,19 @@ def divided(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, i
 
     told = rows.filter(pl.col("amount").is_not_null()).drop("seq")
     untold = rows.filter(pl.col("amount").is_null()).select("account_id", "seq")
-    few = ("currency", "channel", "store")
-    told = told.with_columns(pl.col("kind") == BOUGHT, pl.col(few).cast(pl.Categorical))
+    told = told.with_columns(pl.col("kind") == BOUGHT, pl.col(_PACKED).cast(pl.Categorical))
     counts = told.group_by(pl.col("currency").cast(pl.String)).len()
     return told, untold, dict(counts.iter_rows())
+
+
+def unpacked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with the texts that they have in one column in columns of their own."""
+    import polars as pl
+
+    texts = rows.select(pl.col("packed").unique())
+    parts = pl.col("packed").str.split_exact(BETWEEN, len(_PACKED) - 1).struct.rename_fields(_PACKED)
+    apart = texts.with_columns(parts.alias("parts")).unnest("parts").with_columns(pl.col(_PACKED).cast(pl.Categorical))
+    return rows.join(apart, on="packed", how="left", maintain_order="left").drop("packed")
 
 
 def kept_sales(store: Store, until: int, on_progress: Callable[[int], None] | None = None) -> KeptSales:
@@ -118,7 +133,9 @@ def _of_sqlite(
             found = rows(f"{_SALES}{until} AND rowid BETWEEN {start} AND {end}")
             _add(kept, _frame(found, _COLUMNS), on_progress)
         return kept
-    return _of_processes(executable, store.address.replace(WRITABLE, READ_ONLY), until, (low, high), on_progress)
+    file, _, mode = store.address.rpartition("?")
+    address = f"{file}?{READ_ONLY if mode == WRITABLE else mode}"
+    return _of_processes(executable, address, until, (low, high), on_progress)
 
 
 def _executable() -> str | None:
@@ -128,7 +145,7 @@ def _executable() -> str | None:
     found = get_executable()
     if not found or find_spec("adbc_driver_sqlite") is None:
         return None
-    return str(found)
+    return os.fsdecode(found)
 
 
 def _of_processes(
@@ -149,7 +166,7 @@ def _of_processes(
             said = {
                 "address": address,
                 "accounts": "" if number else _ACCOUNTS,
-                "sales": f"{_SALES}{until} AND rowid BETWEEN ",
+                "sales": f"{_PACKED_SALES}{until} AND rowid BETWEEN ",
                 "low": start,
                 "high": min(high, start + share - 1),
                 "step": ROWS_AT_ONCE,

@@ -186,7 +186,7 @@ def _started(ending: ExitStack, command: Sequence[str]) -> subprocess.Popen[str]
     except OSError as error:
         message = f"{_NOT_READ}: no process can be started for it: {error.strerror}"
         raise StoreError(message) from error
-    ending.callback(process.wait)
+    ending.enter_context(process)  # waits, and closes what it said
     ending.callback(process.kill)
     return process
 
@@ -199,17 +199,16 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
     """
     assert process.stdout is not None  # noqa: S101 - it was asked for
     done = False
-    with process.stdout as said:
-        for line in said:
-            try:
-                answer: dict[str, Any] = json.loads(line)
-            except ValueError:
-                break
-            if "error" in answer:
-                message = f"{_NOT_READ}: {answer['error']}"
-                raise StoreError(message)
-            done = "done" in answer
-            yield answer
+    for line in process.stdout:
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise StoreError(ENDED) from None
+        if "error" in answer:
+            message = f"{_NOT_READ}: {answer['error']}"
+            raise StoreError(message)
+        done = "done" in answer
+        yield answer
     if process.wait() or not done:
         raise StoreError(ENDED)
 

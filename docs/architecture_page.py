@@ -46,6 +46,7 @@ _CHECKED_BY = {
     "I25": "`verify`: the rows of account, metrics and facts against the journal",
     "I28": f"`account.check` {_BEFORE}; `verify`",
     "I29": "the statement that writes it; `verify`: the leases of campaigns against the metrics of accounts",
+    "I30": "written with the entry, in one transaction; `verify`: each row against the entry, decided again",
     "I26": "`verify`: the programs put in force, of which none may be gone, against those that the journal names",
     "I27": "`verify`: the book of transfers over all accounts",
 }

@@ -363,7 +363,7 @@ class Batch(Gathered):
         self.programs.apply(registry, account, decision)
         entry = seal(account, decision, self.now, payload, texts)
         transaction = decision.transaction
-        self.changes.add(account, entry, transaction)
+        self.changes.add(account, entry, decision, registry.context.currency.code)
         key = Key(account.id, entry.seq)
         self.keys[entry.source, entry.id] = key
         self.first[key] = entry

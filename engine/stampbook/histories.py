@@ -12,6 +12,7 @@ import orjson
 
 from stampbook.metrics import SEPARATOR
 from stampbook.population import Frames
+from stampbook.sale_frames import told_sales
 from stampbook.sales import LINE, SALE, Sales, frame_of, history_of, lines_of, of_their_purchases
 from stampbook.store.columns import sales_columns
 from stampbook.store.histories import accounts, attributes, counted, happenings, moved, statuses
@@ -65,20 +66,22 @@ def read_frames(
     context = context or engine.registry(until).context
     currency = currency or context.currency.code
     with_lines = "lines" in wanted
-    sales: pl.LazyFrame
-    lines: pl.LazyFrame | None
-    if archive is None:
-        sales, lines = _of_journal(engine, until, currency, with_lines=with_lines, on_progress=on_progress)
+    lines: pl.LazyFrame | None = None
+    if archive is None and not with_lines:
+        sales, counts, whose = told_sales(engine, until, currency, on_progress)
     else:
-        kept, kept_lines = archive.up_to_date(engine, currency, with_lines=with_lines, on_progress=on_progress)
-        sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
-    # Whose it is comes first: what comes back to an heir may be of a purchase of the account that was merged.
-    whose = Whose(engine, until)
-    sales = whose.heirs(sales)
-    counts = dict(sales.group_by("foreign").len().collect().iter_rows())
+        if archive is None:
+            sales, lines = _of_journal(engine, until, currency, on_progress=on_progress)
+        else:
+            kept, kept_lines = archive.up_to_date(engine, currency, with_lines=with_lines, on_progress=on_progress)
+            sales, lines = _up_to(kept, until), None if kept_lines is None else _up_to(kept_lines, until)
+        # Whose it is comes first: what comes back to an heir may be of a purchase of the account that was merged.
+        whose = Whose(engine, until)
+        sales = whose.heirs(sales)
+        counts = _counted(sales)
     if counts.get(1):
         sales = of_their_purchases(sales)
-        counts = dict(sales.group_by("foreign").len().collect().iter_rows())
+        counts = _counted(sales)
     frames = Frames(
         history_of(sales),
         lines_of(whose.heirs(lines)) if with_lines and lines is not None else None,
@@ -91,11 +94,11 @@ def read_frames(
 
 
 def _of_journal(
-    engine: Engine, until: int, currency: str, *, with_lines: bool, on_progress: Callable[[int], None] | None
+    engine: Engine, until: int, currency: str, *, on_progress: Callable[[int], None] | None
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     import polars as pl
 
-    told = Sales(engine, currency, with_lines=with_lines)
+    told = Sales(engine, currency, with_lines=True)
     sales, lines = [frame_of([], SALE)], [frame_of([], LINE)]
     with sales_columns(engine.store) as columns:
         for rows in columns.all(until):
@@ -106,6 +109,11 @@ def _of_journal(
             if on_progress is not None:
                 on_progress(sum(map(len, sales)))
     return pl.concat(sales).lazy(), pl.concat(lines).lazy()
+
+
+def _counted(sales: pl.LazyFrame) -> dict[int, int]:
+    """Return how many sales there are by whether they are in another currency."""
+    return dict(sales.group_by("foreign").len().collect().iter_rows())
 
 
 def _up_to(frame: pl.LazyFrame, until: int) -> pl.LazyFrame:

@@ -75,6 +75,7 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "I29": "a campaign grants no more than its budget, and what its leases say",
     "I27": "what left one account for another has arrived there: the book of transfers holds nothing",
     "I28": "the end of a lot is only ever put off, and only while the lot is good",
+    "I30": "the table of sales has one row of each accepted purchase and return, and says what its entry says",
 }
 
 End = int | str
@@ -229,10 +230,22 @@ class Decision:
 
     `about` is the journal position of the event of this account that it names: a purchase, a hold. `messages` go to
     other accounts. `pick` (`proposals.Pick`) is what it lacks that only the books can tell: one of many accounts.
-    `sequel` are events (`hookspecs.Due`) that follow at once because it is refused.
+    `sequel` are events (`hookspecs.Due`) that follow at once because it is refused. `order` (`orders.Order`) is that of
+    an accepted purchase.
     """
 
-    __slots__ = ("about", "event", "messages", "objections", "pick", "program", "sequel", "trace", "transaction")
+    __slots__ = (
+        "about",
+        "event",
+        "messages",
+        "objections",
+        "order",
+        "pick",
+        "program",
+        "sequel",
+        "trace",
+        "transaction",
+    )
 
     def __init__(
         self,
@@ -247,6 +260,7 @@ class Decision:
     ) -> None:
         self.pick = pick
         self.sequel: tuple[Any, ...] = ()
+        self.order: Any = None
         self.event = event
         self.program = program
         self.transaction = transaction

@@ -339,7 +339,9 @@ def _judged(
         draft.objections.extend(registry.review(shown, view, draft.event))
         if draft.objections:
             return _refused(draft, event)
-    return Decision(event, registry.hash, transaction, (), draft.trace, draft.about, tuple(draft.messages))
+    decision = Decision(event, registry.hash, transaction, (), draft.trace, draft.about, tuple(draft.messages))
+    decision.order = draft.order
+    return decision
 
 
 def _refused(draft: Draft, event: Event) -> Decision:

@@ -16,6 +16,7 @@ from stampbook.event_fields import QUANTITY_DECIMALS
 from stampbook.events import Purchase
 from stampbook.states import Judges
 from stampbook.store.histories import SaleRow
+from stampbook.store.rows import came_back, event_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,7 +86,7 @@ class Sales:
         for row in rows:
             registry = self._judges[row.program]
             payload = orjson.loads(row.payload)
-            name = _name(row.source, row.event_id)
+            name = event_name(row.source, row.event_id)
             if (payload.get("currency") or registry.context.currency.code) != self._currency:
                 sales.append(_foreign(row, name, payload))
             elif row.type == "purchase":
@@ -96,7 +97,7 @@ class Sales:
             else:
                 about = _about(row, payload)
                 memo = orjson.loads(row.effects).get("memo", {})
-                sales.append((row.ref, row.at, "return", _came_back(memo), name, about, 0, None, None, 0))
+                sales.append((row.ref, row.at, "return", came_back(memo), name, about, 0, None, None, 0))
                 lines.extend(_brought_back(row, name, about, memo))
         return sales, lines
 
@@ -238,11 +239,6 @@ def _said(column: str) -> pl.Expr:
     return pl.when(pl.col(column) != "").then(column)
 
 
-def _name(source: str, event_id: str) -> str:
-    """Return an event's name that is unique over all sources: no source and no id holds a tab."""
-    return event_id if source == "default" else f"{source}\t{event_id}"
-
-
 def _order(payload: dict[str, Any], registry: Registry) -> Order:
     """Return an order; its event was checked when it was recorded, so that what it says of itself holds."""
     event = registry.reader.read(payload, own=True)
@@ -253,21 +249,15 @@ def _order(payload: dict[str, Any], registry: Registry) -> Order:
 def _about(row: SaleRow, payload: dict[str, Any]) -> str | None:
     """Return the name of the purchase that a return names."""
     about = payload.get("purchase")
-    return about and _name(payload.get("purchase_source") or row.source, about)
+    return about and event_name(payload.get("purchase_source") or row.source, about)
 
 
 def _foreign(row: SaleRow, name: str, payload: dict[str, Any]) -> tuple[Any, ...]:
     """Return a sale in another currency; a return may still turn out to be of a purchase in this one."""
     if row.type == "purchase":
         return row.ref, row.at, "purchase", 0, name, None, 0, None, None, 1
-    came = _came_back(orjson.loads(row.effects).get("memo", {}))
+    came = came_back(orjson.loads(row.effects).get("memo", {}))
     return row.ref, row.at, "return", came, name, _about(row, payload), 0, None, None, 1
-
-
-def _came_back(memo: dict[str, Any]) -> int:
-    if memo.get("unknown_purchase"):
-        return int(memo["outside"])
-    return sum(value for _, _, value in memo.get("came", ()))
 
 
 def _bought(row: SaleRow, name: str, order: Order) -> Iterator[tuple[Any, ...]]:

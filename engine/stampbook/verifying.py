@@ -24,7 +24,16 @@ from stampbook.pipeline import decide, judge
 from stampbook.store.auditing import audited, counts, damage, heads, key_mismatches, put_in_force
 from stampbook.store.campaigns import granted_of
 from stampbook.store.programs import Schedule
-from stampbook.store.rows import account_row, chain_row, fact_row, hold_row, lot_row
+from stampbook.store.rows import (
+    SALES,
+    account_row,
+    chain_row,
+    fact_row,
+    hold_row,
+    lot_row,
+    sale_row,
+    untold_sale_row,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,6 +190,7 @@ class _Audit:
         self.ref: str = row[0][1] if row else ""
         self.findings: list[Finding] = []
         self._returns: dict[int, list[Entry]] = defaultdict(list)
+        self._sales: dict[int, tuple[Row, Row]] = {}
         self._asked: Entry | None = None
 
     def run(self) -> list[Finding]:
@@ -263,6 +273,10 @@ class _Audit:
             if account.moves is not None:
                 account.moves.extend(moves_of(transaction, entry.at))
             self._note(entry)
+            if entry.type in SALES:
+                id_ = self._item.account_id
+                row = sale_row(id_, entry, decision, registry.context.currency.code)
+                self._sales[entry.seq] = row, untold_sale_row(id_, entry)
         return True
 
     def _history(self, before: int) -> tuple[Happened, ...]:
@@ -333,9 +347,24 @@ class _Audit:
                 self._find(
                     code, account.seq, f"table {table} does not say what its journal says, as of {different[1:]}"
                 )
+        self._compare_sales()
         for lot in account.lots.values():
             if lot.remaining < 0 and lot.kind != DEBT:
                 self._find("I6", account.seq, f"lot {lot.number} stands below zero")
+
+    def _compare_sales(self) -> None:
+        """Compare the table of sales with the entries; of older ones it says only where they stand."""
+        missing = dict(self._sales)
+        for row in self._item.rows["sale"]:
+            seq = row[1]
+            if seq not in self._sales:
+                self._find("I30", seq, "table sale has a row of it, and it is no accepted purchase or return")
+            elif missing.pop(seq, None) is None:
+                self._find("I30", seq, "table sale has more than one row of it")
+            elif tuple(row) not in self._sales[seq]:
+                self._find("I30", seq, "table sale says something else of it")
+        for seq in missing:
+            self._find("I30", seq, "table sale has no row of it")
 
 
 __all__ = ["Finding", "Verdict", "verify"]

@@ -431,7 +431,7 @@ def no_row_locks_and_no_key_of_the_journal(bug: pytest.MonkeyPatch) -> None:
     from stampbook.store import postgres
 
     no_row_locks(bug)
-    tables = ("journal", "event_key")
+    tables = ("journal", "event_key", "sale")
     for table in tables:
         bug.setitem(postgres._INSERT, table, f"{postgres._INSERT[table]} ON CONFLICT DO NOTHING")
 

@@ -31,7 +31,7 @@ from stampbook.errors import StampbookError
 from stampbook.events import AccountClosed
 from stampbook.ledger import LotExtension
 from stampbook.periods import DAY
-from stampbook.store import campaigns, session, sqlite
+from stampbook.store import campaigns, changes, rows, session, sqlite
 from stampbook.store.postgres import PostgresSession
 from tests import test_amounts
 from tests.faults.books import NOW, Data, balance, event, findings, frozen, opened
@@ -202,6 +202,21 @@ def what_is_granted_is_not_counted_on_the_lease(bug: pytest.MonkeyPatch) -> None
     bug.setattr(campaigns, "spend", lambda *_: None)
 
 
+def sales_are_not_written(bug: pytest.MonkeyPatch) -> None:
+    real = session.SqlSession.write_rows
+    bug.setattr(session.SqlSession, "write_rows", lambda own, tables: real(own, {**tables, "sale": []}))
+
+
+def a_return_is_kept_as_a_sale_of_nothing(bug: pytest.MonkeyPatch) -> None:
+    real = rows.sale_row
+
+    def sale_row(id_: int, entry: Any, decision: Any, currency: str) -> Any:
+        row = real(id_, entry, decision, currency)
+        return (*row[:4], 0, *row[5:]) if row[3] == rows.BACK else row
+
+    bug.setattr(changes, "sale_row", sale_row)
+
+
 def closing_asks_for_nothing(bug: pytest.MonkeyPatch) -> None:
     """Closes an account, with all that is in it."""
 
@@ -258,6 +273,8 @@ CANARIES: list[tuple[Callable[[pytest.MonkeyPatch], None], set[str]]] = [
     (the_first_program_judges_all, {"I26"}),
     (budgets_are_not_kept, {"I29"}),
     (what_is_granted_is_not_counted_on_the_lease, {"I29"}),
+    (sales_are_not_written, {"I30"}),
+    (a_return_is_kept_as_a_sale_of_nothing, {"I30"}),
     (closing_asks_for_nothing, {"I24", "outcome"}),
     (an_end_is_brought_forward, {"I28", "I21"}),
     (more_is_given_back_than_was_paid, {"I15", "I21"}),

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stampbook.errors import StoreError
 from stampbook.store.programs import KeptProgram
-from stampbook.store.rows import Row, entry_of
-from stampbook.store.session import Session, SqlSession, columns
+from stampbook.store.rows import Row, columns, entry_of
+from stampbook.store.session import Session, SqlSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from stampbook.ledger import Entry
 
-TABLES = ("account", "chain", "lot", "hold", "metric", "fact")
+TABLES = ("account", "chain", "lot", "hold", "metric", "fact", "sale")
 """The tables that are derived from the journal, each ordered by account."""
 
 
@@ -39,7 +39,7 @@ def audited(session: Session) -> Iterator[Audited]:
         ),
     }
     for table in TABLES:
-        key = "id" if table == "account" else "account_id"
+        key = "id" if table == "account" else "account_id, seq" if table == "sale" else "account_id"
         streams[table] = _by_account(session.stream(f"SELECT {columns(table)} FROM {table} ORDER BY {key}"))  # noqa: S608 - table and column names of our own
     heads = {table: next(stream, None) for table, stream in streams.items()}
     while any(heads.values()):

@@ -6,13 +6,23 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stampbook.store.rows import Row, account_row, chain_row, fact_row, hold_row, journal_row, lot_row
+from stampbook.store.rows import (
+    SALES,
+    Row,
+    account_row,
+    chain_row,
+    fact_row,
+    hold_row,
+    journal_row,
+    lot_row,
+    sale_row,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stampbook.account import Account
-    from stampbook.ledger import Entry, Transaction
+    from stampbook.ledger import Decision, Entry
 
 
 @dataclass(slots=True)
@@ -23,6 +33,7 @@ class Changes:
     """
 
     entries: list[tuple[Account, Entry]] = field(default_factory=list)
+    sales: list[Row] = field(default_factory=list)
     accounts: dict[int, Account] = field(default_factory=dict)
     listed: set[int] = field(default_factory=set)
     lots: set[tuple[int, int]] = field(default_factory=set)
@@ -32,15 +43,25 @@ class Changes:
     campaigns: dict[str, int] = field(default_factory=dict)
     holder: str = ""
 
-    def add(self, account: Account, entry: Entry, transaction: Transaction | None) -> None:
-        """Note an entry and all that its transaction, which is applied already, touches."""
+    def add(self, account: Account, entry: Entry, decision: Decision, currency: str) -> None:
+        """Note an entry and all that its transaction, which is applied already, touches.
+
+        Args:
+            account: whose entry it is.
+            entry: what is journalled.
+            decision: what the entry keeps.
+            currency: that of the program.
+        """
         id_ = account.id
+        transaction = decision.transaction
         self.entries.append((account, entry))
         self.accounts[id_] = account
         if entry.seq == 1 or (transaction is not None and transaction.status is not None):
             self.listed.add(id_)
         if transaction is None:
             return
+        if entry.type in SALES:
+            self.sales.append(sale_row(id_, entry, decision, currency))
         lots = self.lots
         for _, _, origin, destination, _ in transaction.postings:
             if isinstance(origin, int):
@@ -73,6 +94,7 @@ class Changes:
         return {
             "journal": journal,
             "event_key": keys,
+            "sale": self.sales,
             "metric": sorted([(*key, value) for key, value in self.metrics.items()]),
             "lot": [lot_row(id_, accounts[id_].lots[number]) for id_, number in sorted(self.lots)],
             "hold": [hold_row(id_, accounts[id_].holds[number]) for id_, number in sorted(self.holds)],

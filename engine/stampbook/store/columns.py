@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _ROWS_AT_ONCE: Final = 100_000
 _ACCOUNTS_AT_ONCE: Final = 10_000
 _SALES: Final = (
-    "SELECT j.account_id, a.ref, replace(j.type, 'purchase.cancelled', 'return') AS type, j.source, j.event_id, j.at, "
-    "j.program_id, j.payload, CASE WHEN j.type <> 'purchase' THEN j.effects ELSE '' END AS effects "
+    "SELECT j.account_id, j.seq, a.ref, replace(j.type, 'purchase.cancelled', 'return') AS type, j.source, "
+    "j.event_id, j.at, j.program_id, j.payload, CASE WHEN j.type <> 'purchase' THEN j.effects ELSE '' END AS effects "
     "FROM {journal} JOIN account a ON a.id = j.account_id "
     "WHERE j.type IN ('purchase', 'return', 'purchase.cancelled') AND j.accepted = 1 AND "
 )
 
 
 _OF_SALES: Final = (
-    "account_id", "ref", "type", "source", "event_id", "at", "program_id", "payload", "effects",
+    "account_id", "seq", "ref", "type", "source", "event_id", "at", "program_id", "payload", "effects",
 )  # fmt: skip
 
 
@@ -57,6 +57,19 @@ class SalesColumns:
         step = max(1, (high - low + 1) * _ROWS_AT_ONCE // count)
         for start in range(low, high + 1, step):
             yield from self._some(f"{sql} j.{place} BETWEEN {start} AND {start + step - 1}")
+
+    def among(self, positions: pl.DataFrame, until: int) -> Iterator[pl.DataFrame]:
+        """Yield those at certain positions, `account_id` and `seq`, all of which there are by an instant.
+
+        They are looked for from the beginning, where the older entries of SQLite stand, as long as some are missing.
+        """
+        missing = len(positions)
+        for some in self.all(until):
+            if found := len(wanted := some.join(positions, on=["account_id", "seq"], how="semi")):
+                yield wanted
+            missing -= found
+            if missing <= 0:
+                return
 
     def after(self, positions: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Yield those behind certain positions: `id` and `seq` of accounts."""

@@ -9,8 +9,8 @@ import orjson
 
 from stampbook.errors import StoreError
 from stampbook.periods import NEVER
-from stampbook.store.rows import ACCEPTED, HEADS, Key, accepted_entry_of, account_of, every_posting
-from stampbook.store.session import WHOLE_ACCOUNTS, Session, SqlSession
+from stampbook.store.rows import ACCEPTED, HEADS, WHOLE_ACCOUNTS, Key, accepted_entry_of, account_of, every_posting
+from stampbook.store.session import Session, SqlSession
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -15,6 +16,8 @@ from stampbook.lots import Lot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from stampbook.ledger import Decision
+
 Row = tuple[Any, ...]
 
 COLUMNS = {
@@ -25,6 +28,9 @@ COLUMNS = {
         "payload", "effects", "trace", "hash", "postings",
     ),
     "event_key": ("source", "event_id", "account_id", "seq"),
+    "sale": (
+        "account_id", "seq", "at", "kind", "amount", "discount", "currency", "event", "about", "channel", "store",
+    ),
     "lot": (
         "account_id", "number", "asset", "kind", "effective_at", "expires_at", "priority", "origin", "remaining",
         "held",
@@ -47,7 +53,7 @@ STATE = {
 _STATE_KEY = ("account_id", "part", "name", "number")
 _NAMES_IN_STATE = {"metric": {"metric": "name", "day": "number"}}
 
-APPENDED = ("journal", "event_key", "segment_spell", "segment_score")
+APPENDED = ("journal", "event_key", "sale", "segment_spell", "segment_score")
 """The tables to which rows are appended in bulk."""
 
 ACCEPTED = (
@@ -90,6 +96,27 @@ def target(table: str) -> Target:
         return Target(table, COLUMNS[table], {}, KEYS.get(table, ()))
     names = _NAMES_IN_STATE.get(table, {})
     return Target("state", tuple(names.get(name, name) for name in COLUMNS[table]), STATE[table], _STATE_KEY)
+
+
+BOUGHT, BACK = 1, 2
+BETWEEN = "\x1f"
+"""What stands in no text of a sale, so that several can be read as one."""
+SALES = {"purchase": BOUGHT, "return": BACK, "purchase.cancelled": BACK}
+"""The events that are kept as sales besides, once they are accepted, and what `kind` is of each."""
+
+
+@cache
+def columns(table: str, *, after: int = 0, of: str = "") -> str:
+    """Return a table's columns as SQL, from a position on, under an alias."""
+    prefix = f"{of}." if of else ""
+    return ", ".join(prefix + name for name in COLUMNS[table][after:])
+
+
+WHOLE_ACCOUNTS: Final = (
+    f"SELECT {columns('account', of='a')}, {columns('chain', after=1, of='c')} "  # noqa: S608 - own columns
+    "FROM account a JOIN chain c ON c.account_id = a.id"
+)
+"""SQL of accounts as `rows.account_of` reads them."""
 
 
 class Key(NamedTuple):
@@ -143,6 +170,52 @@ def journal_row(account_id: int, program_id: int, entry: Entry) -> Row:
         entry.hash,
         postings_text(entry.postings).decode(),
     )
+
+
+def sale_row(account_id: int, entry: Entry, decision: Decision, currency: str) -> Row:
+    """Return the row of an accepted purchase or return.
+
+    Args:
+        account_id: whose entry it is.
+        entry: of a kind among `SALES`.
+        decision: what was decided.
+        currency: that of the program, for an event that says none.
+    """
+    source = entry.source
+    name = entry.id if source == "default" else f"{source}\t{entry.id}"
+    if entry.type == "purchase":
+        order = decision.order
+        channel: str = order.channel
+        store: str = order.store
+        if "\x00" in channel or "\x00" in store or BETWEEN in channel or BETWEEN in store:
+            return untold_sale_row(account_id, entry)
+        return (
+            account_id, entry.seq, entry.at, BOUGHT, order.total, order.discount, order.currency, name, "", channel,
+            store,
+        )  # fmt: skip
+    event = decision.event
+    named = event.names
+    about = "" if named is None else event_name(named[0], named[1])
+    memo = {} if decision.transaction is None else decision.transaction.memo
+    own = getattr(event, "currency", None) or currency
+    return account_id, entry.seq, entry.at, BACK, came_back(memo), 0, own, name, about, "", ""
+
+
+def untold_sale_row(account_id: int, entry: Entry) -> Row:
+    """Return the row of a sale that says only where to look: what it was is read from the journal."""
+    return account_id, entry.seq, entry.at, SALES[entry.type], None, 0, "", "", "", "", ""
+
+
+def event_name(source: str, event_id: str) -> str:
+    """Return an event's name that is unique over all sources: no source and no id holds a tab."""
+    return event_id if source == "default" else f"{source}\t{event_id}"
+
+
+def came_back(memo: Mapping[str, Any]) -> int:
+    """Return what came back by a return, in smallest units of its currency, as its memo says."""
+    if memo.get("unknown_purchase"):
+        return int(memo["outside"])
+    return sum([value for _, _, value in memo.get("came", ())])
 
 
 def postings_of(text: str) -> tuple[Posting, ...]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from stampbook.errors import SchemaVersionError, StoreError
 
-VERSION = "0005"
+VERSION = "0006"
 """The schema version that this Stampbook reads and writes."""
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
 """All versions that it can bring up to this one, oldest first."""
 
 

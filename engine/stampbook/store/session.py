@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from stampbook.periods import NEVER
 from stampbook.store import campaigns, searching
 from stampbook.store.expired import expired_units, moved
 from stampbook.store.programs import KeptProgram, latest_by_start
-from stampbook.store.rows import COLUMNS, Key, Row, account_of, entry_of, fill
+from stampbook.store.rows import WHOLE_ACCOUNTS, Key, Row, account_of, columns, entry_of, fill
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
     from stampbook.proposals import Pick
     from stampbook.store.campaigns import Claim, Lease
     from stampbook.store.changes import Changes
-
-
-@cache
-def columns(table: str, *, after: int = 0, of: str = "") -> str:
-    """Return a table's columns as SQL, from a position on, under an alias."""
-    prefix = f"{of}." if of else ""
-    return ", ".join(prefix + name for name in COLUMNS[table][after:])
-
-
-WHOLE_ACCOUNTS: Final = (
-    f"SELECT {columns('account', of='a')}, {columns('chain', after=1, of='c')} "  # noqa: S608 - own columns
-    "FROM account a JOIN chain c ON c.account_id = a.id"
-)
-"""SQL of accounts as `rows.account_of` reads them."""
 
 
 class Session(ABC):
@@ -390,7 +375,7 @@ class SqlSession(Session):
 
     def write_rows(self, tables: Mapping[str, list[Row]]) -> None:
         """Write the rows of a batch by table."""
-        for table in ("journal", "event_key"):
+        for table in ("journal", "event_key", "sale"):
             if tables[table]:
                 self.insert(table, tables[table])
         if tables["metric"]:

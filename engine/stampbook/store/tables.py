@@ -178,6 +178,34 @@ class EventKey(SQLModel, table=True):
     seq: int = _number()
 
 
+class Sale(SQLModel, table=True):
+    """Accepted purchases and returns as columns, for reading all of them; what each was is in its journal entry.
+
+    `kind` is 1 of a purchase and 2 of what came back, `amount` in smallest units of `currency`: what an order came to,
+    or what came back. `event` and `about`, the purchase that a return names, are ids; those of another source than
+    ``default`` have that and a tab before them. Texts are empty where nothing is said. Where `amount` is null, only the
+    first four columns say anything and the rest stands in the journal: so it is of entries that are older than this
+    table.
+
+    SQLite keeps the rows in the order in which they were written, without a key: a tree by account would cost a page
+    of its own an event. The key of the journal lets no entry be there twice, and `verify` compares the two.
+    """
+
+    __tablename__ = "sale"
+    __table_args__ = _STRICT
+    account_id: int = _number(key=True)
+    seq: int = _number(key=True)
+    at: int = _number()
+    kind: int = _small()
+    amount: int | None = _maybe_number()
+    discount: int = _number()
+    currency: str = _text()
+    event: str = _text()
+    about: str = _text()
+    channel: str = _text()
+    store: str = _text()
+
+
 class Hold(SQLModel, table=True):
     """Amounts set aside; `units` is JSON: pairs of lot number and amount still held."""
 

@@ -208,7 +208,7 @@ def sales_are_not_written(bug: pytest.MonkeyPatch) -> None:
 
 
 def a_return_is_kept_as_a_sale_of_nothing(bug: pytest.MonkeyPatch) -> None:
-    real = changes.sale_row
+    real = rows.sale_row
 
     def sale_row(id_: int, entry: Any, decision: Any, currency: str) -> Any:
         row = real(id_, entry, decision, currency)

@@ -60,7 +60,7 @@ def write_plainly(made: Path, fresh: Path, *, final: bool = False) -> Iterator[f
     target = sqlite3.connect(fresh, isolation_level=None, cached_statements=256)
     for name, value in settings_of(made).items():
         target.execute(f"PRAGMA {name}={value}")
-    statements = {table: _statement(table) for table in ("journal", "event_key", *DERIVED)}
+    statements = {table: _statement(table) for table in ("journal", "event_key", "sale", *DERIVED)}
     for batch in _batches(source, final=final):
         work = [(statements[table], rows) for table, rows in batch.items() if rows]
         start = time.perf_counter()
@@ -98,9 +98,17 @@ def _batches(source: sqlite3.Connection, *, final: bool) -> Iterator[Batch]:
     names = [row[1] for row in source.execute("PRAGMA table_info(journal)")]
     recorded_at, effects, postings = (names.index(name) for name in ("recorded_at", "effects", "postings"))
     journal = source.execute(f"SELECT {', '.join(names)} FROM journal ORDER BY rowid")  # noqa: S608 - own names
+    sales = _chunked(source.execute("SELECT * FROM sale ORDER BY rowid"))
+    sale = next(sales, None)
     seen: set[Row] = set()
     for _, group in groupby(_chunked(journal), key=lambda row: row[recorded_at]):
-        yield _batch(source, list(group), (effects, postings), seen if final else None)
+        batch = _batch(source, list(group), (effects, postings), seen if final else None)
+        of_batch = batch["sale"] = []
+        for row in batch["journal"]:
+            if sale is not None and sale[:2] == row[:2]:
+                of_batch.append(sale)
+                sale = next(sales, None)
+        yield batch
 
 
 def _chunked(cursor: sqlite3.Cursor) -> Iterator[Row]:

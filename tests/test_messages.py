@@ -246,7 +246,7 @@ def test_what_was_sent_and_did_not_arrive_is_found(shop: Shop) -> None:
         session.run("UPDATE state SET seq = 1 WHERE account_id = 2 AND part = 0")  # type: ignore[attr-defined]
     assert "I27" in {finding.code for finding in verify(shop.engine).findings}
     with shop.engine.store.writer() as session:
-        for table in ("journal", "event_key", "state", "fact", "account"):
+        for table in ("journal", "event_key", "sale", "state", "fact", "account"):
             session.run(f"DELETE FROM {table}{' WHERE id > 0' if table == 'account' else ''}")  # type: ignore[attr-defined]
 
 

@@ -323,7 +323,7 @@ class _Audit:
     def _compare(self, account: Account) -> None:
         rows = self._item.rows
         stored = rows["account"][0]
-        chain = [(*row[:3], bytes(row[3]), *row[4:]) for row in rows["chain"]]
+        chain: list[Row] = [(*row[:3], bytes(row[3]), *row[4:]) for row in rows["chain"]]
         if chain:
             due_at = chain[0][5]
             if account.status and self._brings_before(account, due_at):

@@ -51,7 +51,7 @@ STATE = {
 """The views of table `state`: which columns of its key are the same in all rows of one, as SQL."""
 
 _STATE_KEY = ("account_id", "part", "name", "number")
-_NAMES_IN_STATE = {"metric": {"metric": "name", "day": "number"}}
+_NAMES_IN_STATE: dict[str, dict[str, str]] = {"metric": {"metric": "name", "day": "number"}}
 
 APPENDED = ("journal", "event_key", "sale", "segment_spell", "segment_score")
 """The tables to which rows are appended in bulk."""

@@ -95,7 +95,8 @@ def target(table: str) -> Target:
     if table not in STATE:
         return Target(table, COLUMNS[table], {}, KEYS.get(table, ()))
     names = _NAMES_IN_STATE.get(table, {})
-    return Target("state", tuple(names.get(name, name) for name in COLUMNS[table]), STATE[table], _STATE_KEY)
+    columns = tuple(names[name] if name in names else name for name in COLUMNS[table])  # noqa: SIM401 - for pyright
+    return Target("state", columns, STATE[table], _STATE_KEY)
 
 
 BOUGHT, BACK = 1, 2

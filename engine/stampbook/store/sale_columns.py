@@ -124,7 +124,10 @@ def _of_sqlite(
     store: SqliteStore, session: Session, until: int, on_progress: Callable[[int], None] | None
 ) -> KeptSales:
     rows = sql_session(session).rows
-    [(low, high)] = rows("SELECT coalesce(min(rowid), 1), coalesce(max(rowid), 0) FROM sale")
+    # Each by itself: SQLite looks for both together in all rows.
+    [(low, high)] = rows(
+        "SELECT coalesce((SELECT min(rowid) FROM sale), 1), coalesce((SELECT max(rowid) FROM sale), 0)"
+    )
     executable = _executable()
     if high - low < FEW_ROWS or executable is None:
         kept = KeptSales(_frame(rows(_ACCOUNTS), ("id", "ref")))

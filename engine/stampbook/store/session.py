@@ -239,7 +239,7 @@ class SqlSession(Session):
         sql = (
             "SELECT a.id, a.ref FROM account a JOIN chain c ON c.account_id = a.id "
             "WHERE a.id > ? AND c.account_id > ? AND c.due_at <= ? AND c.due_at < ? ORDER BY a.id LIMIT ?"
-        )  # said of both, so that PostgreSQL may begin with either: few accounts are due, and the others need no look-up
+        )  # beyond the id in both: PostgreSQL then begins with the chains, and looks up the few accounts that are due
         return [(id_, ref) for id_, ref in self.rows(sql, [after, after, until, NEVER, limit])]
 
     def holding(self, until: int, limit: int) -> tuple[list[str], int]:

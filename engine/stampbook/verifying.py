@@ -178,6 +178,9 @@ class _Known:
         return schedule.at(at) == entry.program
 
 
+_STATE_CODES = (("chain", "I25"), ("lot", "I3"), ("metric", "I25"))
+
+
 class _Audit:
     """One account, derived again."""
 
@@ -320,8 +323,18 @@ class _Audit:
         work.due_at = -NEVER  # the beginning of a program, which is due, may have brought nothing
         return next(self._judges.brought(work, due_at - 1), None) is not None
 
+    def _is_whole(self, seq: int) -> bool:
+        """Whether every row of the state says all that it should: its table lets any column be empty."""
+        rows = self._item.rows
+        empty = [(table, code) for table, code in _STATE_CODES if any(None in row for row in rows[table])]
+        for table, code in empty:
+            self._find(code, seq, f"table {table} has a row with an empty column")
+        return not empty
+
     def _compare(self, account: Account) -> None:
         rows = self._item.rows
+        if not self._is_whole(account.seq):
+            return
         stored = rows["account"][0]
         chain: list[Row] = [(*row[:3], bytes(row[3]), *row[4:]) for row in rows["chain"]]
         if chain:

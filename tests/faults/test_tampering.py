@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 
 from stampbook.engine import Engine
 from stampbook.errors import StoreError
-from stampbook.store.rows import COLUMNS, target
+from stampbook.store.rows import COLUMNS, STATE, target
 from stampbook.verifying import verify
 from tests.faults.books import event, findings, frozen, opened
 
@@ -42,6 +42,9 @@ EXPECTED = {
 GUARDED = [table for table in COLUMNS if table != "hold" and not table.startswith("segment_")]
 """Holds have tests of their own; what runs of schemes said is no part of the books, and another run says it again."""
 
+EMPTIED = [
+    (table, name) for table in STATE for name in COLUMNS[table] if name not in (*target(table).key, "metric", "day")
+]
 
 LOT = "account_id, part, name, number, asset, kind, effective_at, expires_at, priority, origin, remaining, held"
 
@@ -141,6 +144,18 @@ def _guarded(url: str, table: str, column: str) -> None:
     codes = _codes(url)
     assert codes, f"{table}.{column} was changed and nobody noticed"
     assert codes & EXPECTED[table], f"{table}.{column}: {codes}"
+
+
+@pytest.mark.parametrize(("table", "column"), EMPTIED)
+def test_a_column_of_the_state_that_is_emptied_is_missed(books: str, table: str, column: str) -> None:
+    into, written = _stands_in(table)
+    _sql(books, f"UPDATE {into} SET {written[column]} = NULL WHERE {_is(table, [('account_id', 1)])}")
+    assert _codes(books) & EXPECTED[table]
+
+
+def test_a_counter_that_says_nothing_is_found(books: str) -> None:
+    _sql(books, "INSERT INTO state (account_id, part, name, number) VALUES (1, 2, 'spend', 1)")
+    assert _codes(books) == {"I25"}
 
 
 @pytest.mark.parametrize("table", GUARDED)

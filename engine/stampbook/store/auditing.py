@@ -137,4 +137,4 @@ def heads(session: Session) -> Iterator[tuple[str, bytes]]:
     for ref, head in session.stream(
         "SELECT a.ref, c.head FROM account a JOIN chain c ON c.account_id = a.id ORDER BY a.id"
     ):
-        yield ref, bytes(head)
+        yield ref, bytes(head or b"")

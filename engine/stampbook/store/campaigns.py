@@ -119,7 +119,7 @@ def granted_of(session: Session) -> Mapping[str, tuple[int, int]]:
         "SELECT name, spent FROM campaign UNION ALL SELECT campaign, spent FROM campaign_lease ORDER BY 1"
     )
     metrics = session.rows(
-        "SELECT substr(metric, 10), sum(value) FROM metric "
+        "SELECT substr(metric, 10), coalesce(sum(value), 0) FROM metric "
         "WHERE metric >= 'campaign/' AND metric < 'campaign0' GROUP BY 1"
     )
     found: dict[str, tuple[int, int]] = {}

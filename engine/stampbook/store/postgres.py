@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import polars as pl
     import psycopg
 
+    from stampbook.store.programs import KeptProgram
+
 _COPY_FROM_ROWS = 20
 """From how many rows on COPY beats statements."""
 
@@ -98,6 +100,23 @@ class PostgresSession(SqlSession):
         """Return SQL of a table of pairs, and its parameters."""
         first, second = kinds
         return f"unnest(?::{first}[], ?::{second}[]) AS p(a, b)", [[a for a, _ in pairs], [b for _, b in pairs]]
+
+    def generation(self) -> int:
+        """Return how often a program was put in force; for a writer that stays so until its transaction ends."""
+        if self._locks:
+            self.run("LOCK TABLE program IN ROW SHARE MODE")
+        return super().generation()
+
+    def kept(self) -> list[KeptProgram]:
+        """Return every program that was put in force, be it since this transaction began."""
+        found = super().kept()
+        self.programs = dict(self.rows("SELECT id, hash FROM program"))
+        return found
+
+    def put_in_force(self, program: KeptProgram) -> None:
+        """Keep a program once no batch is under way that would not know of it: it writes when its accounts are due."""
+        self.run("LOCK TABLE program IN EXCLUSIVE MODE")
+        super().put_in_force(program)
 
     def lock(self, refs: Collection[str]) -> None:
         """Lock rows in the order of their ids; later statements read what the locks protect."""

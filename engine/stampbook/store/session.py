@@ -238,9 +238,9 @@ class SqlSession(Session):
         """Return ids and refs of accounts to which time brings something up to an instant, those beyond an id."""
         sql = (
             "SELECT a.id, a.ref FROM account a JOIN chain c ON c.account_id = a.id "
-            "WHERE a.id > ? AND c.due_at <= ? AND c.due_at < ? ORDER BY a.id LIMIT ?"
-        )
-        return [(id_, ref) for id_, ref in self.rows(sql, [after, until, NEVER, limit])]
+            "WHERE a.id > ? AND c.account_id > ? AND c.due_at <= ? AND c.due_at < ? ORDER BY a.id LIMIT ?"
+        )  # beyond the id in both: PostgreSQL then begins with the chains, and looks up the few accounts that are due
+        return [(id_, ref) for id_, ref in self.rows(sql, [after, after, until, NEVER, limit])]
 
     def holding(self, until: int, limit: int) -> tuple[list[str], int]:
         """Return accounts with open holds to which time brings something up to an instant, and when it next does."""

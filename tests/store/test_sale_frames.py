@@ -18,6 +18,7 @@ from sqlalchemy import create_engine
 from stampbook import Engine
 from stampbook.errors import StoreError
 from stampbook.histories import History, read_frames
+from stampbook.sale_frames import told_sales
 from stampbook.store import open_store, sale_columns
 from stampbook.store.sqlite import READ_ONLY
 from stampbook.verifying import verify
@@ -184,6 +185,23 @@ def test_a_frame_reads_only_what_is_asked_for_as_often_as_somebody_asks(
         assert list(folder.iterdir())
     del past, history
     assert list(folder.iterdir()) == []
+
+
+def test_what_is_looked_at_in_a_span_of_time(sqlite_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A condition names a column twice, and in a ledger of one currency `foreign` is the same in all rows."""
+    _as_large(monkeypatch)
+    with opened(sqlite_db) as engine:
+        tell(engine, *SCRIPT[:5])
+        whole = _sorted(_same(engine))
+        history = told_sales(engine, NOW, "EUR").sales
+        assert history.select("foreign").collect().height == len(whole)
+        start, end = (pl.lit(AT(day)).cast(pl.Datetime("us", "UTC")) for day in ("2025-01-02", "2025-01-04"))
+        within = pl.col("at").is_between(start, end) & (pl.col("at") < end)
+        found = history.filter(within).drop("foreign").collect()
+        assert_frame_equal(found.sort(found.columns), whole.filter(within))
+        assert len(found) == 3
+        spent = history.filter(pl.col("at") >= start).filter(pl.col("at") < end).select(pl.len())
+        assert spent.collect().item() == 3
 
 
 def test_a_ledger_without_sales(any_db: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import sys
 import tempfile
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -202,6 +205,34 @@ def test_what_is_looked_at_in_a_span_of_time(sqlite_db: str, monkeypatch: pytest
         assert len(found) == 3
         spent = history.filter(pl.col("at") >= start).filter(pl.col("at") < end).select(pl.len())
         assert spent.collect().item() == 3
+
+
+def test_what_a_killed_process_left_is_taken_out_by_the_next_one(
+    sqlite_db: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be gigabytes; what somebody still reads, or is just about to, stays."""
+    _as_large(monkeypatch)
+    long_ago, places = time.time() - 3_600, {}
+    for name in ("stampbook-sales-left", "stampbook-sales-held", "stampbook-sales-new", "stampbook-other"):
+        places[name] = folder / name
+        places[name].mkdir()
+        (places[name] / "0-1.arrow").write_bytes(b"x")
+        if not name.endswith("new"):
+            os.utime(places[name], (long_ago, long_ago))
+    held = os.open(places["stampbook-sales-held"], os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with opened(sqlite_db) as engine:
+            tell(engine, *SCRIPT)
+            past = _same(engine)
+            mine = [path for path in folder.iterdir() if path not in places.values()]
+            os.utime(mine[0], (long_ago, long_ago))
+            again = _same(engine)
+            assert len(_sorted(past)) == len(_sorted(again)) == past.rows
+        del past, again
+    finally:
+        os.close(held)
+    assert sorted(path.name for path in folder.iterdir()) == sorted({*places} - {"stampbook-sales-left"})
 
 
 def test_a_ledger_without_sales(any_db: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,8 @@ class _Source:
         self, columns: list[str] | None, predicate: pl.Expr | None, most: int | None, _batch_rows: int | None
     ) -> Iterator[pl.DataFrame]:
         names: list[str] = [*SALE] if columns is None else columns
-        asked = [] if predicate is None else predicate.meta.root_names()
+        # a predicate names a column as often as it asks it: a span of time does twice
+        asked = [] if predicate is None else list(dict.fromkeys(predicate.meta.root_names()))
         for part in self._kept.parts:
             if predicate is None:
                 found = self._read(part, names)
@@ -140,7 +141,8 @@ class _Source:
         frame = part.lazy() if isinstance(part, pl.DataFrame) else pl.scan_ipc(part)
         rows = frame.select(kept).collect()
         rows = rows if wanted is None else rows.filter(wanted)
-        return rows.select([exprs[name].alias(name) for name in names])
+        # beside the rows, so that what is the same in all of them is said of each
+        return rows.with_columns([exprs[name].alias(name) for name in names]).select(names)
 
     def _exprs(self) -> dict[str, pl.Expr]:
         """Return what each column of a history is, made of columns of the table."""

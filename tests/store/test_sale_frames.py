@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import sys
 import tempfile
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ from sqlalchemy import create_engine
 from stampbook import Engine
 from stampbook.errors import StoreError
 from stampbook.histories import History, read_frames
+from stampbook.sale_frames import told_sales
 from stampbook.store import open_store, sale_columns
 from stampbook.store.sqlite import READ_ONLY
 from stampbook.verifying import verify
@@ -184,6 +188,51 @@ def test_a_frame_reads_only_what_is_asked_for_as_often_as_somebody_asks(
         assert list(folder.iterdir())
     del past, history
     assert list(folder.iterdir()) == []
+
+
+def test_what_is_looked_at_in_a_span_of_time(sqlite_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A condition names a column twice, and in a ledger of one currency `foreign` is the same in all rows."""
+    _as_large(monkeypatch)
+    with opened(sqlite_db) as engine:
+        tell(engine, *SCRIPT[:5])
+        whole = _sorted(_same(engine))
+        history = told_sales(engine, NOW, "EUR").sales
+        assert history.select("foreign").collect().height == len(whole)
+        start, end = (pl.lit(AT(day)).cast(pl.Datetime("us", "UTC")) for day in ("2025-01-02", "2025-01-04"))
+        within = pl.col("at").is_between(start, end) & (pl.col("at") < end)
+        found = history.filter(within).drop("foreign").collect()
+        assert_frame_equal(found.sort(found.columns), whole.filter(within))
+        assert len(found) == 3
+        spent = history.filter(pl.col("at") >= start).filter(pl.col("at") < end).select(pl.len())
+        assert spent.collect().item() == 3
+
+
+def test_what_a_killed_process_left_is_taken_out_by_the_next_one(
+    sqlite_db: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be gigabytes; what somebody still reads, or is just about to, stays."""
+    _as_large(monkeypatch)
+    long_ago, places = time.time() - 3_600, {}
+    for name in ("stampbook-sales-left", "stampbook-sales-held", "stampbook-sales-new", "stampbook-other"):
+        places[name] = folder / name
+        places[name].mkdir()
+        (places[name] / "0-1.arrow").write_bytes(b"x")
+        if not name.endswith("new"):
+            os.utime(places[name], (long_ago, long_ago))
+    held = os.open(places["stampbook-sales-held"], os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with opened(sqlite_db) as engine:
+            tell(engine, *SCRIPT)
+            past = _same(engine)
+            mine = [path for path in folder.iterdir() if path not in places.values()]
+            os.utime(mine[0], (long_ago, long_ago))
+            again = _same(engine)
+            assert len(_sorted(past)) == len(_sorted(again)) == past.rows
+        del past, again
+    finally:
+        os.close(held)
+    assert sorted(path.name for path in folder.iterdir()) == sorted({*places} - {"stampbook-sales-left"})
 
 
 def test_a_ledger_without_sales(any_db: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,13 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
+from time import time
 from typing import TYPE_CHECKING, Any, Final
 from weakref import finalize
 
@@ -38,6 +39,9 @@ FEW_ROWS: Final = 200_000
 """Up to so many are read here: to start a process takes as long."""
 
 _PROCESSES: Final = 2
+_FOLDER: Final = "stampbook-sales-"
+_SECONDS_TO_LOCK: Final = 60
+"""How old a folder that nobody holds must be: whoever makes one holds it a moment later."""
 _COLUMNS: Final = COLUMNS["sale"]
 _TEXTS: Final = frozenset({"currency", "event", "about", "channel", "store"})
 _SALES: Final = f"SELECT {', '.join(_COLUMNS)} FROM sale WHERE at <= "  # noqa: S608 - own names
@@ -158,8 +162,7 @@ def _of_processes(
     import polars as pl
 
     kept = KeptSales(pl.DataFrame())
-    folder = mkdtemp(prefix="stampbook-")
-    finalize(kept, rmtree, folder, ignore_errors=True)
+    folder = _folder_of(kept)
     low, high = bounds
     share = -(-(high - low + 1) // _PROCESSES)
     with ExitStack() as ending:
@@ -180,6 +183,32 @@ def _of_processes(
             for line in _lines(reader):
                 _note(kept, line, on_progress)
     return kept
+
+
+def _folder_of(kept: KeptSales) -> str:
+    """Return a new folder that ends with what is kept in it; take out those of processes that were killed."""
+    import fcntl
+
+    def locked(folder: str | Path) -> int:
+        """Return what holds a folder for as long as this process lives, or until it is closed."""
+        held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(held)
+            raise
+        return held
+
+    for left in Path(gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError):  # somebody's who still reads, or of another user
+            if time() - left.stat().st_mtime > _SECONDS_TO_LOCK:
+                held = locked(left)
+                rmtree(left, ignore_errors=True)
+                os.close(held)
+    folder = mkdtemp(prefix=_FOLDER)
+    finalize(kept, rmtree, folder, ignore_errors=True)
+    finalize(kept, os.close, locked(folder))
+    return folder
 
 
 def _started(ending: ExitStack, command: Sequence[str]) -> subprocess.Popen[str]:
